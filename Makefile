@@ -1,0 +1,48 @@
+# Every target makes the virtual environment when there is none: uv where it is installed, else venv and pip.
+VENV   := .venv
+BIN    := $(VENV)/bin
+PYTHON ?= python3
+NAME   ?=
+
+.PHONY: demo up test check format bench stubs lock clean
+
+$(VENV)/.ready: pyproject.toml constraints.txt
+	@if command -v uv >/dev/null 2>&1; then \
+	  uv venv -q --allow-existing --python $(PYTHON) $(VENV) && uv pip install -q --python $(BIN)/python -c constraints.txt -e '.[dev]'; \
+	else \
+	  test -x $(BIN)/python || $(PYTHON) -m venv $(VENV); \
+	  $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'; \
+	fi
+	@touch $@
+
+demo: $(VENV)/.ready  ## Twenty orders through the whole platform, from zero and back
+	@$(BIN)/python examples/order-fulfilment/demo.py
+
+up: $(VENV)/.ready  ## The platform on this machine, until Ctrl-C
+	@$(BIN)/lowtide up
+
+test: $(VENV)/.ready  ## All tests
+	@$(BIN)/python -m pytest
+
+check: $(VENV)/.ready  ## Format, lint, types, layers
+	@$(BIN)/ruff format --check -q .
+	@$(BIN)/ruff check -q .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache >/dev/null || $(BIN)/lint-imports --no-cache
+
+format: $(VENV)/.ready  ## Put the code into its form
+	@$(BIN)/ruff format -q . && $(BIN)/ruff check -q --fix .
+
+bench: $(VENV)/.ready  ## make bench NAME=cold_start
+	@test -n "$(NAME)" || { echo "name one of: $$(ls benchmarks | sed -n 's/\.py$$//p' | tr '\n' ' ')"; exit 2; }
+	@$(BIN)/python benchmarks/$(NAME).py
+
+stubs: $(VENV)/.ready  ## Generate the gRPC stubs from the .proto files
+	@$(BIN)/python -m grpc_tools.protoc -I sdk --python_out=sdk --pyi_out=sdk --grpc_python_out=sdk sdk/lowtide/rpc/v1/ingest.proto
+
+lock: $(VENV)/.ready  ## Renew constraints.txt
+	@$(BIN)/python -m pip freeze --exclude-editable | grep -v '^lowtide' > constraints.txt
+
+clean:  ## Remove what the other targets made
+	@rm -rf $(VENV) .lowtide .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,146 @@
+"""Every error that Lowtide raises, as one tree.
+
+    LowtideError                 code               retryable  HTTP  gRPC
+    ├── InvalidDocument          document.invalid   no         422   INVALID_ARGUMENT   the workflow has mistakes
+    ├── InvalidInput             input.invalid      no         400   INVALID_ARGUMENT   a request or a flag is wrong
+    │   └── InvalidEvent         event.invalid      no         400   INVALID_ARGUMENT   a CloudEvent is malformed
+    ├── Unauthentic              auth.forged        no         403   PERMISSION_DENIED  a MAC does not match
+    ├── TooLarge                 input.too_large    no         413   OUT_OF_RANGE       a body exceeds its limit
+    ├── NotFound                 not_found          no         404   NOT_FOUND
+    ├── Conflict                 conflict           no         409   ALREADY_EXISTS     same key, other content
+    ├── Misconfigured            settings.invalid   no         500   FAILED_PRECONDITION
+    ├── Unavailable              unavailable        yes        503   UNAVAILABLE        a dependency is down or behind
+    │   └── Held                 lease.held         yes        503   ABORTED            another owner's lease lives
+    ├── Fenced                   lease.fenced       no         409   FAILED_PRECONDITION  a newer owner took over
+    └── TaskFailed               task.failed        no         -     -                  a workflow error, with its noun
+
+``TaskFailed`` carries a :class:`lowtide.model.error.Error` (RFC 9457 shaped) and is how an effect or an expression
+tells the engine that a task went wrong. Parking and cancellation are not errors and not in this tree.
+
+The mapping of codes to HTTP and gRPC statuses is the class attribute below and nowhere else.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from lowtide.model.error import Error
+
+__all__ = [
+    "Conflict",
+    "Fenced",
+    "Held",
+    "InvalidDocument",
+    "InvalidEvent",
+    "InvalidInput",
+    "LowtideError",
+    "Misconfigured",
+    "NotFound",
+    "TaskFailed",
+    "TooLarge",
+    "Unauthentic",
+    "Unavailable",
+]
+
+
+class LowtideError(Exception):
+    """The root. ``str(error)`` says what is wrong and how to mend it, in one or two sentences."""
+
+    code: ClassVar[str] = "internal"
+    retryable: ClassVar[bool] = False
+    http_status: ClassVar[int] = 500
+    grpc_status: ClassVar[str] = "INTERNAL"
+    title: ClassVar[str] = "Internal error"
+
+
+class InvalidDocument(LowtideError):
+    """A workflow document has mistakes; ``problems`` are lines ``file:line:column: what, expected, mend``."""
+
+    code = "document.invalid"
+    http_status = 422
+    grpc_status = "INVALID_ARGUMENT"
+    title = "The workflow document has mistakes"
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class InvalidInput(LowtideError):
+    code = "input.invalid"
+    http_status = 400
+    grpc_status = "INVALID_ARGUMENT"
+    title = "The request is wrong"
+
+
+class InvalidEvent(InvalidInput):
+    code = "event.invalid"
+    title = "The CloudEvent is malformed"
+
+
+class Unauthentic(LowtideError):
+    code = "auth.forged"
+    http_status = 403
+    grpc_status = "PERMISSION_DENIED"
+    title = "The message was not written by this installation"
+
+
+class TooLarge(LowtideError):
+    code = "input.too_large"
+    http_status = 413
+    grpc_status = "OUT_OF_RANGE"
+    title = "The body is too large"
+
+
+class NotFound(LowtideError):
+    code = "not_found"
+    http_status = 404
+    grpc_status = "NOT_FOUND"
+    title = "There is no such thing"
+
+
+class Conflict(LowtideError):
+    code = "conflict"
+    http_status = 409
+    grpc_status = "ALREADY_EXISTS"
+    title = "The request conflicts with what exists"
+
+
+class Misconfigured(LowtideError):
+    code = "settings.invalid"
+    http_status = 500
+    grpc_status = "FAILED_PRECONDITION"
+    title = "A setting is missing or wrong"
+
+
+class Unavailable(LowtideError):
+    code = "unavailable"
+    retryable = True
+    http_status = 503
+    grpc_status = "UNAVAILABLE"
+    title = "A dependency is down or behind; try again"
+
+
+class Held(Unavailable):
+    code = "lease.held"
+    grpc_status = "ABORTED"
+    title = "Another owner is running this execution"
+
+
+class Fenced(LowtideError):
+    code = "lease.fenced"
+    http_status = 409
+    grpc_status = "FAILED_PRECONDITION"
+    title = "A newer owner took this execution over"
+
+
+class TaskFailed(LowtideError):
+    """A workflow error on its way to the engine; ``error`` is the noun that ``catch`` filters see."""
+
+    code = "task.failed"
+    title = "A task failed"
+
+    def __init__(self, error: Error) -> None:
+        super().__init__(f"{error.title}: {error.detail}" if error.detail else str(error.title))
+        self.error = error

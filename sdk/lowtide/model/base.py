@@ -1,0 +1,23 @@
+"""Shared building blocks of the nouns."""
+
+from typing import Any, NewType, TypeAlias
+
+import msgspec
+
+__all__ = ["JSON", "ExecutionId", "Millis", "Noun"]
+
+Millis = NewType("Millis", int)
+"""A moment: milliseconds since 1970-01-01T00:00:00Z; or, where the name says so, a duration in milliseconds."""
+
+ExecutionId = NewType("ExecutionId", str)
+"""A UUIDv7 in its canonical text form: sorts by the moment of creation."""
+
+JSON: TypeAlias = Any
+"""A JSON value: ``None``, ``bool``, ``int``, ``float``, ``str``, ``list`` or ``dict`` with ``str`` keys.
+
+Treated as immutable everywhere: values are shared between frames, never changed in place.
+"""
+
+
+class Noun(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel", forbid_unknown_fields=False):
+    """An immutable noun whose JSON form has camelCase keys and leaves defaults out."""

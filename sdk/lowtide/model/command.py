@@ -1,0 +1,94 @@
+"""What the engine wants done. Active commands need this process; passive ones wait for the world.
+
+A command's ``id`` is the task's reference, ``@``, and the entry numbers of the frames above it: it never repeats
+within an execution, also across jumps back and retries around retries.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+from lowtide.model.base import JSON, Millis, Noun
+
+__all__ = ["Active", "Await", "AwaitFilter", "Command", "Passive", "Perform", "Publish", "RunChild", "Sleep"]
+
+
+class _Wanted(Noun, frozen=True, kw_only=True, tag_field="do"):
+    id: str
+
+
+class Perform(_Wanted, frozen=True, kw_only=True, tag="perform"):
+    """Perform a call. ``call`` names the effect (``http``, ``step`` …), ``arguments`` are evaluated.
+
+    ``step`` calls carry ``{"name": …, "with": …}``. ``reference`` is the task's JSON pointer, for errors and logs.
+    """
+
+    call: str
+    arguments: JSON
+    reference: str
+    timeout: int | None = None
+    """Milliseconds that the effect may take, or ``None`` for the effect's own default."""
+
+
+class Publish(_Wanted, frozen=True, kw_only=True, tag="publish"):
+    """Publish one CloudEvent, given in JSON form with id, source, type, time and specversion."""
+
+    event: dict[str, JSON]
+    reference: str
+
+
+class Sleep(_Wanted, frozen=True, kw_only=True, tag="sleep"):
+    """Feed ``TimerFired`` at ``until`` (a wait, a retry's delay or a deadline, as ``purpose`` says)."""
+
+    until: Millis
+    purpose: Literal["wait", "retry", "deadline"] = "wait"
+
+
+class AwaitFilter(Noun, frozen=True):
+    """One filter that an event may match.
+
+    ``index`` is its place in the task (-1: the ``until`` strategy). ``with_`` maps attribute names to literals,
+    ``regex:…`` texts or ``{"expression": jq}``. ``correlate`` maps a key to its jq ``from`` and the expected value,
+    when one is known.
+    """
+
+    index: int
+    with_: dict[str, JSON]
+    correlate: dict[str, AwaitCorrelation] = {}
+
+
+class AwaitCorrelation(Noun, frozen=True):
+    from_: str
+    known: bool = False
+    expect: JSON = None
+
+
+class Await(_Wanted, frozen=True, kw_only=True, tag="await"):
+    """Feed ``EventsReceived`` for events that match.
+
+    ``need`` says when a waiting execution is worth waking: ``any`` one match, or ``all`` filters matched once each.
+    ``filters`` are those still open. ``since``: the turn's time at which the listener was issued.
+    """
+
+    need: Literal["any", "all"]
+    filters: tuple[AwaitFilter, ...]
+    since: Millis
+
+
+class RunChild(_Wanted, frozen=True, kw_only=True, tag="child"):
+    """Run another workflow and, unless ``detached``, feed ``ChildEnded``.
+
+    A detached child is an active command: it is done once its start is handed over.
+    """
+
+    namespace: str
+    workflow: str
+    reference: str
+    version: str | None = None
+    input: JSON = None
+    detached: bool = False
+
+
+Active: TypeAlias = Perform | Publish
+Passive: TypeAlias = Sleep | Await | RunChild
+Command: TypeAlias = Perform | Publish | Sleep | Await | RunChild

@@ -1,0 +1,30 @@
+"""Facts for the timeline: what the history shows of a task. Idempotent: the same turn gives the same facts."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from lowtide.model.base import Millis, Noun
+from lowtide.model.error import Error
+
+__all__ = ["Fact", "TaskStatus"]
+
+TaskStatus = Literal["running", "waiting", "retried", "skipped", "cancelled", "faulted", "completed"]
+
+
+class Fact(Noun, frozen=True, kw_only=True):
+    """One change of one task's status.
+
+    ``task`` identifies the entry of the task (reference and entry numbers), so that two entries are two rows.
+    ``number`` orders the facts of an execution: it grows by one with each.
+    """
+
+    number: int
+    task: str
+    name: str
+    reference: str
+    kind: str
+    status: TaskStatus
+    at: Millis
+    attempt: int = 1
+    error: Error | None = None

@@ -1,0 +1,203 @@
+"""The engine's state: a small, serialisable tree of frames, one frame per task that is being performed.
+
+Frames are the only mutable nouns: a turn copies the tree that it was given and works on its own copy, so that
+``resume`` stays a pure function. JSON values inside frames are shared and never changed in place.
+
+``SNAPSHOT_FORMAT`` is written into every state; an unknown newer one is refused, older ones go through upcasters.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal, TypeAlias
+
+import msgspec
+
+from lowtide.model.base import JSON, ExecutionId, Millis, Noun
+from lowtide.model.command import Command
+from lowtide.model.error import Error
+
+__all__ = [
+    "SNAPSHOT_FORMAT",
+    "Body",
+    "Branch",
+    "CallBody",
+    "Cancelled",
+    "Completed",
+    "DoBody",
+    "Faulted",
+    "ForBody",
+    "ForkBody",
+    "FunctionBody",
+    "ListenBody",
+    "Outcome",
+    "Seed",
+    "Sequence",
+    "State",
+    "TaskFrame",
+    "TryBody",
+    "WaitBody",
+]
+
+SNAPSHOT_FORMAT: Final = 1
+
+
+class Frame(msgspec.Struct, omit_defaults=True, rename="camel"):
+    """Base of all mutable parts of the state."""
+
+
+# ---------------------------------------------------------------- outcome
+
+
+class Completed(Noun, frozen=True, tag_field="status", tag="completed"):
+    output: JSON = None
+
+
+class Faulted(Noun, frozen=True, tag_field="status", tag="faulted"):
+    error: Error
+
+
+class Cancelled(Noun, frozen=True, tag_field="status", tag="cancelled"):
+    reason: str = ""
+
+
+Outcome: TypeAlias = Completed | Faulted | Cancelled
+
+
+class Seed(Noun, frozen=True, kw_only=True):
+    """What an execution begins with: all that the first turn needs to know of the world."""
+
+    execution: ExecutionId
+    input: JSON = None
+    at: Millis
+    random: float = 0.0
+
+
+# ---------------------------------------------------------------- frames
+
+
+class TaskFrame(Frame, kw_only=True):
+    """One entry of one task.
+
+    ``ref`` is the task's JSON pointer as seen from this execution, ``path`` the entry numbers of the frames above
+    and of this one, joined by dots; ``{ref}@{path}`` is the frame's identity and that of the command it issues.
+    ``raw`` and ``input`` are the task's raw and transformed input. ``deadline`` is set by a timeout.
+    """
+
+    ref: str
+    path: str
+    started: Millis
+    raw: JSON = None
+    input: JSON = None
+    deadline: Millis | None = None
+    body: Body | None = None
+
+
+class Sequence(Frame, kw_only=True):
+    """A list of tasks that is being performed in order.
+
+    ``index`` is the next task to enter (or the one being performed when ``child`` is set), ``entered`` counts
+    entries, ``data`` is the raw input of the next task.
+    """
+
+    index: int = 0
+    entered: int = 0
+    data: JSON = None
+    child: TaskFrame | None = None
+
+
+class CallBody(Frame, tag_field="k", tag="call"):
+    """An effect, a child or a publication is under way: the frame's own command is pending."""
+
+
+class WaitBody(Frame, tag_field="k", tag="wait"):
+    """The frame's own ``Sleep`` is pending."""
+
+
+class FunctionBody(Frame, tag_field="k", tag="function"):
+    child: TaskFrame | None = None
+    done: bool = False
+
+
+class DoBody(Frame, tag_field="k", tag="do"):
+    seq: Sequence
+
+
+class ForBody(Frame, tag_field="k", tag="for"):
+    """``data`` is carried from iteration to iteration; ``seq`` is ``None`` between two of them."""
+
+    items: list[JSON]
+    data: JSON
+    index: int = 0
+    seq: Sequence | None = None
+
+
+class Branch(Frame, kw_only=True):
+    """One branch of a fork: its own context until the join (decision A-7)."""
+
+    context: JSON = None
+    frame: TaskFrame | None = None
+    status: Literal["ready", "blocked", "completed", "faulted", "cancelled"] = "ready"
+    output: JSON = None
+    error: Error | None = None
+
+
+class ForkBody(Frame, tag_field="k", tag="fork"):
+    branches: list[Branch]
+
+
+class TryBody(Frame, tag_field="k", tag="try"):
+    """``stage`` is what is being performed: the ``try`` list, the delay before a retry, or ``catch.do``.
+
+    ``attempt`` counts from 1; ``since`` is when the first attempt began.
+    """
+
+    since: Millis
+    attempt: int = 1
+    stage: Literal["try", "delay", "catch"] = "try"
+    attempt_deadline: Millis | None = None
+    seq: Sequence | None = None
+    error: Error | None = None
+
+
+class ListenBody(Frame, tag_field="k", tag="listen"):
+    """``taken[i]`` is the event that filter *i* of ``all`` consumed; ``consumed`` are the read events in order.
+
+    ``queue`` holds events for ``foreach`` that are not yet processed; ``outputs`` are the results of its iterations.
+    """
+
+    consumed: list[JSON] = msgspec.field(default_factory=list)
+    taken: dict[str, int] = msgspec.field(default_factory=dict)
+    until_taken: dict[str, int] = msgspec.field(default_factory=dict)
+    expected: dict[str, JSON] = msgspec.field(default_factory=dict)
+    outputs: list[JSON] = msgspec.field(default_factory=list)
+    index: int = 0
+    seq: Sequence | None = None
+    closed: bool = False
+
+
+Body: TypeAlias = CallBody | WaitBody | FunctionBody | DoBody | ForBody | ForkBody | TryBody | ListenBody
+
+
+class State(Frame, kw_only=True):
+    """All that an execution is, between two turns.
+
+    ``turn`` counts turns; ``facts`` counts facts; ``now`` is the last turn's time; ``more`` says that the last turn
+    stopped before it was done, to let the driver breathe. ``pending`` are the commands whose event has not come yet,
+    in the order they were issued.
+    """
+
+    execution: ExecutionId
+    started: Millis
+    now: Millis
+    format: int = SNAPSHOT_FORMAT
+    random: float = 0.0
+    input: JSON = None
+    context: JSON = None
+    turn: int = 0
+    facts: int = 0
+    more: bool = False
+    deadline: Millis | None = None
+    root: Sequence | None = None
+    correlations: dict[str, JSON] = msgspec.field(default_factory=dict)
+    pending: dict[str, Command] = msgspec.field(default_factory=dict)
+    outcome: Outcome | None = None

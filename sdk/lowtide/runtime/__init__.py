@@ -1,0 +1,1 @@
+"""The driver loop and its ports, the step registry, the in-process driver, clocks and chance."""

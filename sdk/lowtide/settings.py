@@ -1,0 +1,134 @@
+"""Settings of the deployables, read from the environment here and nowhere else.
+
+Composition roots (``__main__`` modules, ``lowtide.local``, the CLI) read them and hand single values on; a settings
+object never travels further. Durations are seconds unless the name says otherwise.
+
+    variable                     who                          meaning
+    PORT                         all                          port to listen on (Knative sets it)
+    LOWTIDE_HOST                 all                          address to listen on
+    LOWTIDE_KEY                  orchestrate execute          shared secret of dispatches and outcomes
+    LOWTIDE_CONTROL_URL          orchestrate                  PostgreSQL of the control store
+    LOWTIDE_JOURNAL_URL          ingest                       PostgreSQL of the journal
+    LOWTIDE_ANALYTICS_URL        ingest, analytics            PostgreSQL of the analytics store
+    LOWTIDE_BROKER_URL           orchestrate execute          where CloudEvents are posted
+    LOWTIDE_EXECUTE_URL          orchestrate                  execute, for synchronous starts
+    LOWTIDE_INGEST_TARGET        orchestrate execute          host:port of ingest's gRPC
+    LOWTIDE_STEPS                execute                      modules with step functions, comma-separated
+    LOWTIDE_SECRETS_DIR          execute                      one file (or folder of files) per secret
+    and the tunables below, each LOWTIDE_ + its field's name in capitals.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Self, get_type_hints
+
+from lowtide.errors import Misconfigured
+
+__all__ = ["AnalyticsSettings", "ExecuteSettings", "IngestSettings", "OrchestrateSettings"]
+
+
+class _FromEnvironment:
+    """Fills a dataclass from ``LOWTIDE_*`` variables; a field without a default is required."""
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] | None = None) -> Self:
+        """Raises :class:`lowtide.errors.Misconfigured` naming every variable that is missing or does not fit."""
+        source = os.environ if environ is None else environ
+        hints = get_type_hints(cls)
+        values: dict[str, Any] = {}
+        wrong: list[str] = []
+        for field in fields(cls):  # type: ignore[arg-type]
+            name = "PORT" if field.name == "port" else f"LOWTIDE_{field.name.upper()}"
+            if name not in source:
+                if field.default is field.default_factory:  # both MISSING: required
+                    wrong.append(f"{name} is not set")
+                continue
+            try:
+                values[field.name] = _convert(source[name], hints[field.name])
+            except ValueError as error:
+                wrong.append(f"{name}={source[name]!r}: {error}")
+        if wrong:
+            raise Misconfigured("; ".join(wrong))
+        return cls(**values)
+
+
+def _convert(text: str, kind: Any) -> Any:
+    if kind is bool:
+        if text.lower() not in {"true", "false", "1", "0"}:
+            raise ValueError("expected true or false")
+        return text.lower() in {"true", "1"}
+    if kind is bytes:
+        return text.encode()
+    if kind is Path or kind == Path | None:
+        return Path(text)
+    if kind == tuple[str, ...]:
+        return tuple(part.strip() for part in text.split(",") if part.strip())
+    return kind(text)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExecuteSettings(_FromEnvironment):
+    key: bytes
+    broker_url: str
+    ingest_target: str
+    port: int = 8080
+    host: str = "0.0.0.0"
+    steps: tuple[str, ...] = ()
+    secrets_dir: Path | None = None
+    allow_loopback: bool = False
+    http_timeout: float = 30.0
+    max_response_bytes: int = 8 * 1024 * 1024
+    open_deadline: float = 15.0
+    stream_idle: float = 3.0
+    shutdown_grace: float = 25.0
+    concurrency: int = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class IngestSettings(_FromEnvironment):
+    journal_url: str
+    analytics_url: str
+    port: int = 8080
+    host: str = "0.0.0.0"
+    journal_connections: int = 4
+    analytics_connections: int = 2
+    lease_ttl: float = 15.0
+    lost_stream_ttl: float = 5.0
+    stream_lifetime: float = 240.0
+    shutdown_grace: float = 10.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class OrchestrateSettings(_FromEnvironment):
+    key: bytes
+    control_url: str
+    broker_url: str
+    execute_url: str
+    ingest_target: str
+    port: int = 8080
+    host: str = "0.0.0.0"
+    connections: int = 8
+    max_body_bytes: int = 10 * 1024 * 1024
+    budget: float = 240.0
+    short_wait: float = 5.0
+    token_lifetime: float = 3600.0
+    tick_horizon: float = 90.0
+    lost_after: float = 120.0
+    lost_attempts: int = 8
+    max_outstanding: int = 1000
+    keep_events: float = 86_400.0
+    cancel_grace: float = 10.0
+    shutdown_grace: float = 25.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnalyticsSettings(_FromEnvironment):
+    analytics_url: str
+    port: int = 8080
+    host: str = "0.0.0.0"
+    connections: int = 6
+    statement_timeout: float = 15.0

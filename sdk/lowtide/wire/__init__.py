@@ -1,0 +1,8 @@
+"""Bytes <-> nouns: CloudEvents, the dispatch and its answers, protobuf, MACs.
+
+``types``        event type names, extension names, payload nouns: the one place where they are spelled
+``cloudevents``  HTTP requests and responses <-> CloudEvents, strictly
+``json``         the JSON codec of all nouns
+``mac``          message authentication of dispatches and outcomes
+``records``      journal records, history and usage <-> protobuf
+"""

@@ -1,0 +1,183 @@
+"""Event type names, extension names and payload nouns (architecture, section 3). Triggers are rendered from here.
+
+Ids are deterministic, so that a consumer can dedupe on source + id: ``{execution}:{epoch}`` for a dispatch,
+``{execution}:{epoch}:outcome`` for its outcome, ``{execution}:{epoch}:registered:{n}`` in between.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal
+
+import msgspec
+
+from lowtide.model.base import JSON, ExecutionId, Millis, Noun
+from lowtide.model.command import Await, RunChild, Sleep
+from lowtide.model.error import Error
+from lowtide.model.event import Event
+from lowtide.model.plan import Plan
+from lowtide.model.state import Seed, State
+from lowtide.model.usage import Usage
+
+__all__ = [
+    "ALERT_FIRED",
+    "ALERT_RESOLVED",
+    "CANCELLED",
+    "COMPLETED",
+    "DEAD_LETTER_CODE",
+    "DISPATCH",
+    "FAULTED",
+    "OUTCOMES",
+    "PARKED",
+    "REGISTERED",
+    "TICK",
+    "Dispatch",
+    "Ended",
+    "Extension",
+    "Parked",
+    "Registered",
+    "Snapshot",
+    "Wake",
+    "dispatch_id",
+    "outcome_id",
+    "registered_id",
+    "source_of",
+]
+
+DISPATCH: Final = "dev.lowtide.execution.dispatch.v1"
+REGISTERED: Final = "dev.lowtide.execution.registered.v1"
+PARKED: Final = "dev.lowtide.execution.parked.v1"
+COMPLETED: Final = "dev.lowtide.execution.completed.v1"
+FAULTED: Final = "dev.lowtide.execution.faulted.v1"
+CANCELLED: Final = "dev.lowtide.execution.cancelled.v1"
+TICK: Final = "dev.lowtide.tick.v1"
+ALERT_FIRED: Final = "dev.lowtide.alert.fired.v1"
+ALERT_RESOLVED: Final = "dev.lowtide.alert.resolved.v1"
+
+OUTCOMES: Final = (PARKED, COMPLETED, FAULTED, CANCELLED)
+"""What execute may reply with, one per invocation."""
+
+DEAD_LETTER_CODE: Final = "knativeerrorcode"
+"""Extension that Knative adds to most dead letters (absent after a delivery timeout)."""
+
+
+class Extension:
+    """Names of our CloudEvent extensions: lower-case letters and digits alone, as the standard asks."""
+
+    namespace: Final = "lowtidenamespace"
+    workflow: Final = "lowtideworkflow"
+    execution: Final = "lowtideexecution"
+    epoch: Final = "lowtideepoch"
+    digest: Final = "lowtidedigest"
+    token: Final = "lowtidetoken"
+    traceparent: Final = "traceparent"
+
+
+class Wake(Noun, frozen=True, kw_only=True):
+    """One inbox row: ``key`` is its dedupe key, unique within the execution; ``event`` is fed to the engine."""
+
+    key: str
+    event: Event
+
+
+class Snapshot(Noun, frozen=True, kw_only=True):
+    """The state up to journal number ``upto`` (0: nothing was journaled yet)."""
+
+    state: State
+    upto: int
+
+
+class Dispatch(Noun, frozen=True, kw_only=True):
+    """One invocation's whole work order. Exactly one of ``seed`` and ``snapshot`` is set.
+
+    ``wakes`` are fed in order, after the journal's tail, leaving out those whose key the tail already has.
+    ``at`` is the database's time when the dispatch was written. Budgets in milliseconds.
+    The event that carries it also carries ``lowtidedigest`` = sha256 of this body and ``lowtidetoken``.
+    """
+
+    execution: ExecutionId
+    namespace: str
+    workflow: str
+    version: str
+    epoch: int
+    at: Millis
+    plan: Plan
+    seed: Seed | None = None
+    snapshot: Snapshot | None = None
+    wakes: tuple[Wake, ...] = ()
+    budget: int = 240_000
+    short_wait: int = 5_000
+
+
+class Registered(Noun, frozen=True, kw_only=True):
+    """Passive commands issued while active ones run: orchestrate begins to serve them at once."""
+
+    execution: ExecutionId
+    epoch: int
+    commands: tuple[Sleep | Await | RunChild, ...]
+
+
+class Parked(Noun, frozen=True, kw_only=True):
+    """The invocation ended while the execution goes on later.
+
+    ``commands`` are all passive commands now pending (the engine's deadlines included). ``consumed`` are the keys
+    of inbox rows whose events are in the snapshot. ``resume_now``: there is work left that only the time budget or
+    a shutdown interrupted.
+    """
+
+    execution: ExecutionId
+    epoch: int
+    snapshot: Snapshot
+    commands: tuple[Sleep | Await | RunChild, ...] = ()
+    consumed: tuple[str, ...] = ()
+    resume_now: bool = False
+    usage: Usage = Usage()
+
+
+class Ended(Noun, frozen=True, kw_only=True):
+    """The execution has its outcome. ``upto`` is the last journal number."""
+
+    execution: ExecutionId
+    epoch: int
+    status: Literal["completed", "faulted", "cancelled"]
+    upto: int = 0
+    output: JSON = None
+    error: Error | None = None
+    consumed: tuple[str, ...] = ()
+    usage: Usage = Usage()
+
+
+def source_of(namespace: str, workflow: str) -> str:
+    """The CloudEvent source of everything that concerns one workflow."""
+    return f"/lowtide/{namespace}/{workflow}"
+
+
+def dispatch_id(execution: str, epoch: int) -> str:
+    return f"{execution}:{epoch}"
+
+
+def outcome_id(execution: str, epoch: int) -> str:
+    return f"{execution}:{epoch}:outcome"
+
+
+def registered_id(execution: str, epoch: int, number: int) -> str:
+    return f"{execution}:{epoch}:registered:{number}"
+
+
+_ENDED_TYPES: Final[dict[str, str]] = {"completed": COMPLETED, "faulted": FAULTED, "cancelled": CANCELLED}
+
+
+def type_of(payload: Registered | Parked | Ended) -> str:
+    """The event type that carries this payload."""
+    if isinstance(payload, Registered):
+        return REGISTERED
+    return PARKED if isinstance(payload, Parked) else _ENDED_TYPES[payload.status]
+
+
+def decode_outcome(event_type: str, body: bytes) -> Parked | Ended:
+    """The payload of an outcome event.
+
+    Raises ``msgspec.ValidationError`` or ``msgspec.DecodeError`` where the body is not one.
+    """
+    target: Any = Parked if event_type == PARKED else Ended
+    decoded: Parked | Ended = msgspec.json.decode(body, type=target)
+    return decoded
