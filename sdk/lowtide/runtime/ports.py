@@ -1,0 +1,110 @@
+"""What the driver loop needs of the world: ports. Adapters live in ``clients`` and ``effects``; fakes in ``testing``.
+
+The driver is given a journal (leases and durable appends), something that performs effects, somewhere to publish
+events, and a clock; nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from lowtide.model.base import JSON, ExecutionId
+from lowtide.model.command import Perform
+from lowtide.model.fact import Fact
+from lowtide.model.usage import Usage
+from lowtide.wire.records import Entry
+from lowtide.wire.types import Wake
+
+__all__ = ["Closing", "Effects", "History", "Journal", "Opened", "Publisher", "Subject"]
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """How an epoch ends: the outcome event's ``type`` and ``body``, stored with the journal."""
+
+    type: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The answer to :meth:`Journal.open`.
+
+    ``tail`` are the journal's entries after ``upto``, in order, with their numbers; set when the answer is *ok*.
+    ``closing`` is set when the answer is *closed*; ``reason`` says why in all other cases.
+    """
+
+    answer: Literal["ok", "held", "closed", "gone", "diverged"]
+    tail: tuple[tuple[int, Entry], ...] = ()
+    closing: Closing | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Whom a fact, a log line or usage is about."""
+
+    namespace: str
+    workflow: str
+    version: str
+    execution: ExecutionId
+
+
+class Journal(Protocol):
+    """Leases and the durable journal of executions (architecture, section 4)."""
+
+    async def open(self, execution: ExecutionId, epoch: int, digest: str, upto: int) -> Opened:
+        """Take the lease. Raises :class:`lowtide.errors.Unavailable` when the journal cannot be asked."""
+        ...
+
+    async def append(
+        self, execution: ExecutionId, epoch: int, entries: list[tuple[int, Entry]], closing: Closing | None = None
+    ) -> None:
+        """Write entries (consecutive numbers) and, with ``closing``, end the epoch; returns after the commit.
+
+        Appends of one execution are written in the order of the calls. Raises :class:`lowtide.errors.Fenced` when
+        another owner or epoch took over, :class:`lowtide.errors.Unavailable` when the journal stays unreachable.
+        """
+        ...
+
+    def holds(self, execution: ExecutionId, epoch: int) -> bool:
+        """Whether the lease is known to live now, by the monotonic clock; checked directly before an effect."""
+        ...
+
+    def listen(self, execution: ExecutionId, epoch: int, receive: Callable[[Wake], None]) -> Callable[[], None]:
+        """Call ``receive`` for every wake signalled to this owner until the returned function is called."""
+        ...
+
+    async def release(self, execution: ExecutionId, epoch: int) -> None:
+        """Give the lease back without closing the epoch, so that the next delivery need not wait for its expiry."""
+        ...
+
+
+class History(Protocol):
+    """Best-effort reports; never waits, may drop (drops are counted)."""
+
+    def facts(self, subject: Subject, facts: tuple[Fact, ...]) -> None: ...
+
+    def log(
+        self, subject: Subject, level: str, message: str, task: str = "", fields: dict[str, JSON] | None = None
+    ) -> None: ...
+
+    def usage(self, subject: Subject, epoch: int, usage: Usage) -> None: ...
+
+
+class Effects(Protocol):
+    """Performs active commands against the world."""
+
+    async def perform(self, command: Perform, idempotency_key: str) -> JSON:
+        """The effect's output. Raises :class:`lowtide.errors.TaskFailed` with the workflow error when it fails."""
+        ...
+
+
+class Publisher(Protocol):
+    """Publishes CloudEvents given in JSON form."""
+
+    async def publish(self, event: dict[str, JSON]) -> None:
+        """Returns once the event was accepted. Raises :class:`lowtide.errors.Unavailable` when it was not."""
+        ...

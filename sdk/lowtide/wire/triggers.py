@@ -1,0 +1,60 @@
+"""Who gets which events: the one table from which the laptop's broker and Knative's Triggers are made.
+
+Filters are in Knative's dialects (``exact``, ``prefix``, ``any``, ``all``, ``not``) on CloudEvent attributes.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal, NamedTuple
+
+from lowtide.wire.types import ALERT_FIRED, ALERT_RESOLVED, DISPATCH, OUTCOMES, REGISTERED, TICK
+
+__all__ = ["DEAD_LETTER_PATH", "TRIGGERS", "TriggerSpec"]
+
+DEAD_LETTER_PATH: Final = "/dead-letters"
+"""Where orchestrate takes events that could not be delivered."""
+
+
+class TriggerSpec(NamedTuple):
+    """One subscription of a deployable to the Broker.
+
+    ``filters`` must all match. ``retries`` follow the first attempt, with exponential back-off from ``backoff``
+    seconds; then the event goes to orchestrate's :data:`DEAD_LETTER_PATH`.
+    """
+
+    name: str
+    subscriber: Literal["execute", "orchestrate"]
+    path: str
+    filters: tuple[dict[str, Any], ...]
+    retries: int = 8
+    backoff: float = 1.0
+
+
+def _exact(event_type: str) -> dict[str, Any]:
+    return {"exact": {"type": event_type}}
+
+
+TRIGGERS: Final = (
+    TriggerSpec("execute-dispatches", "execute", "/", (_exact(DISPATCH),)),
+    TriggerSpec(
+        "orchestrate-outcomes",
+        "orchestrate",
+        "/events",
+        ({"any": [_exact(event_type) for event_type in (*OUTCOMES, REGISTERED)]},),
+    ),
+    TriggerSpec("orchestrate-ticks", "orchestrate", "/events", (_exact(TICK),), retries=1),
+    TriggerSpec(
+        "orchestrate-world",
+        "orchestrate",
+        "/events",
+        (
+            {
+                "any": [
+                    {"not": {"prefix": {"type": "dev.lowtide."}}},
+                    _exact(ALERT_FIRED),
+                    _exact(ALERT_RESOLVED),
+                ]
+            },
+        ),
+    ),
+)
