@@ -3,6 +3,7 @@
 ``types``        event type names, extension names, payload nouns: the one place where they are spelled
 ``cloudevents``  HTTP requests and responses <-> CloudEvents, strictly
 ``json``         the JSON codec of all nouns
+``problem``      errors -> problem documents (RFC 9457), free of any web framework
 ``mac``          message authentication of dispatches and outcomes
 ``records``      journal records, history and usage <-> protobuf
 """
