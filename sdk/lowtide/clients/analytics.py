@@ -1,0 +1,50 @@
+"""The analytics API: executions, timelines, logs, series. It may lag behind control by a moment.
+
+Answers are the API's JSON as it is; errors as in :mod:`lowtide.clients.orchestrate`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from lowtide.clients.http import HttpClient, path_of
+from lowtide.model.base import JSON
+
+__all__ = ["Analytics"]
+
+
+class Analytics(HttpClient):
+    """``async with Analytics(server + "/analytics") as api``: on a laptop the gateway has it under that prefix."""
+
+    async def executions(
+        self,
+        namespace: str,
+        *,
+        workflow: str | None = None,
+        phase: str | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+    ) -> dict[str, JSON]:
+        """One page, newest first: ``{items, next}``."""
+        query = {"workflow": workflow, "phase": phase, "limit": limit, "cursor": cursor}
+        return await self._get(namespace, "executions", query=query)
+
+    async def timeline(self, namespace: str, execution: str) -> dict[str, JSON]:
+        """The tasks of one execution, in the order in which they began."""
+        return await self._get(namespace, "executions", execution, "timeline")
+
+    async def logs(self, namespace: str, execution: str, *, cursor: str | None = None) -> dict[str, JSON]:
+        """One page of the execution's log lines, oldest first."""
+        return await self._get(namespace, "executions", execution, "logs", query={"cursor": cursor})
+
+    async def series(
+        self, namespace: str, *, workflow: str | None = None, since: str | None = None, until: str | None = None
+    ) -> dict[str, JSON]:
+        """Counts and duration percentiles per workflow per minute, between two ISO 8601 moments."""
+        return await self._get(namespace, "series", query={"workflow": workflow, "from": since, "to": until})
+
+    async def _get(
+        self, namespace: str, *parts: str, query: Mapping[str, str | int | None] | None = None
+    ) -> dict[str, JSON]:
+        answer = await self.request("GET", path_of("v1", "namespaces", namespace, *parts), query=query)
+        return answer.body if isinstance(answer.body, dict) else {}

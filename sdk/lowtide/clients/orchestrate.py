@@ -1,0 +1,111 @@
+"""orchestrate's HTTP API: workflows, executions, events.
+
+Answers are the API's JSON as it is (camelCase members, times ISO 8601). Every method raises the tree of
+:mod:`lowtide.errors`: what the server's problem document names, or ``Unavailable`` where nothing answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Final
+
+from lowtide.clients.http import Answer, HttpClient, path_of
+from lowtide.model.base import JSON
+from lowtide.wire import json
+
+__all__ = ["Orchestrate"]
+
+_JSON: Final = {"content-type": "application/json"}
+_YAML: Final = {"content-type": "application/yaml"}
+_CLOUDEVENT: Final = {"content-type": "application/cloudevents+json"}
+
+
+class Orchestrate(HttpClient):
+    """``async with Orchestrate("http://127.0.0.1:8080") as api``; see :class:`lowtide.clients.http.HttpClient`."""
+
+    async def deploy(self, namespace: str, source: str) -> dict[str, JSON]:
+        """Create a version of a workflow from its document (YAML or JSON): namespace, name, version, warnings."""
+        path = path_of("v1", "namespaces", namespace, "workflows")
+        return _object(await self.request("POST", path, body=source.encode(), headers=_media_of(source)))
+
+    async def validate(self, source: str) -> dict[str, JSON]:
+        """``{valid, problems: [{line, column, severity, message, mend}]}``"""
+        return _object(await self.request("POST", "/v1/validate", body=source.encode(), headers=_media_of(source)))
+
+    async def workflow(self, namespace: str, name: str) -> dict[str, JSON]:
+        """The newest version: namespace, name, version, createdAt, source, definition."""
+        return _object(await self.request("GET", path_of("v1", "namespaces", namespace, "workflows", name)))
+
+    async def start(
+        self,
+        namespace: str,
+        name: str,
+        input: JSON = None,
+        *,
+        version: str | None = None,
+        wait: float | None = None,
+        key: str | None = None,
+    ) -> dict[str, JSON]:
+        """Start an execution; with ``wait`` (seconds) its outcome, if it ended in time.
+
+        ``key`` is the ``Idempotency-Key``: the same key starts one execution, however often it is sent. Without it a
+        start is never sent twice.
+        """
+        path = path_of("v1", "namespaces", namespace, "workflows", name, "executions")
+        query = {"version": version, "wait": None if wait is None else f"{wait:g}s"}
+        headers = _JSON if key is None else {**_JSON, "idempotency-key": key}
+        body = json.encode(input)
+        return _object(
+            await self.request(
+                "POST", path, query=query, body=body, headers=headers, again=key is not None, longer=wait or 0.0
+            )
+        )
+
+    async def execution(self, namespace: str, execution: str) -> dict[str, JSON]:
+        """id, workflow, version, phase, createdAt, startedAt, endedAt, input, output, error, waitingFor."""
+        return _object(await self.request("GET", path_of("v1", "namespaces", namespace, "executions", execution)))
+
+    async def executions(
+        self,
+        namespace: str,
+        *,
+        workflow: str | None = None,
+        phase: str | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+    ) -> dict[str, JSON]:
+        """One page, newest first: ``{items, next}``."""
+        query = {"workflow": workflow, "phase": phase, "limit": limit, "cursor": cursor}
+        return _object(await self.request("GET", path_of("v1", "namespaces", namespace, "executions"), query=query))
+
+    async def all_executions(
+        self, namespace: str, *, workflow: str | None = None, phase: str | None = None
+    ) -> AsyncIterator[dict[str, JSON]]:
+        """Every execution, page after page, newest first."""
+        cursor: str | None = None
+        while True:
+            page = await self.executions(namespace, workflow=workflow, phase=phase, limit=100, cursor=cursor)
+            for item in page["items"]:
+                yield item
+            cursor = page.get("next")
+            if not cursor:
+                return
+
+    async def cancel(self, namespace: str, execution: str, reason: str | None = None) -> dict[str, JSON]:
+        """Ask for a cancel; returns the execution as it is now (it ends a moment later)."""
+        path = path_of("v1", "namespaces", namespace, "executions", execution, "cancel")
+        body = json.encode({} if reason is None else {"reason": reason})
+        return _object(await self.request("POST", path, body=body, headers=_JSON))
+
+    async def send(self, namespace: str, event: dict[str, JSON]) -> None:
+        """Publish one CloudEvent, given in JSON form; durable once this returns. Twice the same id is one event."""
+        path = path_of("v1", "namespaces", namespace, "events")
+        await self.request("POST", path, body=json.encode(event), headers=_CLOUDEVENT)
+
+
+def _object(answer: Answer) -> dict[str, JSON]:
+    return answer.body if isinstance(answer.body, dict) else {}
+
+
+def _media_of(source: str) -> dict[str, str]:
+    return _JSON if source.lstrip().startswith("{") else _YAML
