@@ -2,6 +2,7 @@
 
 ``types``        event type names, extension names, payload nouns: the one place where they are spelled
 ``cloudevents``  HTTP requests and responses <-> CloudEvents, strictly
+``attributes``   what the standard allows in a CloudEvent's attributes
 ``json``         the JSON codec of all nouns
 ``problem``      errors -> problem documents (RFC 9457), free of any web framework
 ``mac``          message authentication of dispatches and outcomes
