@@ -1,0 +1,8 @@
+"""Table definitions that a writer and a reader share (extra: sqlalchemy). No queries, no connections.
+
+``journal``    leases, owners, journal, signals, payloads: ingest alone
+``analytics``  executions (projection), task facts, logs, metric samples, usage, drops: ingest writes, the analytics
+               API reads and owns the migrations
+
+The control store belongs to orchestrate alone and is defined there.
+"""
