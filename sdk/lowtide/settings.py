@@ -28,7 +28,7 @@ from typing import Any, Self, get_type_hints
 
 from lowtide.errors import Misconfigured
 
-__all__ = ["AnalyticsSettings", "ExecuteSettings", "IngestSettings", "OrchestrateSettings"]
+__all__ = ["AnalyticsSettings", "ExecuteSettings", "IngestSettings", "MigrateSettings", "OrchestrateSettings"]
 
 
 class _FromEnvironment:
@@ -132,3 +132,12 @@ class AnalyticsSettings(_FromEnvironment):
     host: str = "0.0.0.0"
     connections: int = 6
     statement_timeout: float = 15.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class MigrateSettings(_FromEnvironment):
+    """What the migrations of the stores read: each its own address, as an owner of the tables."""
+
+    control_url: str = ""
+    journal_url: str = ""
+    analytics_url: str = ""

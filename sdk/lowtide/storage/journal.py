@@ -39,9 +39,7 @@ owners = Table(
     # The stream that was heard last: only its loss shortens the owner's life.
     Column("stream", Uuid(as_uuid=True)),
 )
-"""One row per process that opened executions or reported."""
-
-Index("owners_by_expiry", owners.c.expires_at)
+"""One row per process that opened executions or reported. Small and updated all the time: no index on the expiry."""
 
 journal = Table(
     "journal",

@@ -1,0 +1,16 @@
+"""The ingest function: leases, the journal, history, signals and payloads over gRPC (architecture, section 4).
+
+``__main__``   composition: settings, logging, signals of the system
+``server``     the gRPC server, health, reflection, draining
+``service``    the remote procedures: protobuf in and out, errors to status codes
+``stream``     one Report stream: reads batches, pushes acknowledgements and signals
+``opening``    Open: who gets a lease, and with which tail
+``committing`` group commit: gathers batches while the previous ones commit
+``appending``  the transaction of one group
+``owners``     liveness of processes
+``signalling`` wakes for running owners, between replicas by NOTIFY
+``payloads``   the claim check
+``projecting`` history, logs, metrics, usage and changes into the analytics store
+``database``   a few connections that fail at once and recover by themselves
+``migrate``    the journal store's migrations (``migrations/``)
+"""
