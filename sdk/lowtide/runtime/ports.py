@@ -7,49 +7,16 @@ events, and a clock; nothing else.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 from lowtide.model.base import JSON, ExecutionId
 from lowtide.model.command import Perform
 from lowtide.model.fact import Fact
 from lowtide.model.usage import Usage
-from lowtide.wire.records import Entry
+from lowtide.wire.records import Closing, Entry, Opened, Subject
 from lowtide.wire.types import Wake
 
 __all__ = ["Closing", "Effects", "History", "Journal", "Opened", "Publisher", "Subject"]
-
-
-@dataclass(frozen=True, slots=True)
-class Closing:
-    """How an epoch ends: the outcome event's ``type`` and ``body``, stored with the journal."""
-
-    type: str
-    body: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """The answer to :meth:`Journal.open`.
-
-    ``tail`` are the journal's entries after ``upto``, in order, with their numbers; set when the answer is *ok*.
-    ``closing`` is set when the answer is *closed*; ``reason`` says why in all other cases.
-    """
-
-    answer: Literal["ok", "held", "closed", "gone", "diverged"]
-    tail: tuple[tuple[int, Entry], ...] = ()
-    closing: Closing | None = None
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """Whom a fact, a log line or usage is about."""
-
-    namespace: str
-    workflow: str
-    version: str
-    execution: ExecutionId
 
 
 class Journal(Protocol):

@@ -6,5 +6,6 @@
 ``json``         the JSON codec of all nouns
 ``problem``      errors -> problem documents (RFC 9457), free of any web framework
 ``mac``          message authentication of dispatches and outcomes
-``records``      journal records, history and usage <-> protobuf
+``records``      what travels between an owner and the journal
+``protobuf``     journal records, history and usage <-> protobuf
 """
