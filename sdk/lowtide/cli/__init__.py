@@ -1,0 +1,90 @@
+"""The ``lowtide`` command. One file per command or group of commands; heavy imports stand inside the commands.
+
+``run`` ``validate`` ``draw``                    a document, in this process, without any server
+``deploy`` ``start`` ``executions`` ``events``   talk to a server (``server``: its options)
+``up`` ``status`` ``migrate``                    the platform on this machine
+
+``given`` (what the user gives), ``shown`` (what goes to stdout) and ``exits`` (exit codes, errors told) are shared;
+``running``, ``folder`` and ``live`` belong to ``run``, ``execution_shown`` to ``executions``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Final
+
+import typer
+
+from lowtide.cli import exits
+from lowtide.cli.deploy import deploy
+from lowtide.cli.draw import draw
+from lowtide.cli.events import events
+from lowtide.cli.executions import executions
+from lowtide.cli.run import EPILOG, run
+from lowtide.cli.shown import examples
+from lowtide.cli.start import start
+from lowtide.cli.validate import validate
+from lowtide.errors import InvalidDocument, LowtideError
+
+__all__ = ["app", "main"]
+
+app: Final = typer.Typer(
+    name="lowtide",
+    help="Lowtide: workflows that cost nothing while they wait.",
+    epilog=examples(
+        'lowtide run hello.yaml --input \'{"name": "Ada"}\'',
+        "lowtide up",
+        "lowtide deploy hello.yaml && lowtide start hello --wait 30s",
+    ),
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+app.command(epilog=EPILOG)(run)
+app.command(epilog=examples("lowtide validate order.yaml shipment.yaml", "cat order.yaml | lowtide validate -"))(
+    validate
+)
+app.command(
+    short_help="Draw a workflow: tree, Mermaid or JSON.",
+    epilog=examples("lowtide draw order.yaml", "lowtide draw order.yaml --format mermaid > order.mmd"),
+)(draw)
+app.command(short_help="Deploy workflow documents.", epilog=examples("lowtide deploy order.yaml shipment.yaml"))(deploy)
+app.command(
+    epilog=examples(
+        'lowtide start order --input \'{"id": "A-1"}\' --wait 30s', "lowtide start order --idempotency-key A-1"
+    )
+)(start)
+app.add_typer(executions, name="executions")
+app.add_typer(events, name="events")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from lowtide import __version__
+
+        print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The console script. Raises ``SystemExit`` with one of the codes of :mod:`lowtide.cli.exits`."""
+    try:
+        app(args=None if arguments is None else list(arguments), prog_name="lowtide")
+    except InvalidDocument as error:
+        for problem in error.problems:
+            exits.say(problem)
+        raise SystemExit(exits.INVALID) from error
+    except LowtideError as error:
+        exits.say(f"lowtide: {error}")
+        raise SystemExit(exits.of_error(error)) from error

@@ -1,0 +1,180 @@
+"""What ``lowtide run`` does: checks the document, drives the engine in this process, tells how it ended."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lowtide.cli import exits
+from lowtide.cli.folder import finder
+from lowtide.cli.shown import show_json
+from lowtide.dsl import check
+from lowtide.errors import InvalidDocument
+from lowtide.model.base import JSON
+from lowtide.model.command import Await, Command
+from lowtide.model.fact import Fact
+from lowtide.model.plan import Plan
+from lowtide.model.state import Cancelled, Completed, Faulted
+from lowtide.model.timeline import fold
+
+if TYPE_CHECKING:
+    from lowtide.runtime.clock import Clock
+    from lowtide.runtime.inprocess import Report
+    from lowtide.runtime.ports import Effects
+
+__all__ = ["Ended", "Request", "perform"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """All that the command line asked for; ``file`` names ``text`` in messages and says where to find siblings."""
+
+    file: str
+    text: str
+    input: JSON
+    events: list[dict[str, JSON]]
+    secrets: dict[str, JSON]
+    steps: tuple[str, ...]
+    also: tuple[str, ...]
+    virtual_time: bool
+    allow_loopback: bool
+    live: bool
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How it ended; ``code`` is the exit code."""
+
+    report: Report
+
+    @property
+    def code(self) -> int:
+        outcome = self.report.outcome
+        return exits.TIMED_OUT if outcome is None else exits.of_phase(_status(outcome))
+
+    def tell(self, *, as_json: bool) -> None:
+        """The output (or, as JSON, the one object) on stdout; on stderr why there is none."""
+        outcome = self.report.outcome
+        if as_json and outcome is not None:
+            show_json(self._as_json(outcome))
+        elif isinstance(outcome, Completed):
+            show_json(outcome.output)
+        elif isinstance(outcome, Faulted):
+            exits.say(_fault(outcome))
+        elif isinstance(outcome, Cancelled):
+            exits.say(f"cancelled: {outcome.reason}" if outcome.reason else "cancelled")
+        for command in self.report.waiting if outcome is None else ():
+            exits.say(f"timed out waiting: {_awaited(command)}")
+
+    def _as_json(self, outcome: Completed | Faulted | Cancelled) -> dict[str, JSON]:
+        error = outcome.error if isinstance(outcome, Faulted) else None
+        return {
+            "status": _status(outcome),
+            "output": outcome.output if isinstance(outcome, Completed) else None,
+            "error": None
+            if error is None
+            else {name: getattr(error, name) for name in ("type", "status", "title", "detail", "instance")},
+            "tasks": [row.as_json() for row in fold(self.report.facts)],
+        }
+
+
+async def perform(request: Request) -> Ended:
+    """Run it. Raises :class:`lowtide.errors.InvalidDocument` where the document has errors; warnings go to stderr."""
+    from lowtide.expressions import JqHost
+    from lowtide.runtime.inprocess import run_plan
+
+    workflow = _checked(request)
+    cancelled = asyncio.Event()
+    with _on_interrupt(cancelled), _timeline(request, workflow) as on_facts:
+        async with contextlib.AsyncExitStack() as stack:
+            report = await run_plan(
+                workflow,
+                request.input,
+                host=JqHost(secrets=request.secrets),
+                effects=await _effects(request, stack),
+                clock=_clock(request),
+                events=request.events,
+                find=finder(workflow, request.file, request.also),
+                on_facts=on_facts,
+                cancelled=cancelled,
+            )
+    return Ended(report)
+
+
+def _checked(request: Request) -> Plan:
+    checked = check(request.text, "stdin" if request.file == "-" else request.file)
+    errors = [str(problem) for problem in checked.problems if problem.severity == "error"]
+    if errors or checked.plan is None:
+        raise InvalidDocument(errors)
+    for problem in checked.problems:
+        exits.say(f"{problem} (warning)")
+    return checked.plan
+
+
+async def _effects(request: Request, stack: contextlib.AsyncExitStack) -> Effects:
+    raise AssertionError
+
+
+def _clock(request: Request) -> Clock:
+    if request.virtual_time:
+        from lowtide.testing.clock import VirtualClock
+
+        return VirtualClock()
+    from lowtide.runtime.clock import SystemClock
+
+    return SystemClock()
+
+
+@contextlib.contextmanager
+def _timeline(request: Request, workflow: Plan) -> Iterator[Callable[[tuple[Fact, ...]], None] | None]:
+    if not request.live:
+        yield None
+        return
+    from lowtide.cli.live import LiveTimeline
+
+    with LiveTimeline(f"{workflow.namespace}/{workflow.name} {workflow.version}") as timeline:
+        yield timeline.add
+
+
+@contextlib.contextmanager
+def _on_interrupt(cancelled: asyncio.Event) -> Iterator[None]:
+    """The first Ctrl-C (or SIGTERM) asks for a cancel, the second ends the process."""
+    loop = asyncio.get_running_loop()
+
+    def interrupt() -> None:
+        if cancelled.is_set():
+            raise KeyboardInterrupt
+        exits.say("cancelling; press Ctrl-C again to stop at once")
+        cancelled.set()
+
+    signals = (signal.SIGINT, signal.SIGTERM)
+    for one in signals:
+        loop.add_signal_handler(one, interrupt)
+    try:
+        yield
+    finally:
+        for one in signals:
+            loop.remove_signal_handler(one)
+
+
+def _status(outcome: Completed | Faulted | Cancelled) -> str:
+    return type(outcome).__name__.lower()
+
+
+def _fault(outcome: Faulted) -> str:
+    error = outcome.error
+    why = f": {error.detail}" if error.detail else ""
+    where = f" at {error.instance}" if error.instance else ""
+    return f"faulted{where}: {error.title or error.type} ({error.status}){why}"
+
+
+def _awaited(command: Command) -> str:
+    where = command.id.partition("@")[0]
+    if isinstance(command, Await):
+        types = sorted({str(wanted.with_.get("type", "of any type")) for wanted in command.filters})
+        return f"{where} awaits an event {', '.join(types)}; give it with --event FILE"
+    return f"{where} has not ended"

@@ -1,0 +1,33 @@
+"""What goes to stdout: JSON (indented for people, compact for programs) and tables."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import msgspec
+
+from lowtide.model.base import JSON
+from lowtide.wire import json
+
+__all__ = ["examples", "show_json", "show_table"]
+
+
+def show_json(value: JSON) -> None:
+    """Indented where stdout is a terminal, else one compact line."""
+    encoded = json.encode(value)
+    if sys.stdout.isatty():
+        encoded = msgspec.json.format(encoded, indent=2)
+    print(encoded.decode())
+
+
+def show_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Columns as wide as their widest cell."""
+    widths = [max(len(row[column]) for row in [headings, *rows]) for column in range(len(headings))]
+    for row in [headings, *rows]:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def examples(*lines: str) -> str:
+    """The end of a command's help."""
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
