@@ -30,7 +30,7 @@ events: Final = typer.Typer(
     )
 )
 def send(
-    file: Annotated[str | None, typer.Argument(metavar="[FILE|-]", help="One event in JSON form, or an array.")] = None,
+    file: Annotated[str | None, typer.Argument(metavar="FILE|-", help="One event in JSON form, or an array.")] = None,
     event_type: Annotated[str | None, typer.Option("--type", metavar="TYPE", help="The event's type.")] = None,
     source: Annotated[str, typer.Option(metavar="URI", help="The event's source.")] = "/lowtide/cli",
     data: Annotated[str | None, typer.Option(metavar="JSON", help="The event's data.")] = None,

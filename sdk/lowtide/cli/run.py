@@ -27,7 +27,7 @@ EPILOG: Final = examples(
 
 def run(
     file: Annotated[str, typer.Argument(metavar="FILE", help="The workflow document (YAML or JSON), or -.")],
-    stdin: Annotated[str | None, typer.Argument(metavar="[-]", help="`-` takes the input from stdin.")] = None,
+    stdin: Annotated[str | None, typer.Argument(metavar="-", help="`-` takes the input from stdin.")] = None,
     input: Annotated[str | None, typer.Option("--input", "-i", metavar="JSON", help="The input.")] = None,
     input_file: Annotated[
         str | None, typer.Option("--input-file", metavar="FILE", help="The input, in a file.")

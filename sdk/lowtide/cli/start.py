@@ -18,7 +18,7 @@ __all__ = ["seconds_of", "start"]
 
 def start(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The workflow's name.")],
-    stdin: Annotated[str | None, typer.Argument(metavar="[-]", help="`-` takes the input from stdin.")] = None,
+    stdin: Annotated[str | None, typer.Argument(metavar="-", help="`-` takes the input from stdin.")] = None,
     input: Annotated[str | None, typer.Option("--input", "-i", metavar="JSON", help="The input.")] = None,
     input_file: Annotated[
         str | None, typer.Option("--input-file", metavar="FILE", help="The input, in a file.")
