@@ -47,13 +47,16 @@ class Sleep(_Wanted, frozen=True, kw_only=True, tag="sleep"):
 class AwaitFilter(Noun, frozen=True):
     """One filter that an event may match.
 
-    ``index`` is its place in the task (-1: the ``until`` strategy). ``with_`` maps attribute names to literals,
-    ``regex:…`` texts or ``{"expression": jq}``. ``correlate`` maps a key to its jq ``from`` and the expected value,
-    when one is known.
+    ``index`` is its place in the task (negative: -1 - its place in the ``until`` strategy). ``with_`` maps attribute
+    names to literals or ``regex:…`` texts, ``expressions`` to jq programs that must be truthy: on the event's data for
+    ``data``, on the whole event otherwise. ``variables`` are the values of variables that the programs use.
+    ``correlate`` maps a key to its jq ``from`` (on the whole event) and the expected value, when one is known.
     """
 
     index: int
-    with_: dict[str, JSON]
+    with_: dict[str, JSON] = {}
+    expressions: dict[str, str] = {}
+    variables: dict[str, JSON] = {}
     correlate: dict[str, AwaitCorrelation] = {}
 
 

@@ -80,12 +80,15 @@ class TaskFrame(Frame, kw_only=True):
 
     ``ref`` is the task's JSON pointer as seen from this execution, ``path`` the entry numbers of the frames above
     and of this one, joined by dots; ``{ref}@{path}`` is the frame's identity and that of the command it issues.
+    ``attempt`` is that of the nearest enclosing ``try``.
     ``raw`` and ``input`` are the task's raw and transformed input. ``deadline`` is set by a timeout.
     """
 
     ref: str
     path: str
+    kind: str
     started: Millis
+    attempt: int = 1
     raw: JSON = None
     input: JSON = None
     deadline: Millis | None = None
@@ -160,15 +163,15 @@ class TryBody(Frame, tag_field="k", tag="try"):
 
 
 class ListenBody(Frame, tag_field="k", tag="listen"):
-    """``taken[i]`` is the event that filter *i* of ``all`` consumed; ``consumed`` are the read events in order.
+    """``consumed`` are the events as read, in the order they came; ``filters`` are the filters that took them.
 
-    ``queue`` holds events for ``foreach`` that are not yet processed; ``outputs`` are the results of its iterations.
+    ``until`` are the filters of the ``until`` strategy that matched. ``index`` is the next event for ``foreach``, ``outputs`` are the results of its iterations;
+    ``closed``: no more events are taken.
     """
 
     consumed: list[JSON] = msgspec.field(default_factory=list)
-    taken: dict[str, int] = msgspec.field(default_factory=dict)
-    until_taken: dict[str, int] = msgspec.field(default_factory=dict)
-    expected: dict[str, JSON] = msgspec.field(default_factory=dict)
+    filters: list[int] = msgspec.field(default_factory=list)
+    until: list[int] = msgspec.field(default_factory=list)
     outputs: list[JSON] = msgspec.field(default_factory=list)
     index: int = 0
     seq: Sequence | None = None

@@ -1,0 +1,19 @@
+"""The pure engine: a workflow execution is a fold over events (architecture, section 1).
+
+``turn``      the verbs: begin, resume, fold
+``flow``      how tasks are entered, go on, end and follow each other
+``tasks/``    one file per task kind: the listing is the feature list
+``render``    templates -> values, schemas
+``scope``     the variables that expressions see
+``frames``    the tree of frames: copy, walk, cancel
+``matching``  whether an event matches a filter
+``host``      what the engine asks of its process
+``run``       a turn in progress
+
+No clock, no I/O, no randomness, no global state; nothing here imports a layer above ``model``.
+"""
+
+from lowtide.engine.host import ExpressionFailed, Host
+from lowtide.engine.turn import Turn, begin, fold, resume
+
+__all__ = ["ExpressionFailed", "Host", "Turn", "begin", "fold", "resume"]

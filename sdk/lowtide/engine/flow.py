@@ -1,0 +1,170 @@
+"""Flow and data flow: how a task is entered, goes on and ends, and how tasks follow each other.
+
+The order is the standard's (dsl.md, "Data Flow"): ``if``, ``input.schema``, ``input.from``, the task itself,
+``output.as``, ``output.schema``, ``export.as``, ``export.schema``, ``then``.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from lowtide.engine.frames import cancel_frame, retract_frame
+from lowtide.engine.render import check_schema, duration, render, truthy
+from lowtide.engine.run import PENDING, Done, Pending, Place, Result, Run, frame_id
+from lowtide.engine.scope import Scope
+from lowtide.errors import TaskFailed
+from lowtide.model.base import JSON, Millis
+from lowtide.model.command import Perform, Sleep
+from lowtide.model.error import Error, standard_error
+from lowtide.model.plan import Task
+from lowtide.model.state import Sequence, TaskFrame
+
+__all__ = ["DEADLINE", "advance_sequence", "advance_task", "body_scope", "enter_task"]
+
+DEADLINE = "!deadline"
+"""Suffix of the id of a frame's deadline."""
+
+
+def advance_sequence(run: Run, tasks: tuple[Task, ...], sequence: Sequence, path: str, place: Place) -> Result:
+    """Perform tasks in order, as far as possible. ``Done.then`` is ``"end"`` where the workflow ends here."""
+    while True:
+        child = sequence.child
+        if child is not None:
+            task = tasks[sequence.index]
+            result = advance_task(run, task, child, place)
+        elif sequence.index >= len(tasks):
+            return Done(sequence.data)
+        elif run.pause():
+            return PENDING
+        else:
+            task = tasks[sequence.index]
+            sequence.entered += 1
+            child = new_frame(run, task, sequence.data, f"{path}.{sequence.entered}", place)
+            sequence.child = child
+            result = enter_task(run, task, child, place)
+        if isinstance(result, Pending):
+            return PENDING
+        sequence.child = None
+        sequence.data = result.output
+        match result.then:
+            case None | "continue":
+                sequence.index += 1
+            case "exit":
+                return Done(sequence.data)
+            case "end":
+                return Done(sequence.data, "end")
+            case target:
+                sequence.index = _index_of(tasks, target)
+
+
+def new_frame(run: Run, task: Task, raw: JSON, path: str, place: Place) -> TaskFrame:
+    return TaskFrame(
+        ref=place.ref(task.pointer),
+        path=path,
+        kind=task.__struct_config__.tag if isinstance(task.__struct_config__.tag, str) else "task",
+        started=run.now,
+        attempt=place.attempt,
+        raw=raw,
+    )
+
+
+def enter_task(run: Run, task: Task, frame: TaskFrame, place: Place) -> Result:
+    """Begin a task on ``frame.raw``. Raises ``TaskFailed`` where it fails at once."""
+    from lowtide.engine.tasks import start_body
+
+    before = Scope(run, place, "before", frame)
+    try:
+        if task.if_ is not None and not truthy(run, task.if_, frame.raw, before):
+            run.fact(frame, "skipped")
+            return Done(frame.raw)
+        run.fact(frame, "running")
+        frame.input = frame.raw
+        if task.input is not None:
+            check_schema(run, task.input.schema, frame.raw, "input")
+            if task.input.from_ is not None:
+                frame.input = render(run, task.input.from_, frame.raw, before)
+        if task.timeout is not None:
+            length = duration(run, task.timeout, frame.input, body_scope(run, frame, place))
+            frame.deadline = Millis(run.now + length)
+            run.issue(Sleep(id=frame_id(frame) + DEADLINE, until=frame.deadline, purpose="deadline"))
+        result = start_body(run, task, frame, place)
+        return _finish(run, task, frame, place, result)
+    except TaskFailed as failure:
+        raise _fail(run, frame, failure.error) from failure
+
+
+def advance_task(run: Run, task: Task, frame: TaskFrame, place: Place) -> Result:
+    """Go on with a task after events arrived, or after a turn that stopped early."""
+    from lowtide.engine.tasks import advance_body
+
+    try:
+        if run.take(frame_id(frame) + DEADLINE) is not None:
+            raise TaskFailed(standard_error("timeout", f"the task did not end within {_length(frame)}"))
+        authorization = _authorization(run, frame)
+        result = advance_body(run, task, frame, place)
+        return _finish(run, task, frame, place, result, authorization)
+    except TaskFailed as failure:
+        raise _fail(run, frame, failure.error) from failure
+
+
+def body_scope(run: Run, frame: TaskFrame, place: Place) -> Scope:
+    return Scope(run, place, "body", frame)
+
+
+def _finish(run: Run, task: Task, frame: TaskFrame, place: Place, result: Result, authorization: JSON = None) -> Result:
+    if isinstance(result, Pending):
+        return result
+    output = raw_output = result.output
+    if result.then != "end" and task.output is not None:
+        if task.output.as_ is not None:
+            scope = Scope(run, place, "output", frame, raw_output=raw_output, authorization=authorization)
+            output = render(run, task.output.as_, raw_output, scope)
+        check_schema(run, task.output.schema, output, "output")
+    if result.then != "end" and task.export is not None:
+        context = place.holder.context
+        if task.export.as_ is not None:
+            scope = Scope(
+                run, place, "export", frame, output=output, raw_output=raw_output, authorization=authorization
+            )
+            context = render(run, task.export.as_, output, scope)
+        check_schema(run, task.export.schema, context, "exported context")
+        place.holder.context = context
+    retract_frame(run, frame)
+    run.fact(frame, "completed")
+    return Done(output, task.then if result.then is None else result.then)
+
+
+def _fail(run: Run, frame: TaskFrame, error: Error) -> TaskFailed:
+    """Whatever is still under way in the frame is cancelled; the innermost task names itself."""
+    if error.instance is None:
+        error = msgspec.structs.replace(error, instance=frame.ref)
+    cancel_frame(run, frame, inner_only=True)
+    run.fact(frame, "faulted", error)
+    return TaskFailed(error)
+
+
+def _authorization(run: Run, frame: TaskFrame) -> JSON:
+    """``$authorization`` for what follows a call that authenticated with a plain scheme."""
+    command = run.state.pending.get(frame_id(frame))
+    if not isinstance(command, Perform) or not isinstance(command.arguments, dict):
+        return None
+    endpoint = command.arguments.get("endpoint")
+    policy = endpoint.get("authentication") if isinstance(endpoint, dict) else command.arguments.get("authentication")
+    match policy:
+        case {"bearer": {"token": token}}:
+            return {"scheme": "Bearer", "parameter": token}
+        case {"basic": {"username": username, "password": _}}:
+            return {"scheme": "Basic", "parameter": username}
+        case _:
+            return None
+
+
+def _index_of(tasks: tuple[Task, ...], name: str) -> int:
+    for index, task in enumerate(tasks):
+        if task.name == name:
+            return index
+    raise TaskFailed(standard_error("configuration", f"`then: {name}` names no task of the same list"))
+
+
+def _length(frame: TaskFrame) -> str:
+    return f"{((frame.deadline or frame.started) - frame.started) / 1000:g} s"

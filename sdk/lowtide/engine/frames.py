@@ -1,0 +1,123 @@
+"""The tree of frames as a tree: copying it, walking it, cancelling parts of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from copy import copy
+from typing import assert_never
+
+from lowtide.engine.run import Run, frame_id
+from lowtide.model.state import (
+    Body,
+    Branch,
+    CallBody,
+    DoBody,
+    ForBody,
+    ForkBody,
+    FunctionBody,
+    ListenBody,
+    Sequence,
+    State,
+    TaskFrame,
+    TryBody,
+    WaitBody,
+)
+
+__all__ = ["cancel_frame", "cancel_sequence", "copy_state", "frames_of", "retract_frame"]
+
+
+def copy_state(state: State) -> State:
+    """A copy whose frames may be changed; JSON values are shared."""
+    twin = copy(state)
+    twin.root = _copy_sequence(state.root)
+    twin.pending = dict(state.pending)
+    twin.correlations = dict(state.correlations)
+    return twin
+
+
+def _copy_sequence(sequence: Sequence | None) -> Sequence | None:
+    if sequence is None:
+        return None
+    twin = copy(sequence)
+    twin.child = _copy_frame(sequence.child)
+    return twin
+
+
+def _copy_frame(frame: TaskFrame | None) -> TaskFrame | None:
+    if frame is None:
+        return None
+    twin = copy(frame)
+    twin.body = None if frame.body is None else _copy_body(frame.body)
+    return twin
+
+
+def _copy_branch(branch: Branch) -> Branch:
+    twin = copy(branch)
+    twin.frame = _copy_frame(branch.frame)
+    return twin
+
+
+def _copy_body(body: Body) -> Body:
+    twin = copy(body)
+    match twin:
+        case CallBody() | WaitBody():
+            pass
+        case FunctionBody():
+            twin.child = _copy_frame(twin.child)
+        case DoBody():
+            twin.seq = _copy_sequence(twin.seq) or twin.seq
+        case ForBody() | TryBody():
+            twin.seq = _copy_sequence(twin.seq)
+        case ListenBody():
+            twin.seq = _copy_sequence(twin.seq)
+            twin.consumed = list(twin.consumed)
+            twin.filters = list(twin.filters)
+            twin.until = list(twin.until)
+            twin.outputs = list(twin.outputs)
+        case ForkBody():
+            twin.branches = [_copy_branch(branch) for branch in twin.branches]
+        case _:
+            assert_never(twin)
+    return twin
+
+
+def frames_of(body: Body | None) -> Iterator[TaskFrame]:
+    """The frames directly below a body."""
+    match body:
+        case None | CallBody() | WaitBody():
+            return
+        case FunctionBody():
+            if body.child is not None:
+                yield body.child
+        case DoBody() | ForBody() | TryBody() | ListenBody():
+            if body.seq is not None and body.seq.child is not None:
+                yield body.seq.child
+        case ForkBody():
+            for branch in body.branches:
+                if branch.frame is not None:
+                    yield branch.frame
+        case _:
+            assert_never(body)
+
+
+def retract_frame(run: Run, frame: TaskFrame) -> None:
+    """No command of this frame is wanted any longer: its own, its deadline, its retry's delay."""
+    own = frame_id(frame)
+    for command_id in (own, own + "!deadline", own + "!retry", own + "!attempt"):
+        run.retract(command_id)
+
+
+def cancel_frame(run: Run, frame: TaskFrame, *, inner_only: bool = False) -> None:
+    """Cancel a frame and all below it, innermost first; ``inner_only`` leaves the frame's own fact to the caller."""
+    for inner in frames_of(frame.body):
+        cancel_frame(run, inner)
+    retract_frame(run, frame)
+    frame.body = None
+    if not inner_only:
+        run.fact(frame, "cancelled")
+
+
+def cancel_sequence(run: Run, sequence: Sequence | None) -> None:
+    if sequence is not None and sequence.child is not None:
+        cancel_frame(run, sequence.child)
+        sequence.child = None

@@ -1,0 +1,69 @@
+"""Whether a CloudEvent matches a filter (decisions A-13 and A-14). The engine and orchestrate use the same rule."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from lowtide.engine.host import ExpressionFailed, Host
+from lowtide.model.base import JSON, Millis
+from lowtide.model.command import AwaitFilter
+
+__all__ = ["correlation_values", "matches"]
+
+
+def matches(
+    event_filter: AwaitFilter,
+    event: dict[str, JSON],
+    host: Host,
+    *,
+    now: Millis,
+    known: Mapping[str, JSON] | None = None,
+) -> bool:
+    """Whether ``event`` (JSON form) passes the filter and its correlation.
+
+    ``known`` are expectations by key that were learnt from events before; a filter's own ``expect`` goes first.
+    An expression that fails on this event is no match: other people's events must not fault a workflow.
+    """
+    for name, wanted in event_filter.with_.items():
+        if name not in event or not _same(wanted, event[name]):
+            return False
+    for name, program in event_filter.expressions.items():
+        if name not in event:
+            return False
+        value = event[name] if name == "data" else event
+        if _ask(host, program, value, event_filter.variables, now) in (None, False):
+            return False
+    values = correlation_values(event_filter, event, host, now=now)
+    for key, correlation in event_filter.correlate.items():
+        if values[key] is None:
+            return False
+        if correlation.known:
+            if values[key] != correlation.expect:
+                return False
+        elif known is not None and key in known and values[key] != known[key]:
+            return False
+    return True
+
+
+def correlation_values(
+    event_filter: AwaitFilter, event: dict[str, JSON], host: Host, *, now: Millis
+) -> dict[str, JSON]:
+    """Each key's value in this event; ``None`` where there is none."""
+    return {
+        key: _ask(host, correlation.from_, event, event_filter.variables, now)
+        for key, correlation in event_filter.correlate.items()
+    }
+
+
+def _ask(host: Host, program: str, value: JSON, variables: Mapping[str, JSON], now: Millis) -> JSON:
+    try:
+        return host.evaluate(program, value, variables, now)
+    except ExpressionFailed:
+        return None
+
+
+def _same(wanted: JSON, actual: JSON) -> bool:
+    if isinstance(wanted, str) and wanted.startswith("regex:"):
+        return isinstance(actual, str) and re.fullmatch(wanted.removeprefix("regex:"), actual) is not None
+    return bool(wanted == actual)

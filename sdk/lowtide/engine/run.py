@@ -1,0 +1,136 @@
+"""One turn while it is being computed: its inputs, what it collects, and its bounds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from lowtide.engine.host import Host
+from lowtide.model.base import JSON, Millis
+from lowtide.model.command import Command
+from lowtide.model.error import Error
+from lowtide.model.event import Event
+from lowtide.model.fact import Fact, TaskStatus
+from lowtide.model.plan import Plan
+from lowtide.model.state import Branch, State, TaskFrame
+
+__all__ = ["PENDING", "STEPS_PER_TURN", "Done", "Pending", "Place", "Result", "Run", "frame_id"]
+
+STEPS_PER_TURN: Final = 500
+"""How many tasks a turn enters before it says ``more``."""
+
+
+class Pending:
+    """The result of a frame that waits for an event, or for the next turn."""
+
+    __slots__ = ()
+
+
+PENDING: Final = Pending()
+
+
+@dataclass(slots=True)
+class Done:
+    """A frame's output and where to go: ``None`` means the task's own ``then``."""
+
+    output: JSON
+    then: str | None = None
+
+
+Result = Done | Pending
+
+
+@dataclass(slots=True)
+class Place:
+    """Where a frame stands: whose context it sees, its local variables, its attempt.
+
+    ``rebase`` is set inside a function: document pointers that begin with its first member are shown as if they began
+    with the second, the calling task's reference.
+    """
+
+    holder: State | Branch
+    variables: dict[str, JSON]
+    attempt: int = 1
+    rebase: tuple[str, str] | None = None
+
+    def with_variables(self, more: dict[str, JSON]) -> Place:
+        return Place(self.holder, {**self.variables, **more}, self.attempt, self.rebase)
+
+    def ref(self, pointer: str) -> str:
+        """The reference of the task at ``pointer``, as seen from this execution."""
+        if self.rebase is None:
+            return pointer
+        old, new = self.rebase
+        return new + pointer[len(old) :] if pointer.startswith(old) else pointer
+
+
+def frame_id(frame: TaskFrame) -> str:
+    return f"{frame.ref}@{frame.path}"
+
+
+@dataclass(slots=True)
+class Run:
+    """The turn in progress. ``arrivals`` are events by the command they answer, until a frame takes them."""
+
+    plan: Plan
+    host: Host
+    state: State
+    now: Millis
+    random: float = 0.0
+    arrivals: dict[str, Event] = field(default_factory=dict)
+    commands: dict[str, Command] = field(default_factory=dict)
+    retracted: list[str] = field(default_factory=list)
+    facts: list[Fact] = field(default_factory=list)
+    steps_left: int = STEPS_PER_TURN
+    more: bool = False
+
+    def pause(self) -> bool:
+        """Count one step; ``True`` where the turn has done its share and must stop here."""
+        if self.steps_left <= 0:
+            self.more = True
+            return True
+        self.steps_left -= 1
+        return False
+
+    def issue(self, command: Command) -> None:
+        """Want something done; the same id again replaces what was wanted."""
+        self.state.pending[command.id] = command
+        self.commands[command.id] = command
+
+    def retract(self, command_id: str) -> None:
+        """No longer want it (its effect, if it runs, is cancelled)."""
+        self.arrivals.pop(command_id, None)
+        if self.state.pending.pop(command_id, None) is not None and self.commands.pop(command_id, None) is None:
+            self.retracted.append(command_id)
+
+    def take(self, command_id: str) -> Event | None:
+        """The event that answers a command, once; the command is then no longer pending."""
+        event = self.arrivals.pop(command_id, None)
+        if event is not None:
+            self.state.pending.pop(command_id, None)
+        return event
+
+    def concerns(self, ref: str) -> bool:
+        """Whether any event is for a frame at or below ``ref``."""
+        return any(command_id.startswith(ref) for command_id in self.arrivals)
+
+    def fact(self, frame: TaskFrame, status: TaskStatus, error: Error | None = None) -> None:
+        self.state.facts += 1
+        self.facts.append(
+            Fact(
+                number=self.state.facts,
+                task=frame_id(frame),
+                name=name_of(frame.ref),
+                reference=frame.ref,
+                kind=frame.kind,
+                status=status,
+                at=self.now,
+                attempt=frame.attempt,
+                error=error,
+            )
+        )
+
+
+def name_of(ref: str) -> str:
+    """A task's name: the last segment of its JSON pointer, unescaped (RFC 6901)."""
+    return ref.rpartition("/")[2].replace("~1", "/").replace("~0", "~")

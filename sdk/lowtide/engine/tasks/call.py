@@ -1,0 +1,66 @@
+"""``call``: a protocol's effect, a function of the document, or a step of the registry."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from lowtide.engine.flow import advance_task, body_scope, enter_task, new_frame
+from lowtide.engine.render import render
+from lowtide.engine.run import PENDING, Done, Pending, Place, Result, Run, frame_id
+from lowtide.engine.uri import expand_endpoints
+from lowtide.errors import TaskFailed
+from lowtide.model.command import Perform
+from lowtide.model.event import EffectFailed, EffectSucceeded
+from lowtide.model.plan import Call, Task
+from lowtide.model.state import CallBody, FunctionBody, TaskFrame
+
+__all__ = ["PROTOCOLS", "advance", "start"]
+
+PROTOCOLS: Final = frozenset({"http", "openapi", "grpc", "asyncapi", "mcp", "a2a"})
+
+
+def start(run: Run, task: Call, frame: TaskFrame, place: Place) -> Result:
+    arguments = render(run, task.with_, frame.input, body_scope(run, frame, place))
+    function = run.plan.functions.get(task.call)
+    if function is not None:
+        return _start_function(run, function, frame, place, arguments)
+    if task.call in PROTOCOLS:
+        call, arguments = task.call, expand_endpoints(task.with_, arguments, frame.input)
+    else:
+        call, arguments = "step", {"name": task.call, "with": arguments}
+    timeout = None if frame.deadline is None else frame.deadline - frame.started
+    run.issue(Perform(id=frame_id(frame), call=call, arguments=arguments, reference=frame.ref, timeout=timeout))
+    frame.body = CallBody()
+    return PENDING
+
+
+def _start_function(run: Run, function: Task, frame: TaskFrame, place: Place, arguments: object) -> Result:
+    """A function of ``use.functions`` is a task of its own: its input is what ``with`` gives."""
+    inside = Place(place.holder, {}, place.attempt, (function.pointer, frame.ref))
+    child = new_frame(run, function, arguments, f"{frame.path}.1", inside)
+    frame.body = FunctionBody(child=child)
+    return _without_directive(enter_task(run, function, child, inside))
+
+
+def advance(run: Run, task: Call, frame: TaskFrame, place: Place) -> Result:
+    if isinstance(frame.body, FunctionBody):
+        function = run.plan.functions[task.call]
+        assert frame.body.child is not None
+        inside = Place(place.holder, {}, place.attempt, (function.pointer, frame.ref))
+        return _without_directive(advance_task(run, function, frame.body.child, inside))
+    match run.take(frame_id(frame)):
+        case None:
+            return PENDING
+        case EffectSucceeded(output=output):
+            return Done(output)
+        case EffectFailed(error=error):
+            raise TaskFailed(error)
+        case other:
+            raise AssertionError(f"a call does not end by {other!r}")
+
+
+def _without_directive(result: Result) -> Result:
+    """A function's own ``then`` has no meaning where it is called, except that ``end`` ends the workflow."""
+    if isinstance(result, Pending) or result.then == "end":
+        return result
+    return Done(result.output)

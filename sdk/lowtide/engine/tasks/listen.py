@@ -1,0 +1,137 @@
+"""``listen``: awaits events; the output is always an array (decision A-13)."""
+
+from __future__ import annotations
+
+from lowtide.engine.flow import advance_sequence, body_scope
+from lowtide.engine.frames import cancel_sequence
+from lowtide.engine.matching import correlation_values, matches
+from lowtide.engine.render import check_schema, render, truthy
+from lowtide.engine.run import PENDING, Done, Pending, Place, Result, Run, frame_id
+from lowtide.engine.scope import Scope
+from lowtide.engine.tasks.filters import await_filters, strategy_needs
+from lowtide.model.base import JSON
+from lowtide.model.command import Await
+from lowtide.model.event import EventsReceived, Received
+from lowtide.model.plan import Foreach, Listen
+from lowtide.model.state import ListenBody, Sequence, TaskFrame
+
+__all__ = ["advance", "start"]
+
+
+def start(run: Run, task: Listen, frame: TaskFrame, place: Place) -> Result:
+    frame.body = ListenBody()
+    _issue(run, task, frame, place)
+    run.fact(frame, "waiting")
+    return advance(run, task, frame, place)
+
+
+def advance(run: Run, task: Listen, frame: TaskFrame, place: Place) -> Result:
+    body = frame.body
+    assert isinstance(body, ListenBody)
+    event = run.arrivals.pop(frame_id(frame), None)
+    if isinstance(event, EventsReceived):
+        for received in event.events:
+            if not body.closed:
+                _take(run, task, frame, place, received)
+        if body.closed:
+            run.retract(frame_id(frame))
+        else:
+            _issue(run, task, frame, place)
+    if task.foreach is None:
+        return Done(_ordered(task, body)) if body.closed else PENDING
+    return _iterate(run, task, task.foreach, frame, place)
+
+
+def _issue(run: Run, task: Listen, frame: TaskFrame, place: Place) -> None:
+    """Ask for the events that are still wanted; asked again when what is known changed."""
+    body = frame.body
+    assert isinstance(body, ListenBody)
+    command_id = frame_id(frame)
+    scope = body_scope(run, frame, place)
+    before = run.state.pending.get(command_id)
+    command = Await(
+        id=command_id,
+        need="all" if task.to.mode == "all" else "any",
+        filters=await_filters(run, task.to, body, scope, frame.input),
+        since=before.since if isinstance(before, Await) else run.now,
+    )
+    if command != before:
+        run.issue(command)
+
+
+def _take(run: Run, task: Listen, frame: TaskFrame, place: Place, received: Received) -> None:
+    body = frame.body
+    assert isinstance(body, ListenBody)
+    scope = body_scope(run, frame, place)
+    wanted = [item for item in await_filters(run, task.to, body, scope, frame.input) if item.index == received.filter]
+    known = run.state.correlations
+    if not wanted or not matches(wanted[0], received.event, run.host, now=run.now, known=known):
+        return
+    for key, value in correlation_values(wanted[0], received.event, run.host, now=run.now).items():
+        if not wanted[0].correlate[key].known:
+            known.setdefault(key, value)
+    if received.filter < 0:
+        body.until.append(received.filter)
+    else:
+        body.filters.append(received.filter)
+        body.consumed.append(read(received.event, task.read))
+    body.closed = _satisfied(run, task, body, Scope(run, place, "body", frame))
+
+
+def read(event: dict[str, JSON], how: str) -> JSON:
+    """An event as the task wants it: its data, its whole envelope, or its data as it came (``raw``)."""
+    return event if how == "envelope" else event.get("data")
+
+
+def _satisfied(run: Run, task: Listen, body: ListenBody, scope: Scope) -> bool:
+    strategy = task.to
+    if strategy.until_strategy is not None:
+        return strategy_needs(strategy.until_strategy, [-1 - index for index in body.until]) == set()
+    if strategy.until_condition is not None:
+        return bool(body.consumed) and truthy(run, strategy.until_condition, body.consumed, scope)
+    return strategy_needs(strategy, body.filters) == set()
+
+
+def _ordered(task: Listen, body: ListenBody) -> list[JSON]:
+    """In the order they came; those of ``all`` in the order in which the document names them."""
+    if task.to.mode != "all":
+        return list(body.consumed)
+    pairs = sorted(zip(body.filters, range(len(body.consumed)), strict=True))
+    return [body.consumed[index] for _, index in pairs]
+
+
+def _iterate(run: Run, task: Listen, foreach: Foreach, frame: TaskFrame, place: Place) -> Result:
+    """Perform ``foreach.do`` for each consumed event, in order; ``exit`` in it ends one iteration."""
+    body = frame.body
+    assert isinstance(body, ListenBody)
+    while body.index < len(body.consumed):
+        inner = place.with_variables({foreach.item: body.consumed[body.index], foreach.at: body.index})
+        if body.seq is None:
+            if run.pause():
+                return PENDING
+            body.seq = Sequence(data=body.consumed[body.index])
+        result = advance_sequence(run, foreach.do, body.seq, f"{frame.path}.{body.index + 1}", inner)
+        if isinstance(result, Pending):
+            return PENDING
+        body.seq = None
+        output = _shape(run, foreach, frame, inner, result.output)
+        body.outputs.append(output)
+        body.index += 1
+        if result.then == "end":
+            cancel_sequence(run, body.seq)
+            return Done(list(body.outputs), "end")
+    return Done(list(body.outputs)) if body.closed else PENDING
+
+
+def _shape(run: Run, foreach: Foreach, frame: TaskFrame, inner: Place, raw: JSON) -> JSON:
+    output = raw
+    if foreach.output is not None:
+        if foreach.output.as_ is not None:
+            output = render(run, foreach.output.as_, raw, Scope(run, inner, "output", frame, raw_output=raw))
+        check_schema(run, foreach.output.schema, output, "iteration's output")
+    if foreach.export is not None:
+        if foreach.export.as_ is not None:
+            scope = Scope(run, inner, "export", frame, output=output, raw_output=raw)
+            inner.holder.context = render(run, foreach.export.as_, output, scope)
+        check_schema(run, foreach.export.schema, inner.holder.context, "exported context")
+    return output
