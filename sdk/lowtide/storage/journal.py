@@ -37,7 +37,7 @@ owners = Table(
     # By database time. One heartbeat per process keeps all its leases.
     Column("expires_at", DateTime(timezone=True), nullable=False),
     # The stream that was heard last: only its loss shortens the owner's life.
-    Column("stream", Uuid(as_uuid=True)),
+    Column("stream", Text),
 )
 """One row per process that opened executions or reported. Small and updated all the time: no index on the expiry."""
 

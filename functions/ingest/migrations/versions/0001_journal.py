@@ -29,7 +29,7 @@ def upgrade() -> None:
         "owners",
         sa.Column("owner", sa.Text, primary_key=True),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("stream", sa.Uuid),
+        sa.Column("stream", sa.Text),
     )
     op.create_table(
         "journal",

@@ -141,9 +141,11 @@ class Refusal(_message.Message):
         REASON_UNSPECIFIED: _ClassVar[Refusal.Reason]
         FENCED: _ClassVar[Refusal.Reason]
         INVALID: _ClassVar[Refusal.Reason]
+        BEHIND: _ClassVar[Refusal.Reason]
     REASON_UNSPECIFIED: Refusal.Reason
     FENCED: Refusal.Reason
     INVALID: Refusal.Reason
+    BEHIND: Refusal.Reason
     EXECUTION_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
