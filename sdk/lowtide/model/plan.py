@@ -185,6 +185,9 @@ class Call(TaskBase, frozen=True, kw_only=True, tag="call"):
 
     call: str
     with_: Template
+    foreach: Foreach | None = None
+    """``asyncapi`` subscriptions only: what to do with each message. Their ``filter``, ``while`` and ``until`` are in
+    ``with_`` as jq sources, since they are evaluated per message."""
 
 
 class Do(TaskBase, frozen=True, kw_only=True, tag="do"):

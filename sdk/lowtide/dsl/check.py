@@ -1,0 +1,58 @@
+"""The verbs of this package: ``check`` and ``plan``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lowtide.dsl.load import load
+from lowtide.dsl.normalise.draft import Draft
+from lowtide.dsl.normalise.workflow import make_plan
+from lowtide.dsl.problem import Problem, Report
+from lowtide.dsl.source import BadText, Source
+from lowtide.errors import InvalidDocument
+from lowtide.model.plan import Plan
+
+__all__ = ["Checked", "check", "plan"]
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """``plan`` is ``None`` when there is an error; ``problems`` stand in the order of the text."""
+
+    plan: Plan | None
+    problems: tuple[Problem, ...]
+
+    @property
+    def errors(self) -> tuple[Problem, ...]:
+        return tuple(found for found in self.problems if found.severity == "error")
+
+    @property
+    def warnings(self) -> tuple[Problem, ...]:
+        return tuple(found for found in self.problems if found.severity == "warning")
+
+
+def check(text: str | bytes, name: str = "workflow.yaml") -> Checked:
+    """Reads a document (YAML 1.2 or JSON) and finds all its mistakes. Never raises for what the text holds.
+
+    ``name`` is the file's name in the problems.
+    """
+    report = Report(name)
+    try:
+        source = Source(text)
+    except BadText as error:
+        report.error(error.mark, error.message, error.mend)
+        return Checked(None, report.problems)
+    root = load(source, report)
+    if root is None:
+        return Checked(None, report.problems)
+    draft = Draft(root, source, report)
+    made = make_plan(draft)
+    return Checked(None if report.failed else made, report.problems)
+
+
+def plan(text: str | bytes, name: str = "workflow.yaml") -> Plan:
+    """The plan of a document. Raises :class:`lowtide.errors.InvalidDocument` with one line for each mistake."""
+    checked = check(text, name)
+    if checked.plan is None:
+        raise InvalidDocument([str(found) for found in checked.errors])
+    return checked.plan
