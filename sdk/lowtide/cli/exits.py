@@ -29,6 +29,10 @@ def of_phase(phase: str) -> int:
 
 
 def of_error(error: LowtideError) -> int:
+    """The exit code of an error; the platform's own refusals carry theirs."""
+    own: object = getattr(error, "exit_code", None)
+    if isinstance(own, int):
+        return own
     return INVALID if isinstance(error, _INVALID) else FAILED
 
 
