@@ -39,8 +39,10 @@ __all__ = [
     "Wake",
     "dispatch_id",
     "outcome_id",
+    "decode_outcome",
     "registered_id",
     "source_of",
+    "type_of",
 ]
 
 DISPATCH: Final = "dev.lowtide.execution.dispatch.v1"
@@ -142,6 +144,8 @@ class Ended(Noun, frozen=True, kw_only=True):
     upto: int = 0
     output: JSON = None
     error: Error | None = None
+    reason: str = ""
+    """Why it was cancelled."""
     consumed: tuple[str, ...] = ()
     usage: Usage = Usage()
 

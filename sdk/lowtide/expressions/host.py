@@ -1,0 +1,81 @@
+"""The engine's host: expressions within limits, JSON Schema, secrets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from lowtide.engine.host import ExpressionFailed, Variables
+from lowtide.expressions.cost import is_cheap
+from lowtide.expressions.program import Programs, names, request
+from lowtide.expressions.worker import Worker
+from lowtide.model.base import JSON, Millis
+
+__all__ = ["JqHost", "Limits"]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of one expression: bytes of JSON input, seconds of wall time, bytes of the worker's memory."""
+
+    input_bytes: int = 16 * 1024 * 1024
+    seconds: float = 2.0
+    memory_bytes: int = 1024 * 1024 * 1024
+
+
+class JqHost:
+    """Implements :class:`lowtide.engine.host.Host` with libjq 1.8 and JSON Schema 2020-12."""
+
+    def __init__(
+        self,
+        *,
+        secrets: Mapping[str, JSON] | None = None,
+        version: str = "0.1.0",
+        metadata: dict[str, JSON] | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        self._secrets: Mapping[str, JSON] = {} if secrets is None else secrets
+        self._runtime: dict[str, JSON] = {"name": "lowtide", "version": version, "metadata": metadata or {}}
+        self._limits = limits or Limits()
+        self._programs = Programs()
+        self._validators: dict[bytes, Any] = {}
+
+    @property
+    def secrets(self) -> Mapping[str, JSON]:
+        return self._secrets
+
+    @property
+    def runtime(self) -> dict[str, JSON]:
+        return self._runtime
+
+    @cached_property
+    def _worker(self) -> Worker:
+        return Worker(self._limits.seconds, self._limits.memory_bytes)
+
+    def evaluate(self, program: str, value: JSON, variables: Variables, now: Millis) -> JSON:
+        wrapped, text = request(program, value, variables, now)
+        if len(text) > self._limits.input_bytes:
+            limit = self._limits.input_bytes
+            raise ExpressionFailed(f"its input is {len(text)} bytes of JSON, more than {limit}")
+        if is_cheap(program, text):
+            return self._programs.first(wrapped, text)
+        return self._worker.first(wrapped, text)
+
+    def may_block(self, program: str) -> bool:
+        """Whether evaluating it may keep its thread waiting for a worker process."""
+        return not is_cheap(program, "0" * 4)
+
+    def names(self, program: str) -> frozenset[str]:
+        return names(program)
+
+    def violations(self, schema: JSON, value: JSON) -> list[str]:
+        from lowtide.expressions.schema import violations
+
+        return violations(schema, value, self._validators)
+
+    def close(self) -> None:
+        """End the worker process, if one was started."""
+        if "_worker" in self.__dict__:
+            self._worker.close()

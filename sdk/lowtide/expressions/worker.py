@@ -1,0 +1,112 @@
+"""A handle on the process that runs programs which may take long: killed, with all its memory, when one does.
+
+Protocol on stdin and stdout: frames of a 4-byte big-endian length and JSON. A request is ``[wrapped, input text]``,
+an answer ``["ok", output]``, ``["failed", reason]`` or ``["syntax", reason]``. One request at a time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import struct
+import subprocess
+import sys
+import threading
+from typing import BinaryIO, Final
+
+import msgspec
+
+from lowtide.engine.host import ExpressionFailed
+from lowtide.model.base import JSON
+
+__all__ = ["Worker", "receive", "send"]
+
+_LENGTH: Final = struct.Struct(">I")
+
+
+class Worker:
+    """A handle on one worker process, started when it is first needed. Safe to use from several threads."""
+
+    def __init__(self, seconds: float, memory_bytes: int) -> None:
+        self._seconds = seconds
+        self._memory = memory_bytes
+        self._process: subprocess.Popen[bytes] | None = None
+        self._lock = threading.Lock()
+
+    def first(self, wrapped: str, text: str) -> JSON:
+        """As :meth:`Programs.first`, within the time limit (seconds of wall time, the start not counted)."""
+        with self._lock:
+            process = self._started()
+            try:
+                send(process.stdin, msgspec.json.encode([wrapped, text]))
+                answer = receive(process.stdout, self._seconds)
+            except (BrokenPipeError, EOFError) as error:
+                self._kill()
+                reason = f"it needed more than {self._memory // 1_048_576} MB and was stopped"
+                raise ExpressionFailed(reason) from error
+            except TimeoutError as error:
+                self._kill()
+                raise ExpressionFailed(f"it took longer than {self._seconds:g} s and was stopped") from error
+        match answer:
+            case ["ok", output]:
+                return output
+            case [kind, str(reason)]:
+                raise ExpressionFailed(reason, syntax=kind == "syntax")
+            case _:
+                raise ExpressionFailed("the worker gave an answer that nobody knows")
+
+    def close(self) -> None:
+        with self._lock:
+            self._kill()
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        if self._process is None or self._process.poll() is not None:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "lowtide.expressions.child", str(self._memory)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                env={"PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)},
+                start_new_session=True,
+            )
+            ready = receive(self._process.stdout, 30.0)
+            assert ready == "ready"
+        return self._process
+
+    def _kill(self) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.kill()
+        process.wait()
+        for stream in (process.stdin, process.stdout):
+            if stream is not None:
+                # What was buffered for a dead worker is of no use to anyone.
+                with contextlib.suppress(BrokenPipeError):
+                    stream.close()
+
+
+def send(stream: BinaryIO | object, body: bytes) -> None:
+    assert hasattr(stream, "write")
+    assert hasattr(stream, "flush")
+    stream.write(_LENGTH.pack(len(body)) + body)
+    stream.flush()
+
+
+def receive(stream: object, seconds: float | None) -> JSON:
+    assert hasattr(stream, "fileno")
+    descriptor = stream.fileno()
+    length = _LENGTH.unpack(_exactly(descriptor, _LENGTH.size, seconds))[0]
+    return msgspec.json.decode(_exactly(descriptor, length, seconds))
+
+
+def _exactly(descriptor: int, count: int, seconds: float | None) -> bytes:
+    parts = bytearray()
+    while len(parts) < count:
+        if seconds is not None and not select.select([descriptor], [], [], seconds)[0]:
+            raise TimeoutError
+        part = os.read(descriptor, count - len(parts))
+        if not part:
+            raise EOFError
+        parts += part
+    return bytes(parts)

@@ -1,0 +1,150 @@
+"""Active commands and timers of one invocation: started, watched, cancelled."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import TypeGuard
+
+from lowtide.errors import Fenced, LowtideError, TaskFailed, Unavailable
+from lowtide.model.base import Millis
+from lowtide.model.command import Await, Command, Perform, Publish, RunChild, Sleep
+from lowtide.model.error import Error, standard_error
+from lowtide.model.event import EffectFailed, EffectSucceeded, Event, TimerFired
+from lowtide.runtime.chance import uniform
+from lowtide.runtime.work import Ports, Work
+
+__all__ = ["ActiveCommands", "is_served_elsewhere"]
+
+
+def is_served_elsewhere(command: Command) -> TypeGuard[Await | RunChild]:
+    """Whether orchestrate serves it: listeners and awaited children."""
+    return isinstance(command, Await) or (isinstance(command, RunChild) and not command.detached)
+
+
+class ActiveCommands:
+    """``happened`` is called with each result, or with the error that ends the invocation."""
+
+    def __init__(self, work: Work, ports: Ports, happened: Callable[[Event | LowtideError], None]) -> None:
+        self.started = 0
+        self._work = work
+        self._ports = ports
+        self._happened = happened
+        self._effects: dict[str, asyncio.Task[None]] = {}
+        self._timers: dict[str, tuple[Sleep, asyncio.Task[None]]] = {}
+        self._began = ports.clock.monotonic()
+
+    @property
+    def busy(self) -> bool:
+        """Whether an effect is in flight."""
+        return bool(self._effects)
+
+    def startable(self, pending: Iterable[Command], ends: float) -> list[Command]:
+        """Active commands to start now: those whose timeout fits what is left until ``ends`` (monotonic)."""
+        return [command for command in self._unstarted(pending) if self._fits(command, ends)]
+
+    def waits_for_time(self, pending: Iterable[Command]) -> bool:
+        """Whether an active command is kept from its start by nothing but time."""
+        return bool(self._unstarted(pending))
+
+    def _unstarted(self, pending: Iterable[Command]) -> list[Command]:
+        return [
+            command
+            for command in pending
+            if not isinstance(command, Sleep) and not is_served_elsewhere(command) and command.id not in self._effects
+        ]
+
+    def _fits(self, command: Command, ends: float) -> bool:
+        timeout = command.timeout if isinstance(command, Perform) and command.timeout else self._default_timeout
+        now = self._ports.clock.monotonic()
+        # One that can never fit gets a whole budget: only a fresh invocation starts it.
+        return now + timeout / 1000 <= ends or now - self._began < self._work.policy.budget / 10_000
+
+    @property
+    def _default_timeout(self) -> int:
+        return self._work.policy.effect_timeout
+
+    def start(self, commands: Iterable[Command]) -> None:
+        for command in commands:
+            self.started += 1
+            self._effects[command.id] = asyncio.ensure_future(self._perform(command))
+
+    def set_timers(self, pending: Iterable[Command]) -> None:
+        """While the invocation goes on, every pending ``Sleep`` is kept in this process."""
+        for command in pending:
+            if not isinstance(command, Sleep):
+                continue
+            running = self._timers.get(command.id)
+            if running is None or running[0] != command:
+                self.retract(command.id)
+                self._timers[command.id] = (command, asyncio.ensure_future(self._sleep(command)))
+
+    def retract(self, command_id: str) -> None:
+        """Stop it; its result, if it comes, is of no interest."""
+        effect = self._effects.pop(command_id, None)
+        if effect is not None:
+            effect.cancel()
+        timer = self._timers.pop(command_id, None)
+        if timer is not None:
+            timer[1].cancel()
+
+    async def cancel_all(self) -> None:
+        tasks = [*self._effects.values(), *(task for _, task in self._timers.values())]
+        self._effects.clear()
+        self._timers.clear()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _sleep(self, sleep: Sleep) -> None:
+        clock = self._ports.clock
+        while (left := sleep.until - clock.now()) > 0:
+            await clock.sleep(left / 1000)
+        self._timers.pop(sleep.id, None)
+        self._happened(TimerFired(command=sleep.id, at=Millis(max(sleep.until, clock.now())), random=uniform()))
+
+    async def _perform(self, command: Command) -> None:
+        execution = self._work.subject.execution
+        happened: Event | LowtideError
+        try:
+            if not self._ports.journal.holds(execution, self._work.epoch):
+                raise Fenced("the lease is not known to live; the effect was not started")
+            output = await self._send(command)
+            happened = EffectSucceeded(command=command.id, output=output, at=self._ports.clock.now(), random=uniform())
+        except TaskFailed as failure:
+            happened = self._failed(command, failure.error)
+        except (Fenced, Unavailable) as error:
+            happened = error
+        except Exception as error:
+            detail = f"the effect broke: {type(error).__name__}: {error}"
+            happened = self._failed(command, standard_error("runtime", detail))
+        self._effects.pop(command.id, None)
+        self._happened(happened)
+
+    def _failed(self, command: Command, error: Error) -> EffectFailed:
+        return EffectFailed(command=command.id, error=error, at=self._ports.clock.now(), random=uniform())
+
+    async def _send(self, command: Command) -> object:
+        match command:
+            case Perform():
+                return await self._ports.effects.perform(command, f"{self._work.subject.execution}{command.id}")
+            case Publish():
+                await self._publish(command)
+            case RunChild():
+                await self._ports.register((command,))
+            case _:
+                raise AssertionError(f"{command!r} is not performed here")
+        return None
+
+    async def _publish(self, command: Publish) -> None:
+        """Until the broker takes it, within the time of an effect; the event's id makes a repetition harmless."""
+        clock, wait = self._ports.clock, 0.1
+        ends = clock.monotonic() + self._default_timeout / 1000
+        while True:
+            try:
+                return await self._ports.publisher.publish(command.event)
+            except Unavailable as error:
+                if clock.monotonic() + wait > ends:
+                    raise TaskFailed(standard_error("communication", str(error), status=503)) from error
+                await clock.sleep(wait)
+                wait = min(wait * 2, 5.0)

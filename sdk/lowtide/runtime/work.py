@@ -1,0 +1,57 @@
+"""One invocation's work order and the ports that it is done with."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from lowtide.engine import Host
+from lowtide.model.command import Passive
+from lowtide.model.plan import Plan
+from lowtide.model.state import Seed
+from lowtide.runtime.clock import Clock
+from lowtide.runtime.ports import Effects, History, Journal, Publisher, Subject
+from lowtide.wire.types import Snapshot, Wake
+
+__all__ = ["Policy", "Ports", "Work"]
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How long an invocation may go on. Milliseconds.
+
+    ``stay``: never park; wait in process for whatever comes (``lowtide run``).
+    """
+
+    budget: int = 240_000
+    short_wait: int = 5_000
+    effect_timeout: int = 30_000
+    stay: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One invocation's work order, decoded from a dispatch."""
+
+    subject: Subject
+    epoch: int
+    digest: str
+    plan: Plan
+    seed: Seed | None = None
+    snapshot: Snapshot | None = None
+    wakes: tuple[Wake, ...] = ()
+    policy: Policy = field(default_factory=Policy)
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """``register`` reports passive commands that are issued while the invocation goes on."""
+
+    journal: Journal
+    effects: Effects
+    publisher: Publisher
+    history: History
+    clock: Clock
+    host: Host
+    register: Callable[[tuple[Passive, ...]], Awaitable[None]]
+    on_idle: Callable[[], None] = lambda: None
