@@ -1,0 +1,99 @@
+"""Group commit without a timer: what arrives while one group commits is the next group.
+
+One group is under way at a time, so the records of an execution are written in the order they came.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Final
+
+import psycopg
+
+from lowtide.errors import Unavailable
+from lowtide.rpc.v1 import ingest_pb2 as pb
+
+from .appending import write_group
+from .database import Database
+from .work import Work
+
+__all__ = ["Committer"]
+
+log = logging.getLogger("lowtide.ingest.committing")
+
+_LARGEST_GROUP: Final = 500
+_LARGEST_BYTES: Final = 16 * 1024 * 1024
+_FIRST_DELAY: Final = 0.05
+_LONGEST_DELAY: Final = 1.0
+
+_Waiting = tuple[Work, asyncio.Future[list[pb.Refusal]]]
+
+
+class Committer:
+    """Writes works to the journal; while the database is away, they wait."""
+
+    def __init__(self, database: Database, ttl: float) -> None:
+        self._database = database
+        self._ttl = ttl
+        self._waiting: list[_Waiting] = []
+        self._arrived = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def submit(self, work: Work) -> asyncio.Future[list[pb.Refusal]]:
+        """Resolves with the refusals after the commit."""
+        done: asyncio.Future[list[pb.Refusal]] = asyncio.get_running_loop().create_future()
+        self._waiting.append((work, done))
+        self._arrived.set()
+        self._idle.clear()
+        return done
+
+    async def drained(self) -> None:
+        """Returns once nothing waits."""
+        await self._idle.wait()
+
+    async def run(self) -> None:
+        """Commit groups until cancelled."""
+        delay = _FIRST_DELAY
+        while True:
+            if not self._waiting:
+                self._arrived.clear()
+                self._idle.set()
+                await self._arrived.wait()
+            group = self._waiting[: self._size_of_next()]
+            try:
+                refusals = await self._write([work for work, _ in group])
+            except Unavailable as error:
+                log.warning("the journal waits", extra={"reason": str(error), "waiting": len(self._waiting)})
+                await asyncio.sleep(delay)
+                delay = min(delay * 2, _LONGEST_DELAY)
+                continue
+            delay = _FIRST_DELAY
+            del self._waiting[: len(group)]
+            for (work, done), refused in zip(group, refusals, strict=True):
+                if not done.done():
+                    done.set_result(work.refused + refused)
+
+    def _size_of_next(self) -> int:
+        size = count = 0
+        for work, _ in self._waiting[:_LARGEST_GROUP]:
+            size += sum(len(body) for append in work.appends for _, body in append.records)
+            if count and size > _LARGEST_BYTES:
+                break
+            count += 1
+        return count
+
+    async def _write(self, group: list[Work]) -> list[list[pb.Refusal]]:
+        try:
+            return await self._database.transaction(lambda connection: write_group(connection, group, self._ttl))
+        except (psycopg.DataError, psycopg.IntegrityError) as error:
+            if len(group) == 1:
+                log.warning("refused what the journal cannot take", extra={"reason": str(error)})
+                return [[_invalid(append.execution.hex, append.epoch, str(error)) for append in group[0].appends]]
+        # One of them is malformed in a way that only the database noticed: the others must not suffer.
+        return [refused for work in group for refused in await self._write([work])]
+
+
+def _invalid(execution: str, epoch: int, detail: str) -> pb.Refusal:
+    return pb.Refusal(execution=execution, epoch=epoch, reason=pb.Refusal.INVALID, detail=detail)

@@ -1,0 +1,102 @@
+"""A few PostgreSQL connections that fail at once with the reason, and recover by themselves.
+
+No pool library: ingest needs a handful of connections, must start while the database is away, must say why it is
+away instead of waiting for a pool's time-out, and must be back the moment the database is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias, TypeVar
+
+import psycopg
+from psycopg import errors
+
+from lowtide.errors import Unavailable
+
+__all__ = ["Connection", "Database"]
+
+T = TypeVar("T")
+Connection: TypeAlias = psycopg.AsyncConnection[tuple[Any, ...]]
+
+_NOT_MIGRATED = (errors.UndefinedTable, errors.UndefinedColumn, errors.InvalidSchemaName)
+_AGAIN = (errors.DeadlockDetected, errors.SerializationFailure)
+
+
+class Database:
+    """At most ``size`` connections to ``url``. ``name`` is how the store is called in messages."""
+
+    def __init__(
+        self, name: str, url: str, size: int, *, connect_timeout: float = 5.0, statement_timeout: float = 10.0
+    ) -> None:
+        self.name = name
+        self._url = url
+        self._connect_timeout = connect_timeout
+        self._statement_timeout = statement_timeout
+        self._free = asyncio.Semaphore(size)
+        self._idle: list[Connection] = []
+
+    async def transaction(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """What ``work`` returns, after the commit. ``work`` may be called again on a new connection.
+
+        Raises :class:`lowtide.errors.Unavailable` where the database cannot be reached or has no tables yet;
+        ``psycopg.DataError`` and ``IntegrityError`` (a value that does not fit) pass through.
+        """
+        async with self._free:
+            try:
+                try:
+                    return await self._attempt(work, fresh=False)
+                except (*_AGAIN, psycopg.OperationalError, psycopg.InterfaceError):
+                    # The connection may have died while it was idle, or two transactions crossed: once more.
+                    return await self._attempt(work, fresh=True)
+            except (psycopg.DataError, psycopg.IntegrityError):
+                raise
+            except psycopg.Error as error:
+                raise self._unavailable(error) from error
+
+    async def _attempt(self, work: Callable[[Connection], Awaitable[T]], *, fresh: bool) -> T:
+        if fresh:
+            await self._discard()
+        connection = self._idle.pop() if self._idle else await self.connect()
+        try:
+            async with connection.transaction():
+                result = await work(connection)
+        except psycopg.Error:
+            if connection.closed or connection.broken:
+                await connection.close()
+            else:
+                self._idle.append(connection)
+            raise
+        except BaseException:
+            # Cancelled, or a mistake of ours, in the middle of the protocol: do not trust the connection further.
+            await connection.close()
+            raise
+        self._idle.append(connection)
+        return result
+
+    async def connect(self) -> Connection:
+        """A connection of the caller's own, in autocommit. Raises ``psycopg.OperationalError``."""
+        try:
+            async with asyncio.timeout(self._connect_timeout):
+                connection = await psycopg.AsyncConnection.connect(
+                    self._url, autocommit=True, application_name="lowtide-ingest"
+                )
+        except TimeoutError as error:
+            raise psycopg.OperationalError(f"no connection within {self._connect_timeout:g} s") from error
+        timeout = f"{self._statement_timeout * 1000:.0f}"
+        await connection.execute("SELECT set_config('statement_timeout', %s, false)", [timeout])
+        return connection
+
+    async def close(self) -> None:
+        await self._discard()
+
+    async def _discard(self) -> None:
+        while self._idle:
+            await self._idle.pop().close()
+
+    def _unavailable(self, error: Exception) -> Unavailable:
+        if isinstance(error, _NOT_MIGRATED):
+            return Unavailable(f"the {self.name} store has no tables for this version; run its migrations")
+        reason = str(error).strip().splitlines()
+        return Unavailable(f"the {self.name} store cannot be reached: {reason[0] if reason else type(error).__name__}")

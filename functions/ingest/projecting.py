@@ -1,0 +1,189 @@
+"""Reports into the analytics store: gathered while the previous write runs, bounded, never in the journal's way.
+
+When the store is behind or away, new reports are dropped and counted; the counts are written as soon as it is back.
+Changes of executions are different in one thing: their sender is told, and sends them again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import psycopg
+
+from lowtide.errors import InvalidInput, Unavailable
+from lowtide.rpc.v1 import ingest_pb2 as pb
+
+from .database import Connection, Database
+from .rows import CHANGES, DROPPED, KINDS, Kind
+
+__all__ = ["Projector"]
+
+log = logging.getLogger("lowtide.ingest.projecting")
+
+_MOST_ROWS: Final = 50_000
+_MOST_BYTES: Final = 64 * 1024 * 1024
+_LONGEST_DELAY: Final = 5.0
+
+_Rows = dict[Kind, list[tuple[Any, ...]]]
+_Answer = asyncio.Future[list[pb.Refusal]]
+
+
+@dataclass
+class _Gathered:
+    """What the next write takes. ``size`` in bytes as it came over the wire."""
+
+    rows: _Rows = field(default_factory=dict)
+    count: int = 0
+    size: int = 0
+    answers: list[tuple[list[pb.ExecutionChange], _Answer]] = field(default_factory=list)
+
+
+class Projector:
+    """Takes the reports of batches and writes them when it can."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._next = _Gathered()
+        self._writing: _Gathered | None = None
+        self._lost: Counter[tuple[str, str]] = Counter()
+        self._arrived = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._away = False
+
+    def offer(self, batch: pb.Batch) -> _Answer | None:
+        """Take what ``batch`` reports; with changes in it, a future of the refusals (those to send again)."""
+        for name, count in batch.dropped.items():
+            self._lost[batch.owner, name] += count
+        gathered = self._next
+        size = batch.ByteSize()
+        held = gathered.size + (self._writing.size if self._writing else 0)
+        room = held == 0 or held + size <= _MOST_BYTES
+        for kind in KINDS:
+            reports = getattr(batch, kind.name)
+            if reports and room and gathered.count + len(reports) <= _MOST_ROWS:
+                self._gather(kind, reports)
+            elif reports:
+                self._lost["ingest", kind.name] += len(reports)
+                room = False
+        if gathered.count or self._lost:
+            gathered.size += size if room else 0
+            self._arrived.set()
+            self._idle.clear()
+        return self._answer(batch, room) if batch.changes else None
+
+    def _gather(self, kind: Kind, reports: Iterable[Any]) -> None:
+        rows = self._next.rows.setdefault(kind, [])
+        for report in reports:
+            try:
+                rows.append(kind.row(report))
+            except (ValueError, OverflowError, InvalidInput) as error:
+                self._lost["ingest", "invalid"] += 1
+                log.warning("dropped a malformed report", extra={"kind": kind.name, "reason": str(error)})
+            else:
+                self._next.count += 1
+
+    def _answer(self, batch: pb.Batch, room: bool) -> _Answer:
+        answer: _Answer = asyncio.get_running_loop().create_future()
+        changes = list(batch.changes)
+        if not room or self._away:
+            answer.set_result(_behind(changes))
+        else:
+            self._next.answers.append((changes, answer))
+        return answer
+
+    async def drained(self) -> None:
+        """Returns once nothing waits."""
+        await self._idle.wait()
+
+    async def run(self) -> None:
+        """Write until cancelled."""
+        delay = 0.1
+        while True:
+            if not self._next.count and not self._lost:
+                self._arrived.clear()
+                self._idle.set()
+                await self._arrived.wait()
+            gathered, self._next = self._next, _Gathered()
+            self._writing = gathered
+            while not await self._written(gathered):
+                await asyncio.sleep(delay)
+                delay = min(delay * 2, _LONGEST_DELAY)
+            delay = 0.1
+            self._writing = None
+
+    async def _written(self, gathered: _Gathered) -> bool:
+        """Whether it was; who waits for an answer gets one in either case."""
+        try:
+            await self._write(gathered.rows)
+            lost = Counter(self._lost)
+            await self._write_lost(lost)
+            self._lost -= lost
+            self._away = False
+        except Unavailable as error:
+            self._away = True
+            log.warning("history waits", extra={"reason": str(error), "rows": gathered.count})
+        for changes, answer in gathered.answers:
+            if not answer.done():
+                answer.set_result(_behind(changes) if self._away else [])
+        gathered.answers.clear()
+        return not self._away
+
+    async def _write(self, rows: _Rows) -> None:
+        async def write(connection: Connection) -> None:
+            for kind, given in rows.items():
+                if given:
+                    await connection.execute(kind.statement, _columns(_distinct(kind, given)))
+
+        try:
+            await self._database.transaction(write)
+        except (psycopg.DataError, psycopg.IntegrityError) as error:
+            if sum(map(len, rows.values())) == 1:
+                self._lost["ingest", "invalid"] += 1
+                log.warning("dropped a report that no table takes", extra={"reason": str(error).strip()})
+                return
+            for half in _halves(rows):
+                await self._write(half)
+
+    async def _write_lost(self, lost: Counter[tuple[str, str]]) -> None:
+        if not lost:
+            return
+        log.warning("reports were dropped", extra={"dropped": {f"{who} {what}": n for (who, what), n in lost.items()}})
+        columns = _columns((who, what, count) for (who, what), count in lost.items())
+        await self._database.transaction(lambda connection: connection.execute(DROPPED, columns))
+
+
+def _distinct(kind: Kind, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """One row per key (a statement may not touch a row twice), in one order for all writers (so none waits in a
+    circle); of several changes of one execution the newest."""
+    if kind is CHANGES:
+        rows = sorted(rows, key=lambda row: int(row[4]))
+    unique = {row[: kind.keys]: row for row in rows}
+    return [unique[key] for key in sorted(unique)]
+
+
+def _halves(rows: _Rows) -> tuple[_Rows, _Rows]:
+    """Two parts, so that what is poisonous is found in a few steps and the rest is written."""
+    kinds = [kind for kind, given in rows.items() if given]
+    if len(kinds) > 1:
+        return {kinds[0]: rows[kinds[0]]}, {kind: rows[kind] for kind in kinds[1:]}
+    given = rows[kinds[0]]
+    middle = len(given) // 2
+    return {kinds[0]: given[:middle]}, {kinds[0]: given[middle:]}
+
+
+def _columns(rows: Iterable[tuple[Any, ...]]) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+def _behind(changes: list[pb.ExecutionChange]) -> list[pb.Refusal]:
+    detail = "the analytics store is behind or away"
+    return [
+        pb.Refusal(execution=change.subject.execution, epoch=change.epoch, reason=pb.Refusal.BEHIND, detail=detail)
+        for change in changes
+    ]

@@ -1,0 +1,267 @@
+"""Reports as rows of the analytics store: one shape per kind, with the statement that writes many of them.
+
+Written with plain SQL, so that ingest starts without SQLAlchemy; a test holds the columns against
+``lowtide.storage.analytics``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from lowtide.rpc.v1 import ingest_pb2 as pb
+from lowtide.wire import json
+
+__all__ = ["CHANGES", "DROPPED", "KINDS", "Kind", "moment"]
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """``columns`` are name and type, the first ``keys`` of them are the primary key. ``row`` raises ``ValueError``,
+    ``OverflowError`` or :class:`lowtide.errors.InvalidInput` for what no table takes."""
+
+    name: str
+    table: str
+    keys: int
+    columns: tuple[tuple[str, str], ...]
+    row: Callable[[Any], tuple[Any, ...]]
+    on_conflict: str = "DO NOTHING"
+
+    @property
+    def statement(self) -> str:
+        names = ", ".join(name for name, _ in self.columns)
+        # JSON travels as text: an array of documents has no binary form of its own.
+        arrays = ", ".join(f"%s::{'text' if kind == 'jsonb' else kind}[]" for _, kind in self.columns)
+        values = ", ".join(f"{name}::jsonb" if kind == "jsonb" else name for name, kind in self.columns)
+        conflict = ", ".join(name for name, _ in self.columns[: self.keys])
+        return (
+            f"INSERT INTO {self.table} ({names}) SELECT {values} FROM unnest({arrays}) AS given ({names}) "
+            f"ON CONFLICT ({conflict}) {self.on_conflict}"
+        )
+
+
+def moment(millis: int) -> datetime:
+    return _EPOCH + timedelta(milliseconds=millis)
+
+
+def _later(millis: int) -> datetime | None:
+    return moment(millis) if millis else None
+
+
+def _text(value: str) -> str:
+    """``value`` without NUL, which PostgreSQL does not take."""
+    return value.replace("\0", "�") if "\0" in value else value
+
+
+def _document(body: bytes) -> str | None:
+    """JSON text that ``jsonb`` takes, or ``None`` where there is none."""
+    if not body:
+        return None
+    if b"\\u0000" in body:
+        return json.encode(_clean(json.parse(body))).decode()
+    return body.decode()
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, str):
+        return _text(value)
+    if isinstance(value, list):
+        return [_clean(item) for item in value]
+    if isinstance(value, dict):
+        return {_text(key): _clean(item) for key, item in value.items()}
+    return value
+
+
+def _labels(labels: Any) -> str:
+    return json.encode(_clean(dict(labels))).decode()
+
+
+def _subject(subject: pb.Subject) -> tuple[str, str, str]:
+    return _text(subject.namespace), _text(subject.workflow), _text(subject.version)
+
+
+def _fact(fact: pb.TaskFact) -> tuple[Any, ...]:
+    return (
+        UUID(fact.subject.execution),
+        fact.number,
+        *_subject(fact.subject),
+        _text(fact.task),
+        _text(fact.name),
+        _text(fact.reference),
+        _text(fact.kind),
+        _text(fact.status),
+        moment(fact.at),
+        fact.attempt,
+        _document(fact.error),
+    )
+
+
+def _log(line: pb.LogLine) -> tuple[Any, ...]:
+    return (
+        UUID(line.subject.execution),
+        moment(line.at),
+        _text(line.id),
+        *_subject(line.subject),
+        _text(line.level),
+        _text(line.message),
+        _text(line.task),
+        _document(line.fields),
+    )
+
+
+def _metric(sample: pb.MetricSample) -> tuple[Any, ...]:
+    execution = UUID(sample.subject.execution) if sample.subject.execution else None
+    return (
+        moment(sample.at),
+        _text(sample.id),
+        *_subject(sample.subject),
+        execution,
+        _text(sample.name),
+        sample.value,
+        _labels(sample.labels),
+    )
+
+
+def _usage(usage: pb.InvocationUsage) -> tuple[Any, ...]:
+    return (
+        UUID(usage.subject.execution),
+        usage.epoch,
+        *_subject(usage.subject),
+        moment(usage.at),
+        usage.active_ms,
+        usage.cpu_ms,
+        usage.memory_bytes,
+        usage.cold_start,
+        usage.cold_start_ms,
+        usage.queueing_ms,
+        usage.turns,
+        usage.effects,
+        usage.records,
+    )
+
+
+def _change(change: pb.ExecutionChange) -> tuple[Any, ...]:
+    return (
+        UUID(change.subject.execution),
+        *_subject(change.subject),
+        change.version_number,
+        _text(change.phase),
+        change.epoch,
+        UUID(change.parent) if change.parent else None,
+        moment(change.created_at),
+        _later(change.started_at),
+        _later(change.ended_at),
+        _document(change.error),
+        _labels(change.tags),
+    )
+
+
+_SUBJECT: Final = (("namespace", "text"), ("workflow", "text"), ("version", "text"))
+
+_NUMBERS: Final = (
+    ("active_ms", "float8"),
+    ("cpu_ms", "float8"),
+    ("memory_bytes", "bigint"),
+    ("cold_start", "boolean"),
+    ("cold_start_ms", "float8"),
+    ("queueing_ms", "float8"),
+    ("turns", "bigint"),
+    ("effects", "bigint"),
+    ("records", "bigint"),
+)
+
+_CHANGE_COLUMNS: Final = (
+    ("execution", "uuid"),
+    *_SUBJECT,
+    ("version_number", "bigint"),
+    ("phase", "text"),
+    ("epoch", "bigint"),
+    ("parent", "uuid"),
+    ("created_at", "timestamptz"),
+    ("started_at", "timestamptz"),
+    ("ended_at", "timestamptz"),
+    ("error", "jsonb"),
+    ("tags", "jsonb"),
+)
+
+_NEWER: Final = (
+    "DO UPDATE SET "
+    + ", ".join(f"{name} = excluded.{name}" for name, _ in _CHANGE_COLUMNS[1:])
+    + " WHERE executions.version_number < excluded.version_number"
+)
+
+CHANGES: Final = Kind("changes", "executions", 1, _CHANGE_COLUMNS, _change, _NEWER)
+
+KINDS: Final = (
+    Kind(
+        "facts",
+        "task_facts",
+        2,
+        (
+            ("execution", "uuid"),
+            ("number", "bigint"),
+            *_SUBJECT,
+            ("task", "text"),
+            ("name", "text"),
+            ("reference", "text"),
+            ("kind", "text"),
+            ("status", "text"),
+            ("at", "timestamptz"),
+            ("attempt", "integer"),
+            ("error", "jsonb"),
+        ),
+        _fact,
+    ),
+    Kind(
+        "logs",
+        "logs",
+        3,
+        (
+            ("execution", "uuid"),
+            ("at", "timestamptz"),
+            ("id", "text"),
+            *_SUBJECT,
+            ("level", "text"),
+            ("message", "text"),
+            ("task", "text"),
+            ("fields", "jsonb"),
+        ),
+        _log,
+    ),
+    Kind(
+        "metrics",
+        "metric_samples",
+        2,
+        (
+            ("at", "timestamptz"),
+            ("id", "text"),
+            *_SUBJECT,
+            ("execution", "uuid"),
+            ("name", "text"),
+            ("value", "float8"),
+            ("labels", "jsonb"),
+        ),
+        _metric,
+    ),
+    Kind(
+        "usages",
+        "usage",
+        2,
+        (("execution", "uuid"), ("epoch", "bigint"), *_SUBJECT, ("at", "timestamptz"), *_NUMBERS),
+        _usage,
+    ),
+    CHANGES,
+)
+"""Every kind of report, by the name of its field in ``Batch``."""
+
+
+DROPPED: Final = """
+INSERT INTO dropped (at, source, kind, count) SELECT date_trunc('second', now()), source, kind, count
+  FROM unnest(%s::text[], %s::text[], %s::bigint[]) AS lost (source, kind, count)
+ON CONFLICT (at, source, kind) DO UPDATE SET count = dropped.count + excluded.count
+"""

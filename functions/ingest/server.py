@@ -1,0 +1,129 @@
+"""The gRPC server around the service: its parts, health, reflection, the background work, draining."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import AsyncIterator
+from typing import Final
+
+import grpc
+import psycopg
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from lowtide.errors import Unavailable
+from lowtide.rpc.v1 import ingest_pb2 as pb
+from lowtide.rpc.v1 import ingest_pb2_grpc
+from lowtide.settings import IngestSettings
+
+from .committing import Committer
+from .database import Connection, Database
+from .owners import forget_owners
+from .payloads import LARGEST
+from .projecting import Projector
+from .service import IngestService
+from .signalling import Signals
+from .stream import Journalist
+
+__all__ = ["serve"]
+
+log = logging.getLogger("lowtide.ingest.server")
+
+_SERVICE: Final = pb.DESCRIPTOR.services_by_name["Ingest"].full_name
+_TIDY_EVERY: Final = 60.0
+
+_OPTIONS: Final = [
+    ("grpc.max_receive_message_length", LARGEST),
+    ("grpc.max_send_message_length", -1),
+    # A client that vanished without a word is noticed by pings, and one that pings itself is welcome.
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 1_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.so_reuseport", 0),
+]
+
+
+@contextlib.asynccontextmanager
+async def serve(settings: IngestSettings) -> AsyncIterator[int]:
+    """Listens while the context lasts; yields the port. Leaving drains: what was received is committed first."""
+    # One connection of the journal's share listens for signals, one commits, the others answer calls.
+    journal = Database("journal", settings.journal_url, max(1, settings.journal_connections - 2))
+    commits = Database("journal", settings.journal_url, 1)
+    analytics = Database("analytics", settings.analytics_url, max(1, settings.analytics_connections))
+    to = Journalist(Committer(commits, settings.lease_ttl), Projector(analytics), Signals(journal))
+    service = IngestService(
+        journal,
+        to,
+        ttl=settings.lease_ttl,
+        lost_ttl=settings.lost_stream_ttl,
+        stream_lifetime=settings.stream_lifetime,
+    )
+    probes = health.aio.HealthServicer()  # type: ignore[attr-defined]  # the stubs lack it
+    server = grpc.aio.server(options=_OPTIONS)
+    ingest_pb2_grpc.add_IngestServicer_to_server(service, server)  # type: ignore[no-untyped-call]  # generated
+    health_pb2_grpc.add_HealthServicer_to_server(probes, server)
+    reflection.enable_server_reflection((_SERVICE, "grpc.health.v1.Health", reflection.SERVICE_NAME), server)
+    port = _bind(server, settings.host, settings.port)
+    background = [
+        asyncio.create_task(work)
+        for work in (to.committer.run(), to.projector.run(), to.signals.run(), _tidy(journal, to.signals))
+    ]
+    for task in background:
+        task.add_done_callback(_report)
+    await server.start()
+    await probes.set(_SERVICE, health_pb2.HealthCheckResponse.SERVING)
+    try:
+        yield port
+    finally:
+        await probes.enter_graceful_shutdown()
+        await _drain(service, to, settings.shutdown_grace)
+        await server.stop(grace=1.0)
+        for task in background:
+            task.cancel()
+        await asyncio.gather(*background, return_exceptions=True)
+        for database in (journal, commits, analytics):
+            await database.close()
+
+
+def _bind(server: grpc.aio.Server, host: str, port: int) -> int:
+    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    try:
+        return int(server.add_insecure_port(address))
+    except RuntimeError as error:
+        raise Unavailable(f"cannot listen on {address}: is the port in use?") from error
+
+
+async def _drain(service: IngestService, to: Journalist, grace: float) -> None:
+    try:
+        async with asyncio.timeout(grace):
+            await service.drain("this replica ends")
+            await to.committer.drained()
+            await to.projector.drained()
+    except TimeoutError:
+        log.warning("not everything was written within the grace", extra={"grace": grace})
+
+
+async def _tidy(database: Database, signals: Signals) -> None:
+    """Now and then remove what nobody will ask for again."""
+
+    async def forget(connection: Connection) -> None:
+        await forget_owners(connection)
+        await signals.forget(connection)
+
+    while True:
+        await asyncio.sleep(_TIDY_EVERY)
+        try:
+            await database.transaction(forget)
+        except (Unavailable, psycopg.Error) as error:
+            log.warning("tidying waits", extra={"reason": str(error)})
+
+
+def _report(task: asyncio.Task[None]) -> None:
+    """A background task never ends by itself: if it does, that is a mistake of ours, and a new process is better."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.critical("a background task failed; this replica ends", exc_info=error)
+        signal.raise_signal(signal.SIGTERM)

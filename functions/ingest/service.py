@@ -1,0 +1,144 @@
+"""The remote procedures: protobuf in and out, our errors as status codes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeAlias, TypeVar
+
+import grpc
+import psycopg
+
+from lowtide.errors import InvalidInput, LowtideError, Unavailable
+from lowtide.rpc.v1 import ingest_pb2 as pb
+from lowtide.rpc.v1 import ingest_pb2_grpc
+from lowtide.runtime.chance import new_owner
+
+from .database import Connection, Database
+from .opening import open_epoch
+from .owners import lost
+from .payloads import Payloads
+from .stream import Journalist, ReportStream
+from .work import execution_of
+
+__all__ = ["IngestService"]
+
+log = logging.getLogger("lowtide.ingest.service")
+
+T = TypeVar("T")
+
+_MOST_LEASES: Final = 1000
+
+_LEASES = """
+SELECT execution, epoch, closed_type, closed_body,
+       closed_type IS NULL AND coalesce(expires_at > clock_timestamp(), false)
+  FROM leases LEFT JOIN owners USING (owner) WHERE execution = ANY(%s::uuid[])
+"""
+
+if TYPE_CHECKING:
+    Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
+
+
+class IngestService(ingest_pb2_grpc.IngestServicer):
+    """``ttl`` and ``lost_ttl``: how long an owner lives after it was heard, and after its stream broke (seconds)."""
+
+    def __init__(
+        self, database: Database, to: Journalist, *, ttl: float, lost_ttl: float, stream_lifetime: float
+    ) -> None:
+        self._database = database
+        self._to = to
+        self._ttl = ttl
+        self._lost_ttl = lost_ttl
+        self._stream_lifetime = stream_lifetime
+        self._payloads = Payloads(database)
+        self._streams: set[ReportStream] = set()
+        self._farewells: set[asyncio.Task[None]] = set()
+        self._draining = ""
+
+    async def Open(self, request: pb.OpenRequest, context: Context) -> pb.OpenReply:
+        async def work(connection: Connection) -> pb.OpenReply:
+            return await open_epoch(connection, request, self._ttl)
+
+        return await _answer(context, self._database.transaction(work))
+
+    async def Report(self, request_iterator: AsyncIterator[pb.Batch], context: Context) -> AsyncIterator[pb.Push]:
+        stream = ReportStream(new_owner(), self._to, self._stream_lifetime)
+        self._streams.add(stream)
+        if self._draining:
+            stream.go_away(self._draining)
+        try:
+            async for push in stream.serve(request_iterator):
+                yield push
+        except LowtideError as error:
+            await _abort(context, error)
+        finally:
+            self._streams.discard(stream)
+            if stream.owner:
+                farewell = asyncio.create_task(self._say_farewell(stream))
+                self._farewells.add(farewell)
+                farewell.add_done_callback(self._farewells.discard)
+            stream.ended.set()
+
+    async def Signal(self, request: pb.SignalRequest, context: Context) -> pb.SignalReply:
+        delivered = await _answer(context, self._to.signals.deliver(request.item))
+        return pb.SignalReply(delivered=delivered)
+
+    async def Leases(self, request: pb.LeasesRequest, context: Context) -> pb.LeasesReply:
+        async def read(connection: Connection) -> pb.LeasesReply:
+            if len(request.executions) > _MOST_LEASES:
+                raise InvalidInput(f"ask for at most {_MOST_LEASES} leases at a time")
+            cursor = connection.cursor(binary=True)
+            await cursor.execute(_LEASES, [[execution_of(text) for text in request.executions]])
+            return pb.LeasesReply(leases=[_lease(row) async for row in cursor])
+
+        return await _answer(context, self._database.transaction(read))
+
+    async def PutPayload(self, request_iterator: AsyncIterator[pb.PayloadChunk], context: Context) -> pb.PayloadRef:
+        return await _answer(context, self._payloads.put(request_iterator))
+
+    async def GetPayload(self, request: pb.PayloadRef, context: Context) -> AsyncIterator[pb.PayloadChunk]:
+        try:
+            async for chunk in self._payloads.get(request):
+                yield chunk
+        except LowtideError as error:
+            await _abort(context, error)
+
+    async def drain(self, reason: str) -> None:
+        """Ask all streams to go on elsewhere, and return once they have."""
+        self._draining = reason
+        for stream in self._streams:
+            stream.go_away(reason)
+        await asyncio.gather(*(stream.ended.wait() for stream in self._streams))
+        await asyncio.gather(*self._farewells)
+
+    async def _say_farewell(self, stream: ReportStream) -> None:
+        """The stream ended: its owner has little time to be heard on another one."""
+        try:
+            await self._database.transaction(
+                lambda connection: lost(connection, stream.owner, stream.name, self._lost_ttl)
+            )
+        except (LowtideError, psycopg.Error) as error:
+            log.warning("a lost owner keeps its leases longer", extra={"owner": stream.owner, "reason": str(error)})
+
+
+def _lease(row: tuple[Any, ...]) -> pb.Lease:
+    execution, epoch, closed_type, closed_body, alive = row
+    closed = None if closed_type is None else pb.Closed(type=closed_type, body=closed_body)
+    return pb.Lease(execution=str(execution), epoch=epoch, alive=alive, closed=closed)
+
+
+async def _answer(context: Context, work: Awaitable[T]) -> T:
+    try:
+        return await work
+    except LowtideError as error:
+        await _abort(context, error)
+    except (psycopg.DataError, psycopg.IntegrityError) as error:
+        await _abort(context, InvalidInput(str(error).strip()))
+
+
+async def _abort(context: Context, error: LowtideError) -> NoReturn:
+    if isinstance(error, Unavailable):
+        log.warning("unavailable", extra={"reason": str(error)})
+    await context.abort(grpc.StatusCode[error.grpc_status], str(error))
+    raise AssertionError("abort raises")
