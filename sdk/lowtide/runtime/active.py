@@ -79,6 +79,10 @@ class ActiveCommands:
                 self.retract(command.id)
                 self._timers[command.id] = (command, asyncio.ensure_future(self._sleep(command)))
 
+    def next_due(self) -> Millis | None:
+        """The earliest moment at which a timer of this process fires."""
+        return min((sleep.until for sleep, _ in self._timers.values()), default=None)
+
     def retract(self, command_id: str) -> None:
         """Stop it; its result, if it comes, is of no interest."""
         effect = self._effects.pop(command_id, None)

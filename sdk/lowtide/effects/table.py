@@ -1,0 +1,54 @@
+"""Which effect performs which call."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
+from lowtide.errors import TaskFailed
+from lowtide.model.base import JSON
+from lowtide.model.command import Perform
+from lowtide.model.error import standard_error
+
+__all__ = ["EffectTable", "Performer", "build"]
+
+Performer: TypeAlias = Callable[[Perform, str], Awaitable[JSON]]
+
+
+class EffectTable:
+    """Implements the driver's ``Effects`` port by call kind. ``close`` ends what the performers keep open."""
+
+    def __init__(
+        self, performers: dict[str, Performer], closers: tuple[Callable[[], Awaitable[None]], ...] = ()
+    ) -> None:
+        self._performers = performers
+        self._closers = closers
+
+    async def perform(self, command: Perform, idempotency_key: str) -> JSON:
+        performer = self._performers.get(command.call)
+        if performer is None:
+            kinds = ", ".join(sorted(self._performers))
+            detail = f"`{command.call}` is not available in this installation (it performs: {kinds})"
+            raise TaskFailed(standard_error("configuration", detail))
+        return await performer(command, idempotency_key)
+
+    async def close(self) -> None:
+        for close in self._closers:
+            await close()
+
+
+def build(
+    *,
+    step: Performer | None = None,
+    allow_loopback: bool = False,
+    http_timeout: float = 30.0,
+    max_response_bytes: int = 8 * 1024 * 1024,
+) -> EffectTable:
+    """The effects of this version. ``http_timeout`` in seconds is a call's own unless its task sets a timeout."""
+    from lowtide.effects.http import HttpCall
+
+    http = HttpCall(allow_loopback=allow_loopback, timeout=http_timeout, max_response_bytes=max_response_bytes)
+    performers: dict[str, Performer] = {"http": http.perform}
+    if step is not None:
+        performers["step"] = step
+    return EffectTable(performers, (http.close,))
