@@ -92,8 +92,8 @@ Index(
 Index(
     "executions_by_end",
     executions.c.namespace,
-    executions.c.workflow,
     executions.c.ended_at,
+    executions.c.workflow,
     postgresql_where=executions.c.ended_at.is_not(None),
 )
 Index("executions_by_parent", executions.c.parent, postgresql_where=executions.c.parent.is_not(None))

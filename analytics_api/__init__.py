@@ -1,0 +1,16 @@
+"""The analytics API: what ran, how long, how often, at what cost. It reads the analytics store and owns its migrations.
+
+``__main__``    ``python -m analytics_api`` serves; ``… migrate`` brings the store up to date and exits
+``app``         composition: settings in, ASGI application out
+``routes/``     one file per family of addresses: parameters in, answers out
+``queries/``    one file per question asked of the store: plain SQL, nothing of HTTP
+``answers``     the shapes of answers, with the examples that the OpenAPI shows
+``parameters``  the shapes of questions: filters, moments, page sizes
+``cursors``     keyset cursors <-> opaque text
+``problems``    errors -> problem documents, for FastAPI
+``store``       connections: read-only, bounded in time, foreign errors translated
+``migrate``     migrations (``migrations/``)
+
+Ingest writes the store (its tables: ``lowtide.storage.analytics``), so it may lag behind control by a moment; nothing
+that matters waits for it.
+"""

@@ -1,0 +1,99 @@
+"""Connections to the analytics store: read-only, bounded in time, foreign errors translated at this border."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from psycopg import errors
+from sqlalchemy import URL, TextClause, event, make_url
+from sqlalchemy.engine import RowMapping
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from lowtide.errors import LowtideError, Misconfigured, Unavailable
+
+__all__ = ["Store", "reason", "url_of"]
+
+_CONNECT_TIMEOUT: Final = 5
+"""Seconds until a connection is given up, and until one of ours must have become free."""
+
+_MARGIN: Final = 2 * _CONNECT_TIMEOUT + 5.0
+"""Seconds on top of the statement timeout after which nothing is waited for any longer, PostgreSQL's word included."""
+
+_NOT_MIGRATED: Final = (errors.UndefinedTable, errors.UndefinedColumn, errors.InvalidSchemaName)
+
+
+class Store:
+    """At most ``connections`` to the database of ``url``, made when first needed.
+
+    ``statement_timeout`` is in seconds. A database that is away makes questions fail at once, and is found again by
+    the first question after its return.
+    """
+
+    def __init__(self, url: str, *, connections: int, statement_timeout: float) -> None:
+        self._statement_timeout = statement_timeout
+        self._engine = create_async_engine(
+            url_of(url),
+            pool_size=connections,
+            max_overflow=0,
+            pool_timeout=_CONNECT_TIMEOUT,
+            pool_pre_ping=True,
+            isolation_level="AUTOCOMMIT",
+            connect_args={"connect_timeout": _CONNECT_TIMEOUT, "application_name": "lowtide-analytics"},
+        )
+        # Set by statements rather than by start-up options, which poolers in between refuse.
+        settings = f"SET statement_timeout = {statement_timeout * 1000:.0f}; SET default_transaction_read_only = on"
+
+        @event.listens_for(self._engine.sync_engine, "connect")
+        def limit(connection: Any, _record: object) -> None:
+            cursor = connection.cursor()
+            cursor.execute(settings)
+            cursor.close()
+
+    async def ask(self, statement: TextClause, values: Mapping[str, Any]) -> Sequence[RowMapping]:
+        """All rows of one query.
+
+        Raises :class:`lowtide.errors.Unavailable` where the database is away, has no tables yet, or takes too long.
+        """
+        try:
+            async with asyncio.timeout(self._statement_timeout + _MARGIN), self._engine.connect() as connection:
+                return (await connection.execute(statement, values)).mappings().all()
+        except (TimeoutError, PoolTimeout) as error:
+            raise Unavailable("the analytics store is busy or does not answer; try again") from error
+        except DBAPIError as error:
+            raise self._translated(error) from error
+
+    async def close(self) -> None:
+        await self._engine.dispose()
+
+    def _translated(self, error: DBAPIError) -> LowtideError:
+        match error.orig:
+            case errors.QueryCanceled():
+                return Unavailable(
+                    f"the question took longer than {self._statement_timeout:g} s; narrow it by workflow or by time"
+                )
+            case errors.Error() as known if isinstance(known, _NOT_MIGRATED):
+                return Unavailable("the analytics store has no tables for this version; run its migrations")
+            case errors.OperationalError() | errors.InterfaceError():
+                return Unavailable(f"the analytics store cannot be reached: {reason(error)}")
+        raise error
+
+
+def url_of(url: str) -> URL:
+    """The URL with our driver. Raises :class:`lowtide.errors.Misconfigured` where it is not PostgreSQL's."""
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError) as error:
+        raise Misconfigured("LOWTIDE_ANALYTICS_URL is no URL: postgresql://user:password@host:port/name") from error
+    if parsed.get_backend_name() not in {"postgresql", "postgres"}:
+        raise Misconfigured(f"LOWTIDE_ANALYTICS_URL names {parsed.get_backend_name()}; only postgresql:// is known")
+    return parsed.set(drivername="postgresql+psycopg")
+
+
+def reason(error: DBAPIError) -> str:
+    """The first line of what the driver says, without the statement."""
+    lines = str(error.orig).strip().splitlines()
+    return lines[0] if lines else type(error.orig).__name__
