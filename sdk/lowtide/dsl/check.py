@@ -9,6 +9,7 @@ from lowtide.dsl.normalise.draft import Draft
 from lowtide.dsl.normalise.workflow import make_plan
 from lowtide.dsl.problem import Problem, Report
 from lowtide.dsl.source import BadText, Source
+from lowtide.dsl.validate import validate
 from lowtide.errors import InvalidDocument
 from lowtide.model.plan import Plan
 
@@ -45,6 +46,7 @@ def check(text: str | bytes, name: str = "workflow.yaml") -> Checked:
     root = load(source, report)
     if root is None:
         return Checked(None, report.problems)
+    validate(root, report)
     draft = Draft(root, source, report)
     made = make_plan(draft)
     return Checked(None if report.failed else made, report.problems)

@@ -1,0 +1,1 @@
+"""The calls of the standard, one file each, and functions."""
