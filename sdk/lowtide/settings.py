@@ -15,6 +15,8 @@ object never travels further. Durations are seconds unless the name says otherwi
     LOWTIDE_INGEST_TARGET        orchestrate execute          host:port of ingest's gRPC
     LOWTIDE_STEPS                execute                      modules with step functions, comma-separated
     LOWTIDE_SECRETS_DIR          execute                      one file (or folder of files) per secret
+    LOWTIDE_BROKER_DATABASE_URL  the laptop's broker          PostgreSQL of events from outside
+    LOWTIDE_ORCHESTRATE_URL      the laptop's broker          where outcomes, ticks and events are delivered
     and the tunables below, each LOWTIDE_ + its field's name in capitals.
 """
 
@@ -28,7 +30,15 @@ from typing import Any, Self, get_type_hints
 
 from lowtide.errors import Misconfigured
 
-__all__ = ["AnalyticsSettings", "ExecuteSettings", "IngestSettings", "MigrateSettings", "OrchestrateSettings"]
+__all__ = [
+    "AnalyticsSettings",
+    "BrokerSettings",
+    "ExecuteSettings",
+    "IngestSettings",
+    "MigrateSettings",
+    "OrchestrateSettings",
+    "whole_environment",
+]
 
 
 class _FromEnvironment:
@@ -141,3 +151,22 @@ class MigrateSettings(_FromEnvironment):
     control_url: str = ""
     journal_url: str = ""
     analytics_url: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BrokerSettings(_FromEnvironment):
+    """The laptop's broker; on Knative there is no such process."""
+
+    broker_database_url: str
+    execute_url: str
+    orchestrate_url: str
+    port: int = 8080
+    host: str = "127.0.0.1"
+    concurrency: int = 500
+    max_queued: int = 20_000
+    shutdown_grace: float = 3.0
+
+
+def whole_environment() -> dict[str, str]:
+    """A copy of this process's environment, to hand on to a process that it starts."""
+    return dict(os.environ)

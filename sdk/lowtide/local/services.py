@@ -1,0 +1,84 @@
+"""The table of services: how many processes, how busy each may be, how one sees that it is ready, what it is told."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from .databases import Databases
+from .options import Options
+
+__all__ = ["MIGRATED", "SERVICES", "Addresses", "Name", "Service", "environment"]
+
+Name = Literal["execute", "ingest", "orchestrate", "analytics"]
+
+
+@dataclass(frozen=True)
+class Service:
+    """``target``: requests in flight per process above which another one is started, up to ``maximum`` processes;
+    ``limit``: requests that one process is ever given at once. For gRPC a request is an open connection."""
+
+    name: Name
+    target: int
+    limit: int
+    maximum: int
+    protocol: Literal["http", "grpc"] = "http"
+
+
+SERVICES: Final[dict[Name, Service]] = {
+    "orchestrate": Service("orchestrate", target=50, limit=200, maximum=2),
+    "execute": Service("execute", target=20, limit=100, maximum=4),
+    "ingest": Service("ingest", target=1000, limit=1000, maximum=1, protocol="grpc"),
+    "analytics": Service("analytics", target=100, limit=200, maximum=1),
+}
+
+MIGRATED: Final[tuple[Name, ...]] = ("orchestrate", "ingest", "analytics")
+"""The services that bring a store's tables up to date when they are called with ``migrate``."""
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """Where everything answers: base URLs without a slash at the end; ``ingest`` is host:port."""
+
+    gateway: str
+    ingest: str
+    broker: str
+    execute: str
+    orchestrate: str
+
+
+def environment(
+    service: Name, options: Options, databases: Databases, addresses: Addresses | None, key: str
+) -> dict[str, str]:
+    """What one deployable is told, beyond what it inherits. Each store's URL goes to its own service alone."""
+    nowhere = Addresses("", "127.0.0.1:0", "http://127.0.0.1:0", "http://127.0.0.1:0", "http://127.0.0.1:0")
+    known = addresses or nowhere  # a migration talks to its database and to nobody else
+    shared = {
+        "LOWTIDE_KEY": key,
+        "LOWTIDE_BROKER_URL": f"{known.broker}/",
+        "LOWTIDE_INGEST_TARGET": known.ingest,
+    }
+    told: Mapping[str, str]
+    match service:
+        case "orchestrate":
+            told = {**shared, "LOWTIDE_CONTROL_URL": databases.control, "LOWTIDE_EXECUTE_URL": known.execute}
+        case "execute":
+            told = {**shared, **_execute(options)}
+        case "ingest":
+            told = {"LOWTIDE_JOURNAL_URL": databases.journal, "LOWTIDE_ANALYTICS_URL": databases.analytics}
+        case "analytics":
+            told = {"LOWTIDE_ANALYTICS_URL": databases.analytics}
+    path = {"PYTHONPATH": os.pathsep.join(str(entry.resolve()) for entry in options.path)} if options.path else {}
+    return {"LOWTIDE_HOST": "127.0.0.1", "PYTHONUNBUFFERED": "1", **path, **told, **options.extra}
+
+
+def _execute(options: Options) -> dict[str, str]:
+    """On a laptop the services that workflows call are on the same machine: loopback is allowed."""
+    told = {"LOWTIDE_ALLOW_LOOPBACK": "true"}
+    if options.steps:
+        told["LOWTIDE_STEPS"] = ",".join(options.steps)
+    if options.secrets_directory is not None:
+        told["LOWTIDE_SECRETS_DIR"] = str(options.secrets_directory.resolve())
+    return told
