@@ -113,7 +113,8 @@ class ActiveCommands:
         try:
             if not self._ports.journal.holds(execution, self._work.epoch):
                 raise Fenced("the lease is not known to live; the effect was not started")
-            output = await self._send(command)
+            with self._ports.clock.working():
+                output = await self._send(command)
             happened = EffectSucceeded(command=command.id, output=output, at=self._ports.clock.now(), random=uniform())
         except TaskFailed as failure:
             happened = self._failed(command, failure.error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
 from lowtide.model.base import Millis
@@ -24,6 +25,10 @@ class Clock(Protocol):
 
     async def sleep(self, seconds: float) -> None: ...
 
+    def working(self) -> AbstractContextManager[None]:
+        """Real work is under way: a virtual clock stands still meanwhile."""
+        ...
+
 
 class SystemClock:
     """The machine's clocks."""
@@ -36,3 +41,6 @@ class SystemClock:
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
+
+    def working(self) -> AbstractContextManager[None]:
+        return nullcontext()

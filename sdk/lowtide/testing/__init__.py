@@ -1,4 +1,5 @@
 """For workflow authors and for our own tests: fakes of the ports, on a clock that the test moves.
 
+``clock``    time that passes at once
 ``journal``  leases and journal in memory
 """

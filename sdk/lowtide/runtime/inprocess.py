@@ -1,0 +1,285 @@
+"""A workflow from start to outcome in this process, without any server: what ``lowtide run`` and tests use.
+
+The driver loop is the one that execute runs; here nothing is durable, nothing parks, children run beside their parent,
+and a bus carries the given events and the emitted ones to the listeners.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+from lowtide.engine import Host
+from lowtide.engine.matching import matches
+from lowtide.model.base import JSON, ExecutionId
+from lowtide.model.command import Await, Command, Passive, RunChild
+from lowtide.model.error import Error, standard_error
+from lowtide.model.event import CancelAsked, ChildEnded, EventsReceived, Received
+from lowtide.model.fact import Fact
+from lowtide.model.plan import Plan
+from lowtide.model.state import Cancelled, Completed, Faulted, Outcome, Seed
+from lowtide.model.usage import Usage
+from lowtide.runtime.chance import new_execution_id, uniform
+from lowtide.runtime.clock import Clock
+from lowtide.runtime.driver import Driver
+from lowtide.runtime.ports import Closing, Effects, Opened, Subject
+from lowtide.runtime.work import Policy, Ports, Work
+from lowtide.wire import json
+from lowtide.wire.records import Entry
+from lowtide.wire.types import Ended, Wake
+
+__all__ = ["Report", "run_plan"]
+
+_FOREVER: Final = Policy(budget=10 * 365 * 86_400_000, stay=True)
+
+Find = Callable[[str, str, str | None], Plan | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """How a run ended. ``outcome`` is ``None`` where nothing is left that could wake it: ``waiting`` says for what."""
+
+    outcome: Outcome | None
+    facts: tuple[Fact, ...]
+    waiting: tuple[Command, ...] = ()
+
+
+async def run_plan(
+    plan: Plan,
+    input: JSON,
+    *,
+    host: Host,
+    effects: Effects,
+    clock: Clock,
+    events: Sequence[dict[str, JSON]] = (),
+    find: Find = lambda namespace, name, version: None,
+    on_facts: Callable[[tuple[Fact, ...]], None] | None = None,
+    cancelled: asyncio.Event | None = None,
+) -> Report:
+    """Run one workflow to its end.
+
+    ``events`` (CloudEvents in JSON form) go to the listeners that match, each to all that are open at that time, or
+    to the first that opens later. ``find`` gives the plans of ``run: workflow``. Setting ``cancelled`` cancels.
+    """
+    town = _Town(host, effects, clock, find, list(events))
+    facts: list[Fact] = []
+
+    def keep(new: tuple[Fact, ...]) -> None:
+        facts.extend(new)
+        if on_facts is not None and new:
+            on_facts(new)
+
+    top = _Execution(town, plan, input, keep)
+    running = asyncio.ensure_future(top.run())
+    stuck = asyncio.ensure_future(town.stuck.wait())
+    asked = asyncio.ensure_future((cancelled or asyncio.Event()).wait())
+    try:
+        await asyncio.wait({running, stuck, asked}, return_when=asyncio.FIRST_COMPLETED)
+        if asked.done() and not running.done():
+            top.signal("cancel", CancelAsked(at=clock.now()))
+            await asyncio.wait({running})
+        if running.done():
+            return Report(running.result(), tuple(facts))
+        return Report(None, tuple(facts), tuple(top.driver.state.pending.values()))
+    finally:
+        for task in (running, stuck, asked):
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+        await town.close()
+
+
+class _Town:
+    """What the executions of one run share: the bus, the children, and who is idle."""
+
+    def __init__(self, host: Host, effects: Effects, clock: Clock, find: Find, events: list[dict[str, JSON]]) -> None:
+        self.host, self.effects, self.clock, self.find = host, effects, clock, find
+        self.stuck = asyncio.Event()
+        self._events = events
+        self._listeners: dict[tuple[ExecutionId, str], tuple[_Execution, Await]] = {}
+        self._idle: dict[ExecutionId, bool] = {}
+        self._children: set[asyncio.Task[None]] = set()
+
+    # -------------------------------------------------------- events
+
+    async def publish(self, event: dict[str, JSON]) -> None:
+        if not self._deliver(event):
+            self._events.append(event)
+
+    def listen(self, execution: _Execution, command: Await) -> None:
+        self._listeners[(execution.id, command.id)] = (execution, command)
+        self._events = [event for event in self._events if not self._deliver(event)]
+
+    def _deliver(self, event: dict[str, JSON]) -> bool:
+        taken = False
+        for execution, command in list(self._listeners.values()):
+            if command.id not in execution.driver.state.pending:
+                del self._listeners[(execution.id, command.id)]
+                continue
+            for wanted in command.filters:
+                if matches(wanted, event, self.host, now=self.clock.now()):
+                    received = EventsReceived(
+                        command=command.id,
+                        events=(Received(event, wanted.index),),
+                        at=self.clock.now(),
+                        random=uniform(),
+                    )
+                    execution.signal(f"{command.id} {event.get('source')} {event.get('id')}", received)
+                    taken = True
+                    break
+        return taken
+
+    # -------------------------------------------------------- children
+
+    def start(self, parent: _Execution, command: RunChild) -> None:
+        plan = self.find(command.namespace, command.workflow, command.version)
+        if plan is None:
+            wanted = f"{command.namespace}/{command.workflow}" + (f":{command.version}" if command.version else "")
+            error = standard_error(
+                "configuration", f"there is no workflow {wanted}; give its document with --also FILE"
+            )
+            self._ended(parent, command, "", Faulted(error))
+            return
+        child = _Execution(self, plan, command.input, lambda facts: None)
+        task = asyncio.ensure_future(self._run_child(parent, command, child))
+        self._children.add(task)
+        task.add_done_callback(self._children.discard)
+
+    async def _run_child(self, parent: _Execution, command: RunChild, child: _Execution) -> None:
+        self._ended(parent, command, child.id, await child.run())
+
+    def _ended(self, parent: _Execution, command: RunChild, child: str, outcome: Outcome) -> None:
+        if command.detached:
+            return
+        output, error = outcome.output if isinstance(outcome, Completed) else None, _error_of(outcome)
+        ended = ChildEnded(
+            command=command.id, execution=child, output=output, error=error, at=self.clock.now(), random=uniform()
+        )
+        parent.signal(f"{command.id} ended", ended)
+
+    async def close(self) -> None:
+        for task in list(self._children):
+            task.cancel()
+        await asyncio.gather(*self._children, return_exceptions=True)
+
+    # -------------------------------------------------------- who is idle
+
+    def busy(self, execution: ExecutionId) -> None:
+        self._idle[execution] = False
+
+    def idle(self, execution: ExecutionId) -> None:
+        self._idle[execution] = True
+        if all(self._idle.values()):
+            self.stuck.set()
+
+    def gone(self, execution: ExecutionId) -> None:
+        self._idle.pop(execution, None)
+        if self._idle and all(self._idle.values()):
+            self.stuck.set()
+
+
+class _Execution:
+    """One execution: its driver, and the journal port of a process that keeps nothing."""
+
+    def __init__(self, town: _Town, plan: Plan, input: JSON, on_facts: Callable[[tuple[Fact, ...]], None]) -> None:
+        now = town.clock.now()
+        self.id = new_execution_id(now)
+        self._town = town
+        self._on_facts = on_facts
+        self._receive: Callable[[Wake], None] | None = None
+        self._early: list[Wake] = []
+        subject = Subject(plan.namespace, plan.name, plan.version, self.id)
+        seed = Seed(execution=self.id, input=input, at=now, random=uniform())
+        work = Work(subject=subject, epoch=1, digest="", plan=plan, seed=seed, policy=_FOREVER)
+        ports = Ports(
+            journal=self,
+            effects=town.effects,
+            publisher=town,
+            history=self,
+            clock=town.clock,
+            host=town.host,
+            register=self._register,
+            on_idle=lambda: town.idle(self.id),
+        )
+        self.driver = Driver(work, ports)
+        town.busy(self.id)
+
+    async def run(self) -> Outcome:
+        try:
+            reply = await self.driver.run()
+        finally:
+            self._town.gone(self.id)
+        ended = json.decode(reply.body, Ended)
+        match ended.status:
+            case "completed":
+                return Completed(output=ended.output)
+            case "faulted":
+                assert ended.error is not None
+                return Faulted(error=ended.error)
+            case "cancelled":
+                return Cancelled(reason=ended.reason)
+
+    def signal(self, key: str, event: EventsReceived | ChildEnded | CancelAsked) -> None:
+        wake = Wake(key=key, event=event)
+        self._town.busy(self.id)
+        if self._receive is None:
+            self._early.append(wake)
+        else:
+            self._receive(wake)
+
+    async def _register(self, commands: tuple[Passive, ...]) -> None:
+        for command in commands:
+            if isinstance(command, Await):
+                self._town.listen(self, command)
+            elif isinstance(command, RunChild):
+                self._town.start(self, command)
+
+    # -------------------------------------------------------- the ports of a process that keeps nothing
+
+    async def open(self, execution: ExecutionId, epoch: int, digest: str, upto: int) -> Opened:
+        return Opened("ok")
+
+    async def append(
+        self, execution: ExecutionId, epoch: int, entries: list[tuple[int, Entry]], closing: Closing | None = None
+    ) -> None:
+        return None
+
+    def holds(self, execution: ExecutionId, epoch: int) -> bool:
+        return True
+
+    def listen(self, execution: ExecutionId, epoch: int, receive: Callable[[Wake], None]) -> Callable[[], None]:
+        self._receive = receive
+        for wake in self._early:
+            receive(wake)
+
+        def silence() -> None:
+            self._receive = lambda wake: None
+
+        return silence
+
+    async def release(self, execution: ExecutionId, epoch: int) -> None:
+        return None
+
+    def facts(self, subject: Subject, facts: tuple[Fact, ...]) -> None:
+        self._on_facts(facts)
+
+    def log(
+        self, subject: Subject, level: str, message: str, task: str = "", fields: dict[str, JSON] | None = None
+    ) -> None:
+        return None
+
+    def usage(self, subject: Subject, epoch: int, usage: Usage) -> None:
+        return None
+
+
+def _error_of(outcome: Outcome) -> Error | None:
+    match outcome:
+        case Faulted(error=error):
+            return error
+        case Cancelled(reason=reason):
+            return standard_error("runtime", f"the child was cancelled: {reason}", title="Cancelled")
+        case _:
+            return None
