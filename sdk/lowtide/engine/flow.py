@@ -28,23 +28,14 @@ DEADLINE = "!deadline"
 def advance_sequence(run: Run, tasks: tuple[Task, ...], sequence: Sequence, path: str, place: Place) -> Result:
     """Perform tasks in order, as far as possible. ``Done.then`` is ``"end"`` where the workflow ends here."""
     while True:
-        child = sequence.child
-        if child is not None:
-            task = tasks[sequence.index]
-            result = advance_task(run, task, child, place)
-        elif sequence.index >= len(tasks):
-            return Done(sequence.data)
-        elif run.pause():
-            return PENDING
-        else:
-            task = tasks[sequence.index]
-            sequence.entered += 1
-            child = new_frame(run, task, sequence.data, f"{path}.{sequence.entered}", place)
-            sequence.child = child
-            result = enter_task(run, task, child, place)
+        if sequence.child is None:
+            if sequence.index >= len(tasks):
+                return Done(sequence.data)
+            if run.pause():
+                return PENDING
+        result = _advance_current(run, tasks[sequence.index], sequence, path, place)
         if isinstance(result, Pending):
             return PENDING
-        sequence.child = None
         sequence.data = result.output
         match result.then:
             case None | "continue":
@@ -55,6 +46,20 @@ def advance_sequence(run: Run, tasks: tuple[Task, ...], sequence: Sequence, path
                 return Done(sequence.data, "end")
             case target:
                 sequence.index = _index_of(tasks, target)
+
+
+def _advance_current(run: Run, task: Task, sequence: Sequence, path: str, place: Place) -> Result:
+    """Enter the next task, or go on with the one that is being performed; it stays in place while it is pending."""
+    child, sequence.child = sequence.child, None
+    if child is not None:
+        result = advance_task(run, task, child, place)
+    else:
+        sequence.entered += 1
+        child = new_frame(run, task, sequence.data, f"{path}.{sequence.entered}", place)
+        result = enter_task(run, task, child, place)
+    if isinstance(result, Pending):
+        sequence.child = child
+    return result
 
 
 def new_frame(run: Run, task: Task, raw: JSON, path: str, place: Place) -> TaskFrame:

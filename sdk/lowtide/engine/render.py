@@ -67,6 +67,8 @@ def truthy(run: Run, expression: Expression, value: JSON, scope: Variables) -> b
 
 def duration(run: Run, template: Template, value: JSON, scope: Variables) -> Millis:
     """A duration in milliseconds. Raises ``TaskFailed`` (``expression``) where an expression gives none."""
+    if isinstance(template, Literal_) and isinstance(template.value, int):
+        return Millis(template.value)
     rendered = render(run, template, value, scope)
     try:
         return Millis(to_millis(rendered))
