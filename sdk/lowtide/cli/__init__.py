@@ -20,9 +20,12 @@ from lowtide.cli.deploy import deploy
 from lowtide.cli.draw import draw
 from lowtide.cli.events import events
 from lowtide.cli.executions import executions
+from lowtide.cli.migrate import migrate
 from lowtide.cli.run import EPILOG, run
 from lowtide.cli.shown import examples
 from lowtide.cli.start import start
+from lowtide.cli.status import status
+from lowtide.cli.up import up
 from lowtide.cli.validate import validate
 from lowtide.errors import InvalidDocument, LowtideError
 
@@ -58,6 +61,15 @@ app.command(
 )(start)
 app.add_typer(executions, name="executions")
 app.add_typer(events, name="events")
+app.command(
+    short_help="Run the platform on this machine.",
+    epilog=examples("lowtide up", "lowtide up --steps steps --path examples/order-fulfilment --idle 5"),
+)(up)
+app.command(short_help="Show the platform's processes.", epilog=examples("lowtide status"))(status)
+app.command(
+    short_help="Bring the stores' tables to this version.",
+    epilog=examples("lowtide migrate --control-url postgresql://lowtide@db/lowtide_control"),
+)(migrate)
 
 
 def _version(wanted: bool) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,12 +13,13 @@ from lowtide.cli import exits
 from lowtide.cli.folder import finder
 from lowtide.cli.shown import show_json
 from lowtide.dsl import check
-from lowtide.errors import InvalidDocument
+from lowtide.errors import InvalidDocument, InvalidInput, Misconfigured
 from lowtide.model.base import JSON
 from lowtide.model.command import Await, Command
+from lowtide.model.error import STANDARD_BASE, same_type
 from lowtide.model.fact import Fact
 from lowtide.model.plan import Plan
-from lowtide.model.state import Cancelled, Completed, Faulted
+from lowtide.model.state import Cancelled, Completed, Faulted, Outcome
 from lowtide.model.timeline import fold
 
 if TYPE_CHECKING:
@@ -54,7 +55,17 @@ class Ended:
     @property
     def code(self) -> int:
         outcome = self.report.outcome
-        return exits.TIMED_OUT if outcome is None else exits.of_phase(_status(outcome))
+        if outcome is None:
+            return exits.TIMED_OUT
+        return exits.INVALID if self._refused_input(outcome) else exits.of_phase(_status(outcome))
+
+    def _refused_input(self, outcome: Outcome) -> bool:
+        """Whether the workflow's input did not fit its schema: the only way to fail validation before any task."""
+        return (
+            isinstance(outcome, Faulted)
+            and not self.report.facts
+            and same_type(outcome.error.type, STANDARD_BASE + "validation")
+        )
 
     def tell(self, *, as_json: bool) -> None:
         """The output (or, as JSON, the one object) on stdout; on stderr why there is none."""
@@ -70,7 +81,7 @@ class Ended:
         for command in self.report.waiting if outcome is None else ():
             exits.say(f"timed out waiting: {_awaited(command)}")
 
-    def _as_json(self, outcome: Completed | Faulted | Cancelled) -> dict[str, JSON]:
+    def _as_json(self, outcome: Outcome) -> dict[str, JSON]:
         error = outcome.error if isinstance(outcome, Faulted) else None
         return {
             "status": _status(outcome),
@@ -88,20 +99,22 @@ async def perform(request: Request) -> Ended:
     from lowtide.runtime.inprocess import run_plan
 
     workflow = _checked(request)
+    find = finder(workflow, request.file, request.also)
     cancelled = asyncio.Event()
-    with _on_interrupt(cancelled), _timeline(request, workflow) as on_facts:
-        async with contextlib.AsyncExitStack() as stack:
-            report = await run_plan(
-                workflow,
-                request.input,
-                host=JqHost(secrets=request.secrets),
-                effects=await _effects(request, stack),
-                clock=_clock(request),
-                events=request.events,
-                find=finder(workflow, request.file, request.also),
-                on_facts=on_facts,
-                cancelled=cancelled,
-            )
+    with contextlib.closing(JqHost(secrets=request.secrets)) as host:
+        async with _effects(request) as effects:
+            with _on_interrupt(cancelled), _timeline(request, workflow) as on_facts:
+                report = await run_plan(
+                    workflow,
+                    request.input,
+                    host=host,
+                    effects=effects,
+                    clock=_clock(request),
+                    events=request.events,
+                    find=find,
+                    on_facts=on_facts,
+                    cancelled=cancelled,
+                )
     return Ended(report)
 
 
@@ -115,8 +128,20 @@ def _checked(request: Request) -> Plan:
     return checked.plan
 
 
-async def _effects(request: Request, stack: contextlib.AsyncExitStack) -> Effects:
-    raise AssertionError
+@contextlib.asynccontextmanager
+async def _effects(request: Request) -> AsyncIterator[Effects]:
+    from lowtide.effects import build
+    from lowtide.runtime.steps import StepRegistry
+
+    try:
+        steps = StepRegistry.load(request.steps)
+    except Misconfigured as error:
+        raise InvalidInput(str(error).replace("LOWTIDE_STEPS", "--steps")) from error
+    effects = build(step=steps.perform, allow_loopback=request.allow_loopback)
+    try:
+        yield effects
+    finally:
+        await effects.close()
 
 
 def _clock(request: Request) -> Clock:
@@ -161,7 +186,7 @@ def _on_interrupt(cancelled: asyncio.Event) -> Iterator[None]:
             loop.remove_signal_handler(one)
 
 
-def _status(outcome: Completed | Faulted | Cancelled) -> str:
+def _status(outcome: Outcome) -> str:
     return type(outcome).__name__.lower()
 
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import signal
+from collections.abc import Mapping
 from typing import Any, Final
 
 from rich.console import Console
@@ -14,6 +15,7 @@ from rich.text import Text
 
 from lowtide.local.options import Options
 from lowtide.local.platform import Platform
+from lowtide.local.services import Name
 
 __all__ = ["counts", "serve"]
 
@@ -21,15 +23,15 @@ _KILLED: Final = 130
 _LOOK: Final = 0.25
 
 
-def serve(options: Options) -> int:
-    """Until SIGINT or SIGTERM; returns the exit code. Raises what :class:`Platform` raises when it cannot start."""
+def serve(options: Options, modules: Mapping[Name, str] | None = None) -> int:
+    """Until SIGINT or SIGTERM; returns the exit code. Takes and raises what :class:`Platform` does."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    return asyncio.run(_serve(options, Console(highlight=False)))
+    return asyncio.run(_serve(options, modules, Console(highlight=False)))
 
 
-async def _serve(options: Options, console: Console) -> int:
+async def _serve(options: Options, modules: Mapping[Name, str] | None, console: Console) -> int:
     signals = _Signals()
-    platform = Platform(options, lambda line: console.print(Text(line), soft_wrap=True))
+    platform = Platform(options, lambda line: console.print(Text(line), soft_wrap=True), modules)
     running = asyncio.ensure_future(_run(platform, console))
     await signals.first(running)
     if running.done():

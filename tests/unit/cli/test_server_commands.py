@@ -151,7 +151,18 @@ def test_an_event_needs_a_file_or_a_type(capsys: pytest.CaptureFixture[str]) -> 
 
 @pytest.mark.parametrize(
     "command",
-    [(), ("run",), ("validate",), ("draw",), ("deploy",), ("start",), ("events", "send")]
+    [
+        (),
+        ("run",),
+        ("validate",),
+        ("draw",),
+        ("deploy",),
+        ("start",),
+        ("events", "send"),
+        ("up",),
+        ("status",),
+        ("migrate",),
+    ]
     + [("executions", name) for name in ("list", "show", "watch", "cancel")],
     ids=" ".join,
 )
