@@ -2,10 +2,19 @@
 
 ``__main__``    ``python -m analytics_api`` serves; ``… migrate`` brings the store up to date and exits
 ``app``         composition: settings in, ASGI application out
-``routes/``     one file per family of addresses: parameters in, answers out
-``queries/``    one file per question asked of the store: plain SQL, nothing of HTTP
-``answers``     the shapes of answers, with the examples that the OpenAPI shows
+
+One file per question, with its SQL and its addresses:
+
+``executions``  which there are, and one of them
+``timeline``    the tasks and invocations of one execution
+``logs``        the log lines of one execution
+``series``      counts and durations per workflow per minute
+``health``      liveness and readiness
+
+What they share:
+
 ``parameters``  the shapes of questions: filters, moments, page sizes
+``answers``     the shapes of answers, with the examples that the OpenAPI shows
 ``cursors``     keyset cursors <-> opaque text
 ``problems``    errors -> problem documents, for FastAPI
 ``store``       connections: read-only, bounded in time, foreign errors translated

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from psycopg import errors
-from sqlalchemy import URL, TextClause, event, make_url
+from sqlalchemy import URL, Executable, event, make_url
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -53,7 +53,7 @@ class Store:
             cursor.execute(settings)
             cursor.close()
 
-    async def ask(self, statement: TextClause, values: Mapping[str, Any]) -> Sequence[RowMapping]:
+    async def ask(self, statement: Executable, values: Mapping[str, Any] | None = None) -> Sequence[RowMapping]:
         """All rows of one query.
 
         Raises :class:`lowtide.errors.Unavailable` where the database is away, has no tables yet, or takes too long.

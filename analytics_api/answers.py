@@ -1,0 +1,134 @@
+"""The shapes of answers, with the examples that the OpenAPI shows. Times are ISO 8601, UTC, milliseconds."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Generic, TypeAlias, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic.alias_generators import to_camel
+
+__all__ = [
+    "Execution",
+    "ExecutionDetail",
+    "Invocation",
+    "LogLine",
+    "Page",
+    "SeriesPoint",
+    "TaskEntry",
+    "Timeline",
+    "UsageTotal",
+]
+
+T = TypeVar("T")
+
+
+def _shown(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+
+
+Moment: TypeAlias = Annotated[
+    datetime,
+    PlainSerializer(_shown, return_type=str),
+    WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-11-23T12:00:00.000Z"]}),
+]
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
+
+
+class Page(_Answer, Generic[T]):
+    """One page; ``next`` is the cursor of the following one, ``null`` on the last."""
+
+    items: list[T]
+    next: str | None = Field(None, description="Give it as `cursor` to get the next page.")
+
+
+class Execution(_Answer):
+    """One execution as control last told; it may lag by a moment."""
+
+    id: str = Field(examples=["0198c5a2-7b1e-7c3d-9f00-5a1b2c3d4e5f"])
+    namespace: str = Field(examples=["default"])
+    workflow: str = Field(examples=["fulfil-order"])
+    version: str = Field(examples=["1.0.0"])
+    phase: str = Field(description="One of the standard's phases.", examples=["completed"])
+    epoch: int = Field(description="How many invocations it has had.", examples=[2])
+    created_at: Moment
+    started_at: Moment | None
+    ended_at: Moment | None
+    duration_ms: float | None = Field(description="From its creation to its end.", examples=[61234.0])
+    parent: str | None
+    error: Any = Field(description="What it faulted with (RFC 9457 members), else null.")
+    tags: dict[str, Any]
+
+
+class UsageTotal(_Answer):
+    """What all reported invocations of an execution cost together."""
+
+    invocations: int = 0
+    active_ms: float = 0.0
+    cpu_ms: float = 0.0
+    cold_starts: int = 0
+    effects: int = 0
+
+
+class ExecutionDetail(Execution):
+    usage: UsageTotal
+
+
+class TaskEntry(_Answer):
+    """One entry of one task; a task in a loop has many. ``endedAt`` is set once its status is final."""
+
+    name: str = Field(examples=["reserve"])
+    reference: str = Field(examples=["/do/0/reserve"])
+    kind: str = Field(examples=["call"])
+    status: str = Field(examples=["completed"])
+    attempt: int = Field(examples=[1])
+    started_at: Moment
+    ended_at: Moment | None
+    error: Any
+
+
+class Invocation(_Answer):
+    """One invocation of execute; ``at`` is when it reported its usage, at its end."""
+
+    epoch: int
+    at: Moment
+    active_ms: float
+    cpu_ms: float
+    memory_bytes: int
+    cold_start: bool
+    cold_start_ms: float
+    queueing_ms: float
+    turns: int
+    effects: int
+    records: int
+
+
+class Timeline(Page[TaskEntry]):
+    """``items`` in the order in which they began; ``invocations`` are the newest thousand, in order, on every page."""
+
+    invocations: list[Invocation]
+
+
+class LogLine(_Answer):
+    at: Moment
+    level: str = Field(examples=["info"])
+    message: str
+    task: str = Field(description="The entry of the task that wrote it, empty where none did.")
+    fields: Any = Field(description="What else the line says, as a JSON object, or null.")
+
+
+class SeriesPoint(_Answer):
+    """One workflow in one minute. Durations are of the executions that completed in it, from creation to end."""
+
+    minute: Moment
+    workflow: str
+    started: int = Field(description="Executions created in this minute.")
+    completed: int
+    faulted: int
+    cancelled: int
+    p50_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None

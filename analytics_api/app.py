@@ -1,0 +1,49 @@
+"""Composition: settings in, ASGI application out. Nothing is connected before the first question."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI
+
+from lowtide.runtime.clock import Clock, SystemClock
+from lowtide.settings import AnalyticsSettings
+
+from . import executions, health, logs, problems, series, timeline
+from .store import Store
+
+__all__ = ["create_app"]
+
+
+def create_app(settings: AnalyticsSettings, clock: Clock | None = None) -> FastAPI:
+    """Raises :class:`lowtide.errors.Misconfigured` where the store's URL is none."""
+    store = Store(
+        settings.analytics_url, connections=settings.connections, statement_timeout=settings.statement_timeout
+    )
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+        await store.close()
+
+    app = FastAPI(
+        title="Lowtide analytics",
+        version=version("lowtide"),
+        summary="What ran, how long, how often, at what cost",
+        lifespan=lifespan,
+        docs_url=None,  # its page would load scripts from elsewhere
+        redoc_url=None,
+    )
+    problems.install(app)
+    tenant = "/v1/namespaces/{namespace}"
+    for router in (
+        executions.routes(store),
+        timeline.routes(store),
+        logs.routes(store),
+        series.routes(store, clock or SystemClock()),
+    ):
+        app.include_router(router, prefix=tenant)
+    app.include_router(health.routes(store))
+    return app

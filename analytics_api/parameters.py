@@ -1,0 +1,107 @@
+"""The shapes of questions: which filters there are and what fits into them. What does not fit is a 400."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Final, Literal, TypeAlias
+from uuid import UUID
+
+from fastapi import Path
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+
+from lowtide.errors import InvalidInput, NotFound
+from lowtide.model.phase import Phase
+
+__all__ = [
+    "DEFAULT_WINDOW",
+    "LONGEST_WINDOW",
+    "ExecutionsQuery",
+    "LogLevel",
+    "LogsQuery",
+    "Namespace",
+    "SeriesQuery",
+    "TimelineQuery",
+    "execution_id",
+    "window_of",
+]
+
+DEFAULT_WINDOW: Final = timedelta(hours=1)
+LONGEST_WINDOW: Final = timedelta(days=1)
+
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+
+def _moment(given: object) -> datetime:
+    """A moment from ISO 8601 text with its zone, in UTC."""
+    try:
+        found = datetime.fromisoformat(str(given))
+        if found.tzinfo is not None and 1 < found.year < 9999:  # PostgreSQL and Python both reach this far
+            return found.astimezone(UTC)
+    except ValueError:
+        pass
+    raise ValueError("write an ISO 8601 moment with its zone, as 2026-11-23T12:00:00Z (a + in a URL is %2B)")
+
+
+Moment: TypeAlias = Annotated[datetime, BeforeValidator(_moment)]
+Name: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=253, pattern=r"^[^\x00]*$")]
+Namespace: TypeAlias = Annotated[
+    str, Path(pattern=r"^[^\x00]*$", max_length=253, description="The tenant.", examples=["default"])
+]
+
+
+class _Page(BaseModel):
+    # A misspelt filter must not silently answer for everything.
+    model_config = ConfigDict(extra="forbid")
+
+    cursor: str | None = Field(None, max_length=2000, description="The `next` of the previous page.")
+
+
+class ExecutionsQuery(_Page):
+    workflow: Name | None = Field(None, description="Executions of this workflow only.", examples=["fulfil-order"])
+    phase: list[Phase] = Field([], description="Executions in this phase only; may be given several times.")
+    parent: UUID | None = Field(None, description="Children of this execution only.")
+    from_: Moment | None = Field(None, alias="from", description="Created at this moment or later.")
+    to: Moment | None = Field(None, description="Created before this moment.")
+    limit: int = Field(50, ge=1, le=200)
+
+
+class TimelineQuery(_Page):
+    limit: int = Field(500, ge=1, le=1000)
+
+
+class LogsQuery(_Page):
+    level: LogLevel = Field("debug", description="Lines of this level and of those above it.")
+    limit: int = Field(200, ge=1, le=1000)
+
+
+class SeriesQuery(_Page):
+    workflow: Name | None = Field(None, description="This workflow only.", examples=["fulfil-order"])
+    from_: Moment | None = Field(None, alias="from", description="Default: an hour before `to`. Whole minutes.")
+    to: Moment | None = Field(None, description="Default: now. Whole minutes; at most a day after `from`.")
+    limit: int = Field(2000, ge=1, le=10_000)
+
+
+def execution_id(text: str) -> UUID:
+    """Raises :class:`lowtide.errors.NotFound`: what is no id names no execution."""
+    try:
+        return UUID(text)
+    except ValueError as error:
+        raise NotFound(
+            f"there is no execution {text[:80]!r}; ids look like 0198c5a2-7b1e-7c3d-9f00-5a1b2c3d4e5f"
+        ) from error
+
+
+def window_of(since: datetime | None, until: datetime | None, now: datetime) -> tuple[datetime, datetime]:
+    """The whole minutes that cover what was asked for.
+
+    Raises :class:`lowtide.errors.InvalidInput` where the window is empty or longer than a day.
+    """
+    end = until or now
+    last = end.replace(second=0, microsecond=0)
+    last = last if last == end else last + timedelta(minutes=1)
+    first = (since or last - DEFAULT_WINDOW).replace(second=0, microsecond=0)
+    if first >= last:
+        raise InvalidInput("`from` is not before `to`; swap them, or leave one out")
+    if last - first > LONGEST_WINDOW:
+        raise InvalidInput("the window is longer than a day; ask for it day by day")
+    return first, last
