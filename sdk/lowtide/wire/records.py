@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
-from lowtide.model.base import ExecutionId, Noun
+from lowtide.model.base import ExecutionId, Millis, Noun
+from lowtide.model.error import Error
 from lowtide.model.event import Event
+from lowtide.model.phase import Phase
 
-__all__ = ["Closing", "Entry", "Opened", "Subject"]
+__all__ = ["Change", "Closing", "Entry", "LeaseState", "Opened", "Subject"]
 
 
 class Entry(Noun, frozen=True, kw_only=True):
@@ -54,3 +57,28 @@ class Subject:
     workflow: str
     version: str
     execution: ExecutionId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What control knows of an execution, told to analytics. ``number`` orders the changes of one execution."""
+
+    subject: Subject
+    number: int
+    phase: Phase
+    epoch: int
+    created_at: Millis
+    started_at: Millis | None = None
+    ended_at: Millis | None = None
+    error: Error | None = None
+    parent: ExecutionId | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseState:
+    """The newest epoch of an execution that was ever opened: whether its owner lives, and how it ended if it did."""
+
+    epoch: int
+    alive: bool
+    closing: Closing | None = None

@@ -1,0 +1,122 @@
+"""What waits for the next batch: appends in their order, signs of life, and history within bounds. No I/O.
+
+Journal records are never dropped. History is: when its buffer is full, what is new is dropped and counted, and the
+counts travel in the next batch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, deque
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from lowtide.clients.trust import Key
+from lowtide.rpc.v1 import ingest_pb2 as pb
+
+__all__ = ["Buffer", "Load", "Waiting"]
+
+_MOST_BYTES: Final = 1024 * 1024
+_MOST_REPORTS: Final = 1000
+_REPORTS: Final = ("facts", "logs", "usages")
+
+
+@dataclass(slots=True, eq=False)
+class Waiting:
+    """One append or change, and who waits for it. Resolves with ``None`` once it is committed."""
+
+    key: Key
+    message: pb.Append | pb.ExecutionChange
+    done: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+
+@dataclass(slots=True)
+class Load:
+    """What one batch carries; sent again as it is until it is acknowledged."""
+
+    batch: pb.Batch
+    waiting: list[Waiting] = field(default_factory=list)
+    verified: set[Key] = field(default_factory=set)
+    released: set[Key] = field(default_factory=set)
+    settled: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Buffer:
+    """``room``: how many reports of history it keeps."""
+
+    def __init__(self, owner: str, room: int = 10_000) -> None:
+        self.releases: set[Key] = set()
+        self._owner = owner
+        self._room = room
+        self._hurry = False
+        self._urgent: deque[Waiting] = deque()
+        self._reports: deque[tuple[str, Any]] = deque()
+        self._dropped: Counter[str] = Counter()
+
+    @property
+    def urgent(self) -> bool:
+        """Whether somebody waits."""
+        return bool(self._urgent) or self._hurry
+
+    @property
+    def patient(self) -> bool:
+        """Whether there is history. Counts of what was dropped alone are no reason to speak: they ride along."""
+        return bool(self._reports)
+
+    def add(self, waiting: Waiting) -> None:
+        self._urgent.append(waiting)
+
+    def give_back(self, key: Key) -> None:
+        """Say soon that this lease is not wanted. After a failure it rides along with whatever comes next: while
+        nothing is heard of us, leases end by themselves."""
+        self.releases.add(key)
+        self._hurry = True
+
+    def report(self, kind: str, message: Any) -> None:
+        """``kind`` is the name of the field in ``Batch``."""
+        if len(self._reports) >= self._room:
+            self._dropped[kind] += 1
+        else:
+            self._reports.append((kind, message))
+
+    def take(self, doubtful: set[Key]) -> Load:
+        """The next batch: everything that fits; empty appends for what is ``doubtful``; else only a sign of life."""
+        load = Load(pb.Batch(owner=self._owner, dropped=self._dropped))
+        self._dropped.clear()
+        size = 0
+        while self._urgent:
+            message = self._urgent[0].message
+            size += message.ByteSize()
+            if load.waiting and size > _MOST_BYTES:
+                break
+            load.waiting.append(self._urgent.popleft())
+            (load.batch.appends if isinstance(message, pb.Append) else load.batch.changes).append(message)  # type: ignore[arg-type]
+        for _ in range(min(len(self._reports), _MOST_REPORTS)):
+            if size > _MOST_BYTES:
+                break
+            kind, report = self._reports.popleft()
+            size += report.ByteSize()
+            getattr(load.batch, kind).append(report)
+        load.verified = doubtful - {waiting.key for waiting in load.waiting}
+        for execution, epoch in sorted(load.verified):
+            load.batch.appends.add(execution=execution, epoch=epoch)
+        load.released = set(self.releases)
+        for execution, epoch in sorted(load.released):
+            load.batch.releases.add(execution=execution, epoch=epoch)
+        self.releases.clear()
+        self._hurry = False
+        return load
+
+    def give_up(self, load: Load | None) -> list[Waiting]:
+        """Whoever waits, now or in ``load``; history is dropped and counted, releases are kept."""
+        waiting = [*(load.waiting if load else ()), *self._urgent]
+        self._urgent.clear()
+        self._hurry = False
+        if load is not None:
+            load.settled.set()
+            self.releases |= load.released
+            self._dropped.update(load.batch.dropped)
+            self._dropped.update(kind for kind in _REPORTS for _ in getattr(load.batch, kind))
+        self._dropped.update(kind for kind, _ in self._reports)
+        self._reports.clear()
+        return waiting

@@ -1,0 +1,272 @@
+"""The client of ingest: the journal and the history of execute, and what orchestrate asks.
+
+    client = IngestClient("ingest:80", owner=new_owner(), clock=SystemClock(), chance=uniform)
+    client.start()          # connects in the background
+    ...
+    await client.aclose()   # sends what waits
+
+It implements :class:`lowtide.runtime.ports.Journal` and :class:`lowtide.runtime.ports.History`. One per process: leases
+belong to the ``owner``, which must name this process alone.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable
+from hashlib import sha256
+from itertools import count
+from typing import TYPE_CHECKING, Final
+
+import grpc
+import grpc.aio
+
+from lowtide.clients.batching import Buffer, Waiting
+from lowtide.clients.calling import Caller, translated
+from lowtide.clients.reporting import Patience, Reporter
+from lowtide.clients.trust import Key, Trust
+from lowtide.errors import Fenced, InvalidInput, LowtideError
+from lowtide.model.base import JSON, ExecutionId
+from lowtide.model.fact import Fact
+from lowtide.model.usage import Usage
+from lowtide.rpc.v1 import ingest_pb2 as pb
+from lowtide.rpc.v1.ingest_pb2_grpc import IngestStub
+from lowtide.wire import protobuf
+from lowtide.wire.records import Change, Closing, Entry, LeaseState, Opened, Subject
+from lowtide.wire.types import Wake
+
+if TYPE_CHECKING:
+    from lowtide.runtime.clock import Clock
+
+__all__ = ["IngestClient", "Patience"]
+
+_CHUNK: Final = 256 * 1024
+
+
+class IngestClient:
+    """``window``: seconds that a sign of life is believed in; below the time that the server gives a lost stream.
+    ``deadline``: seconds for each single call, all repetitions included."""
+
+    def __init__(
+        self,
+        target: str,
+        *,
+        owner: str,
+        clock: Clock,
+        chance: Callable[[], float],
+        window: float = 4.5,
+        deadline: float = 15.0,
+        patience: Patience | None = None,
+    ) -> None:
+        patience = patience or Patience()
+        self.owner = owner
+        self._target = target
+        self._idle = patience.idle
+        self._clock = clock
+        self._call = Caller(clock, chance, deadline)
+        self._deadline = deadline
+        self._channel: grpc.aio.Channel | None = None
+        self._client: IngestStub | None = None
+        self._buffer = Buffer(owner)
+        self._trust = Trust(window, clock.monotonic)
+        self._reporter = Reporter(
+            self._stub, self._buffer, self._trust, clock, chance, patience, receive=self._receive, lost=self._set_lost
+        )
+        self._opening: set[Key] = set()
+        self._reasons: dict[Key, LowtideError] = {}
+        self._receivers: defaultdict[Key, list[Callable[[Wake], None]]] = defaultdict(list)
+        self._early: defaultdict[Key, list[Wake]] = defaultdict(list)
+        self._lines = count()
+
+    def start(self) -> None:
+        """Begin to connect, without waiting for it. Call it inside the event loop."""
+        self._stub()
+        assert self._channel is not None
+        self._channel.get_state(try_to_connect=True)
+
+    async def aclose(self, grace: float = 2.0) -> None:
+        """Send what waits, for at most ``grace`` seconds, and disconnect."""
+        await self._reporter.close(grace)
+        if self._channel is not None:
+            await self._channel.close(None)
+
+    # ------------------------------------------------------------ the journal
+
+    async def open(self, execution: ExecutionId, epoch: int, digest: str, upto: int) -> Opened:
+        key = (execution, epoch)
+        if key in self._trust.open or key in self._opening:
+            return Opened("held", reason="this process is running it already")
+        self._opening.add(key)
+        try:
+            await self._give_back_first(key)
+            request = pb.OpenRequest(execution=execution, epoch=epoch, digest=digest, upto=upto, owner=self.owner)
+            reply, sent = await self._call(self._stub().Open, request)
+            opened = protobuf.opened_from(reply)
+            if opened.answer == "ok":
+                self._reasons.pop(key, None)
+                self._trust.opened(key, sent)
+                self._reporter.wake()
+            return opened
+        except BaseException:
+            # Cancelled or unanswered: the lease may be ours without anybody who would use it.
+            self._buffer.give_back(key)
+            self._reporter.wake()
+            raise
+        finally:
+            self._opening.discard(key)
+
+    async def append(
+        self, execution: ExecutionId, epoch: int, entries: list[tuple[int, Entry]], closing: Closing | None = None
+    ) -> None:
+        key = (execution, epoch)
+        if key not in self._trust.open:
+            known = self._reasons.get(key)
+            raise known if known is not None else Fenced(f"execution {execution}, epoch {epoch} is not open here")
+        if not entries and closing is None:
+            return
+        await self._send(key, protobuf.append_of(execution, epoch, entries, closing))
+        if closing is not None:
+            self._forget(key)
+
+    def holds(self, execution: ExecutionId, epoch: int) -> bool:
+        return self._trust.holds((execution, epoch))
+
+    def listen(self, execution: ExecutionId, epoch: int, receive: Callable[[Wake], None]) -> Callable[[], None]:
+        key = (execution, epoch)
+        self._receivers[key].append(receive)
+        for wake in self._early.pop(key, []):
+            receive(wake)
+
+        def silence() -> None:
+            if receive in self._receivers[key]:
+                self._receivers[key].remove(receive)
+            if not self._receivers[key]:
+                del self._receivers[key]
+
+        return silence
+
+    async def release(self, execution: ExecutionId, epoch: int) -> None:
+        """Told with the next batch, without waiting for it."""
+        key = (execution, epoch)
+        if key not in self._trust.open:
+            return
+        self._trust.ended(key)
+        self._forget(key)
+        self._buffer.give_back(key)
+        self._reporter.wake()
+
+    # ------------------------------------------------------------ history
+
+    def facts(self, subject: Subject, facts: tuple[Fact, ...]) -> None:
+        whom = protobuf.subject_of(subject)
+        for fact in facts:
+            self._buffer.report("facts", protobuf.fact_of(whom, fact))
+        self._reporter.wake()
+
+    def log(
+        self, subject: Subject, level: str, message: str, task: str = "", fields: dict[str, JSON] | None = None
+    ) -> None:
+        whom, line = protobuf.subject_of(subject), f"{self.owner}-{next(self._lines)}"
+        self._buffer.report("logs", protobuf.log_line_of(whom, line, self._clock.now(), level, message, task, fields))
+        self._reporter.wake()
+
+    def usage(self, subject: Subject, epoch: int, usage: Usage) -> None:
+        whom = protobuf.subject_of(subject)
+        self._buffer.report("usages", protobuf.usage_of(whom, epoch, self._clock.now(), usage))
+        self._reporter.wake()
+
+    # ------------------------------------------------------------ what orchestrate asks
+
+    async def signal(self, execution: ExecutionId, epoch: int, wake: Wake) -> bool:
+        """Hand ``wake`` to the running owner; whether there is one. Raises :class:`lowtide.errors.Unavailable`."""
+        request = pb.SignalRequest(item=protobuf.item_of(execution, epoch, wake))
+        reply, _ = await self._call(self._stub().Signal, request)
+        return bool(reply.delivered)
+
+    async def leases(self, executions: list[ExecutionId]) -> dict[ExecutionId, LeaseState]:
+        """The newest epoch of each; executions that were never opened are absent. Raises Unavailable."""
+        reply, _ = await self._call(self._stub().Leases, pb.LeasesRequest(executions=executions))
+        return {ExecutionId(lease.execution): protobuf.lease_from(lease) for lease in reply.leases}
+
+    async def change(self, change: Change) -> None:
+        """Tell analytics; returns once it is stored. Raises :class:`lowtide.errors.Unavailable`: say it again later."""
+        await self._send((change.subject.execution, change.epoch), protobuf.change_of(change))
+
+    async def put_payload(self, namespace: str, execution: ExecutionId, content: bytes) -> str:
+        """Store ``content``; its SHA-256, by which :meth:`get_payload` finds it. Raises TooLarge, Unavailable."""
+        ref = pb.PayloadRef(
+            namespace=namespace, execution=execution, sha256=sha256(content).hexdigest(), size=len(content)
+        )
+
+        async def chunks() -> AsyncIterator[pb.PayloadChunk]:
+            yield pb.PayloadChunk(ref=ref, data=content[:_CHUNK])
+            for start in range(_CHUNK, len(content), _CHUNK):
+                yield pb.PayloadChunk(data=content[start : start + _CHUNK])
+
+        await self._call(lambda _, **options: self._stub().PutPayload(chunks(), **options), None)
+        return ref.sha256
+
+    async def get_payload(self, namespace: str, execution: ExecutionId, digest: str) -> bytes:
+        """Raises :class:`lowtide.errors.NotFound`, :class:`lowtide.errors.Unavailable`."""
+        ref = pb.PayloadRef(namespace=namespace, execution=execution, sha256=digest)
+        content = bytearray()
+        try:
+            async for chunk in self._stub().GetPayload(ref, timeout=self._deadline, wait_for_ready=True):
+                content += chunk.data
+        except grpc.aio.AioRpcError as error:
+            raise translated(error) from error
+        if sha256(content).hexdigest() != digest:
+            raise InvalidInput(f"payload {digest} came back with other content")
+        return bytes(content)
+
+    # ------------------------------------------------------------ inside
+
+    def _stub(self) -> IngestStub:
+        if self._client is None:
+            options = [
+                ("grpc.max_receive_message_length", -1),
+                ("grpc.max_send_message_length", -1),
+                ("grpc.enable_http_proxy", 0),
+                # An unused connection would keep the laptop's ingest from ending.
+                ("grpc.client_idle_timeout_ms", max(1000, int(self._idle * 1000))),
+                ("grpc.initial_reconnect_backoff_ms", 100),
+                ("grpc.min_reconnect_backoff_ms", 100),
+                ("grpc.max_reconnect_backoff_ms", 2000),
+            ]
+            self._channel = grpc.aio.insecure_channel(self._target, options=options)
+            self._client = IngestStub(self._channel)  # type: ignore[no-untyped-call]  # generated
+        return self._client
+
+    async def _send(self, key: Key, message: pb.Append | pb.ExecutionChange) -> None:
+        waiting = Waiting(key, message)
+        self._buffer.add(waiting)
+        self._reporter.wake()
+        await waiting.done
+
+    async def _give_back_first(self, key: Key) -> None:
+        """What is opened again must not be given back by a message that is still under way."""
+        self._buffer.releases.discard(key)
+        load = self._reporter.load
+        if load is not None and key in load.released:
+            await load.settled.wait()
+            self._buffer.releases.discard(key)
+
+    def _receive(self, item: pb.Item) -> None:
+        key = (ExecutionId(item.execution), item.epoch)
+        try:
+            wake = protobuf.wake_from(item)
+        except InvalidInput:
+            return  # from a newer orchestrate: its inbox row is still there for an execute that understands it
+        if key in self._receivers:
+            for receive in list(self._receivers[key]):
+                receive(wake)
+        elif key in self._trust.open:
+            self._early[key].append(wake)
+
+    def _set_lost(self, key: Key, reason: LowtideError) -> None:
+        self._forget(key)
+        self._reasons[key] = reason
+        while len(self._reasons) > 1000:
+            del self._reasons[next(iter(self._reasons))]
+
+    def _forget(self, key: Key) -> None:
+        self._early.pop(key, None)
