@@ -52,6 +52,7 @@ class _Parts:
     """What a running platform consists of."""
 
     addresses: Addresses
+    databases: Databases
     pools: dict[Name, Pool]
     broker: Resident
     session: ClientSession
@@ -90,6 +91,11 @@ class Platform:
     @property
     def grpc(self) -> str:
         return self._running.addresses.ingest
+
+    @property
+    def databases(self) -> Databases:
+        """Where the stores are, for those who look into them."""
+        return self._running.databases
 
     @property
     def pools(self) -> dict[Name, Pool]:
@@ -166,7 +172,7 @@ class Platform:
         )
         pools = {name: self._pool(name, databases, addresses, key, session) for name in SERVICES}
         broker = self._broker(databases, addresses, session)
-        self._parts = _Parts(addresses, pools, broker, session)
+        self._parts = _Parts(addresses, databases, pools, broker, session)
         await self._open(sockets)
         self._since = self._clock.now()
         self._say(f"ready: HTTP {addresses.gateway}, gRPC {addresses.ingest}")
