@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lowtide.dsl.lint import lint
 from lowtide.dsl.load import load
 from lowtide.dsl.normalise.draft import Draft
 from lowtide.dsl.normalise.workflow import make_plan
@@ -49,6 +50,7 @@ def check(text: str | bytes, name: str = "workflow.yaml") -> Checked:
     validate(root, report)
     draft = Draft(root, source, report)
     made = make_plan(draft)
+    lint(draft, report)
     return Checked(None if report.failed else made, report.problems)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import types
 import typing
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from pydantic import BaseModel, Tag
 from pydantic.fields import FieldInfo
@@ -14,7 +14,18 @@ from lowtide.dsl.models import Workflow
 from lowtide.dsl.models.task import TaskBase
 from lowtide.dsl.tree import Mark, Node
 
-__all__ = ["Place", "place_of"]
+__all__ = ["NAMED_ENTRIES", "Crowd", "Place", "place_of"]
+
+NAMED_ENTRIES: Final = frozenset({"do", "try", "branches", "before", "after", "switch", "extensions"})
+"""Lists whose entries are mappings with one key, the entry's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    """An entry of the list ``owner`` that has several names where it may have one."""
+
+    entry: Node
+    owner: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +33,8 @@ class Place:
     """``node`` is the value that is wrong (``None`` when it is missing), ``parent`` what holds it.
 
     ``key`` is its key, or that of the list that it is an entry of (``is_entry``); ``owner`` is the key of the parent.
-    ``model`` is the model of the parent, when it has one.
+    ``model`` is the model of the parent, when it has one. ``crowded`` is set when the path leads through an entry
+    with too many names: that is then the mistake, whatever was found below it.
     """
 
     key: str
@@ -34,6 +46,7 @@ class Place:
     is_entry: bool
     is_task_value: bool
     model: type[BaseModel] | None
+    crowded: Crowd | None = None
 
     @property
     def value(self) -> Any:
@@ -86,6 +99,7 @@ def place_of(root: Node, loc: tuple[int | str, ...]) -> Place:
     mark = owner_mark = root.mark
     model: type[BaseModel] | None = Workflow
     is_entry = False
+    crowded: Crowd | None = None
     for segment in loc:
         if isinstance(segment, str) and segment.startswith("<") and segment.endswith(">"):
             type_ = _branch(type_, segment)
@@ -100,6 +114,8 @@ def place_of(root: Node, loc: tuple[int | str, ...]) -> Place:
             is_entry = True
             node = node.items[segment] if segment < len(node.items) else None
             mark = node.mark if node is not None else parent.mark
+            if node is not None and len(node.members) > 1 and key in NAMED_ENTRIES:
+                crowded = crowded or Crowd(node, key)
         else:
             is_entry = False
             key = segment
@@ -116,6 +132,7 @@ def place_of(root: Node, loc: tuple[int | str, ...]) -> Place:
         is_entry=is_entry,
         is_task_value=_is_task_choice(type_),
         model=model,
+        crowded=crowded,
     )
 
 

@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 from lowtide.dsl.keywords import BASE, TASKS, keyword_of
 from lowtide.dsl.models import Workflow
 from lowtide.dsl.models.base import MISTAKE, SHAPE
-from lowtide.dsl.places import Place, place_of
+from lowtide.dsl.places import Crowd, Place, place_of
 from lowtide.dsl.problem import Report, one_of, suggest
 from lowtide.dsl.tree import Node
 
@@ -33,8 +33,17 @@ def validate(root: Node, report: Report) -> None:
     try:
         Workflow.model_validate(root.value)
     except ValidationError as error:
-        for details in error.errors(include_url=False):
-            _explain(details, place_of(root, details["loc"]), report)
+        found = [(details, place_of(root, details["loc"])) for details in error.errors(include_url=False)]
+        meant = {
+            (place.owner_mark, suggestion)
+            for details, place in found
+            if details["type"] == "extra_forbidden" and (suggestion := suggest(place.key, place.known))
+        }
+        for details, place in found:
+            if place.crowded is not None:
+                _crowded(place.crowded, report)
+            elif details["type"] != "missing" or (place.owner_mark, place.key) not in meant:
+                _explain(details, place, report)
 
 
 def _explain(details: ErrorDetails, place: Place, report: Report) -> None:
@@ -69,7 +78,7 @@ def _unknown(details: ErrorDetails, place: Place, report: Report) -> None:
     kind = keyword_of(place.parent.value) if place.is_task else None
     if kind is not None and place.key in TASKS:
         report.error(
-            place.mark,
+            place.parent.key_mark(place.key),
             f"a task has one keyword, {owner} has '{kind}' and '{place.key}'",
             "make two tasks of them, each with a name of its own",
         )
@@ -77,7 +86,7 @@ def _unknown(details: ErrorDetails, place: Place, report: Report) -> None:
     meant = suggest(place.key, known)
     mend = f"did you mean '{meant}'?" if meant else f"remove it, or use one of {one_of(known, 20)}"
     where = f"a '{kind}' task" if kind is not None else owner
-    report.error(place.mark, f"'{place.key}' is not a key of {where}", mend)
+    report.error(place.parent.key_mark(place.key), f"'{place.key}' is not a key of {where}", mend)
 
 
 def _shape(details: ErrorDetails, place: Place, report: Report) -> None:
@@ -85,6 +94,14 @@ def _shape(details: ErrorDetails, place: Place, report: Report) -> None:
     if place.is_task_value:
         _no_task(place, report)
         return
+    keys = context["keys"].split()
+    for key in place.value if isinstance(place.value, dict) else ():
+        meant = suggest(key, keys)
+        if meant is not None and place.node is not None:
+            report.error(
+                place.node.key_mark(key), f"'{key}' is not a key of {place.quoted}", f"did you mean '{meant}'?"
+            )
+            return
     what = f"{context['expected']} in {place.quoted}" if place.key else context["expected"]
     report.error(place.mark, f"{what}, not {_described(place.value)}", context["mend"])
 
@@ -134,18 +151,19 @@ def _too_short(details: ErrorDetails, place: Place, report: Report) -> None:
     report.error(place.mark, f"{place.quoted} is empty", "give it at least one entry, or remove it")
 
 
-def _too_long(details: ErrorDetails, place: Place, report: Report) -> None:
+def _crowded(place: Crowd, report: Report) -> None:
     """A list entry with several names: most often the task's body is not indented below its name."""
-    names = list(place.node.members) if place.node is not None else []
-    mark = place.node.key_mark(names[1]) if place.node is not None and len(names) > 1 else place.mark
-    listed = one_of(f"'{name}'" for name in names)
-    first_is_empty = place.node is not None and bool(names) and place.node.members[names[0]].value is None
+    names = list(place.entry.members)
+    first_is_empty = place.entry.members[names[0]].value is None
     mend = (
         f"indent what belongs to '{names[0]}' below it, by two more spaces"
         if first_is_empty
         else "begin each of them with '- ' on a line of its own"
     )
-    report.error(mark, f"an entry of '{place.owner}' holds one name, this one holds {listed}", mend)
+    listed = one_of(f"'{name}'" for name in names)
+    report.error(
+        place.entry.key_mark(names[1]), f"an entry of '{place.owner}' holds one name, this one holds {listed}", mend
+    )
 
 
 def _limit(details: ErrorDetails, place: Place, report: Report) -> None:
@@ -161,7 +179,6 @@ _SPECIAL: Final[dict[str, Callable[[ErrorDetails, Place, Report], None]]] = {
     "literal_error": _not_one_of,
     "too_short": _too_short,
     "string_too_short": _too_short,
-    "too_long": _too_long,
     "greater_than": _limit,
     "greater_than_equal": _limit,
     "less_than_equal": _limit,

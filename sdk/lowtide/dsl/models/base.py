@@ -62,7 +62,7 @@ def by_key(keys: tuple[str, ...], expected: str, mend: str, *, text: bool = Fals
             return next((f"<{key}>" for key in keys if key in value), None)
         return None
 
-    return _discriminator(choose, expected, mend)
+    return _discriminator(choose, expected, mend, keys)
 
 
 def _shape(value: Any) -> str | None:
@@ -73,10 +73,12 @@ def _shape(value: Any) -> str | None:
     return "<list>" if isinstance(value, list) else None
 
 
-def _discriminator(choose: Callable[[Any], str | None], expected: str, mend: str) -> Discriminator:
+def _discriminator(
+    choose: Callable[[Any], str | None], expected: str, mend: str, keys: tuple[str, ...] = ()
+) -> Discriminator:
     return Choice(
         choose,
         custom_error_type=SHAPE,
         custom_error_message="{expected}",
-        custom_error_context={"expected": expected, "mend": mend},
+        custom_error_context={"expected": expected, "mend": mend, "keys": " ".join(keys)},
     )

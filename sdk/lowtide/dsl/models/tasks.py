@@ -62,7 +62,11 @@ Task: TypeAlias = Annotated[
         _kind,
         custom_error_type=SHAPE,
         custom_error_message="{expected}",
-        custom_error_context={"expected": "a task is expected", "mend": "give it one of the keywords of tasks"},
+        custom_error_context={
+            "expected": "a task is expected",
+            "mend": "give it a keyword",
+            "keys": "",
+        },
     ),
 ]
 

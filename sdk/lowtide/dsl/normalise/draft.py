@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from lowtide.dsl.normalise.scope import Scope
-from lowtide.dsl.problem import Report
+from lowtide.dsl.problem import Report, suggest
 from lowtide.dsl.source import Source
 from lowtide.dsl.templates import MARKER, split, whole
 from lowtide.dsl.tree import Mark, Node
@@ -41,8 +41,24 @@ class Draft:
         mode = root.get("evaluate", "mode")
         self.loose = mode is not None and mode.value == "loose"
         self.sites: list[Site] = []
-        self.texts: list[tuple[str, Node, Scope]] = []
+        self.secrets: list[tuple[str, Mark]] = []
+        """Secrets that authentications name."""
+        self.used: set[tuple[str, str]] = set()
+        """The definitions of ``use`` that something refers to, as (group, name)."""
+        self.texts: list[tuple[str, Node]] = []
         """Literal strings in places that might hold an expression: for the warning about forgotten ``${ }``."""
+
+    def refer(self, group: str, reference: Node) -> Node | None:
+        """The definition in ``use`` that a name refers to; a name without one is reported."""
+        name = reference.text or ""
+        self.used.add((group, name))
+        known = self.use.get(group) or NOTHING
+        found = known.members.get(name)
+        if found is None:
+            meant = suggest(name, known.members)
+            mend = f"did you mean '{meant}'?" if meant else f"define it in use.{group}, or write it inline"
+            self.report.error(reference.mark, f"there is no '{name}' in use.{group}", mend)
+        return found
 
     def mark(self, site: Site, offset: int) -> Mark:
         """Where character ``offset`` of the site's expression stands."""
@@ -86,7 +102,7 @@ class Draft:
         if MARKER not in text:
             if self.loose and lenient and text.strip():
                 return self._site(text.strip(), node, len(text) - len(text.lstrip()), scope, lenient=True)
-            self.texts.append((text, node, scope))
+            self.texts.append((text, node))
             return Literal_(text)
         piece = whole(text)
         if piece is not None and piece.offset is not None:

@@ -19,7 +19,7 @@ BACKOFFS: Final[tuple[Backoff, ...]] = ("constant", "linear", "exponential")
 def retry_of(draft: Draft, node: Node | None, scope: Scope) -> Retry | None:
     """A policy, inline or the name of one in ``use.retries``."""
     if node is not None and node.text is not None:
-        node = draft.use.get("retries", node.text)
+        node = draft.refer("retries", node)
     if node is None:
         return None
     backoff: Backoff = "constant"

@@ -25,7 +25,7 @@ def raise_(draft: Draft, node: Node, scope: TaskScope, shared: dict[str, Any]) -
     """The error is inline, or the name of one in ``use.errors``."""
     error = node.get("raise", "error") or NOTHING
     if error.text is not None:
-        error = draft.use.get("errors", error.text) or NOTHING
+        error = draft.refer("errors", error) or NOTHING
     return Raise(error=draft.template(error, scope.body, lenient=False), **shared)
 
 

@@ -55,7 +55,7 @@ def duration(draft: Draft, node: Node | None, scope: Scope) -> Template | None:
 def timeout(draft: Draft, node: Node | None, scope: Scope) -> Template | None:
     """``timeout``: inline, or the name of one in ``use.timeouts``."""
     if node is not None and node.text is not None:
-        node = draft.use.get("timeouts", node.text)
+        node = draft.refer("timeouts", node)
     return duration(draft, node.get("after"), scope) if node is not None else None
 
 
@@ -83,5 +83,9 @@ def authentication(draft: Draft, node: Node, scope: Scope) -> Template:
     """A policy, inline or by name (``use: name``, or the bare name)."""
     reference = node if node.text is not None else node.get("use")
     if reference is not None and reference.text is not None and MARKER not in reference.text:
-        node = draft.use.get("authentications", reference.text) or node
+        node = draft.refer("authentications", reference) or node
+    for scheme in node.members.values():
+        secret = scheme.get("use")
+        if secret is not None and secret.text is not None and MARKER not in secret.text:
+            draft.secrets.append((secret.text, secret.mark))
     return draft.template(node, scope, lenient=False)

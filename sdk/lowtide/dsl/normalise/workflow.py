@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from lowtide.dsl.normalise.dataflow import input_of, output_of
 from lowtide.dsl.normalise.draft import NOTHING, Draft
 from lowtide.dsl.normalise.events import schedule_of
-from lowtide.dsl.normalise.scope import TaskScope
+from lowtide.dsl.normalise.retries import retry_of
+from lowtide.dsl.normalise.scope import Scope, TaskScope
 from lowtide.dsl.normalise.tasks import escaped, task, tasks
-from lowtide.dsl.normalise.values import structure, timeout
-from lowtide.dsl.tree import Entry
+from lowtide.dsl.normalise.values import authentication, structure, timeout
+from lowtide.dsl.tree import Entry, Node
 from lowtide.model.plan import Extension, Plan, Template
 
 __all__ = ["make_plan"]
@@ -20,7 +23,7 @@ def make_plan(draft: Draft) -> Plan:
     document = root.get("document") or NOTHING
     names = {key: (document.get(key) or NOTHING).text or "" for key in ("dsl", "namespace", "name", "version")}
     secrets = draft.use.get("secrets") or NOTHING
-    return Plan(
+    made = Plan(
         **names,
         do=tasks(draft, root.get("do"), "/do", scope),
         definition=root.value,
@@ -37,6 +40,23 @@ def make_plan(draft: Draft) -> Plan:
         secrets=tuple(item.text for item in secrets.items if item.text is not None),
         mode="loose" if draft.loose else "strict",
     )
+    _visit_unused(draft)
+    return made
+
+
+def _visit_unused(draft: Draft) -> None:
+    """Definitions that nothing refers to are made too, and dropped, so that their expressions are checked."""
+    scope = TaskScope().with_local("error").body
+    makers: dict[str, Callable[[Draft, Node, Scope], object]] = {
+        "authentications": authentication,
+        "errors": lambda draft, node, scope: draft.template(node, scope, lenient=False),
+        "retries": retry_of,
+        "timeouts": timeout,
+    }
+    for group, make in makers.items():
+        for name, node in (draft.use.get(group) or NOTHING).members.items():
+            if (group, name) not in draft.used and node.is_mapping:
+                make(draft, node, scope)
 
 
 def _catalogs(draft: Draft) -> dict[str, Template]:
