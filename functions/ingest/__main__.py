@@ -10,7 +10,7 @@ import sys
 from lowtide.errors import LowtideError
 from lowtide.settings import IngestSettings
 
-from .logs import log_as_json
+from lowtide.runtime.logs import log_as_json
 from .server import serve
 
 log = logging.getLogger("lowtide.ingest")

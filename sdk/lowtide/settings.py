@@ -94,8 +94,6 @@ class ExecuteSettings(_FromEnvironment):
     max_response_bytes: int = 8 * 1024 * 1024
     open_deadline: float = 15.0
     stream_idle: float = 3.0
-    shutdown_grace: float = 25.0
-    concurrency: int = 100
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import ParamSpec, TypeAlias, TypeVar
 
 from lowtide.engine import Turn, begin, fold, resume
-from lowtide.errors import Held, LowtideError
+from lowtide.errors import Fenced, Held, LowtideError, Unavailable
 from lowtide.model.base import JSON
 from lowtide.model.command import Command, Passive, Sleep
 from lowtide.model.error import Error
@@ -105,10 +106,20 @@ class Driver:
             await self._feed([(wake.event, wake.key) for wake in self._work.wakes])
             outcome = await self._loop()
             return await self._close(outcome, usage())
+        except (Fenced, Unavailable, asyncio.CancelledError):
+            await self._active.cancel_all()
+            await self._give_back()
+            raise
         finally:
             if silence is not None:
                 silence()
             await self._active.cancel_all()
+
+    async def _give_back(self) -> None:
+        """The epoch goes on elsewhere: nobody needs to wait until the lease expires."""
+        if self._state is not None:
+            with suppress(LowtideError):
+                await self._ports.journal.release(self._work.subject.execution, self._work.epoch)
 
     # ------------------------------------------------------------ opening
 

@@ -1,0 +1,58 @@
+"""``python -m functions.execute``: settings, logs, uvicorn, and an orderly end on SIGTERM."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from types import FrameType
+
+import uvicorn
+
+from lowtide.errors import LowtideError
+from lowtide.runtime.logs import log_as_json
+from lowtide.settings import ExecuteSettings
+
+from .app import Execute, create_app
+
+log = logging.getLogger("lowtide.execute")
+
+
+class _Server(uvicorn.Server):
+    """SIGTERM first lets invocations yield; requests in flight are then answered before the process ends."""
+
+    def __init__(self, config: uvicorn.Config, app: Execute) -> None:
+        super().__init__(config)
+        self._app = app
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._app.yield_all()
+        super().handle_exit(sig, frame)
+
+
+def main() -> int:
+    log_as_json()
+    try:
+        settings = ExecuteSettings.from_environment()
+    except LowtideError as error:
+        log.critical("cannot start", extra={"reason": str(error)})
+        return 2
+    app = create_app(settings)
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        lifespan="on",
+        ws="none",
+        server_header=False,
+        date_header=False,
+        timeout_keep_alive=75,
+    )
+    server = _Server(config, app)
+    server.run()
+    return 0 if server.started else 3
+
+
+if __name__ == "__main__":
+    sys.exit(main())

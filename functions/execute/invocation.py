@@ -1,0 +1,257 @@
+"""One invocation: a dispatch event in, a reply out, and what each ending means for the Broker.
+
+ending                              answer
+outcome, park, already closed       200 and the outcome event
+gone, fenced, token expired         204: out of date, nothing to redeliver
+held, journal or broker down        503: deliver again later
+forged                              403, logged
+wrong event, diverged journal       400: this dispatch can never succeed
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import resource
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from lowtide.errors import Fenced, InvalidEvent, InvalidInput, LowtideError
+from lowtide.model.base import Millis
+from lowtide.model.command import Passive, RunChild
+from lowtide.model.usage import Usage
+from lowtide.runtime.driver import Diverged, Driver, Gone, Reply
+from lowtide.runtime.ports import Subject
+from lowtide.runtime.work import Policy, Ports, Work
+from lowtide.wire import json, mac, problem
+from lowtide.wire.cloudevents import CloudEvent
+from lowtide.wire.types import DISPATCH, Dispatch, Extension, Registered, outcome_id, registered_id, source_of, type_of
+
+from .birth import since_birth
+from .parts import Parts
+
+__all__ = ["Answer", "Invocations"]
+
+log = logging.getLogger("lowtide.execute")
+
+_TOKEN_LIFETIME: Final = 24 * 3_600_000
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What to say to whoever delivered: an HTTP status, and an outcome event or a problem document."""
+
+    status: int
+    event: CloudEvent | None = None
+    problem: dict[str, object] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """A dispatch, verified, and what identifies it."""
+
+    dispatch: Dispatch
+    digest: str
+    traceparent: str | None
+
+
+class Invocations:
+    """All invocations of this process."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._drivers: set[Driver] = set()
+        self._sending: set[asyncio.Task[None]] = set()
+        self._first = True
+
+    @property
+    def running(self) -> int:
+        return len(self._drivers)
+
+    def yield_all(self) -> None:
+        """Every invocation parks as soon as its effects in flight have ended."""
+        for driver in self._drivers:
+            driver.stop()
+
+    async def handle(self, event: CloudEvent, abandoned: asyncio.Event | None = None) -> Answer:
+        """Run what the event orders. ``abandoned``: the caller is gone; the outcome is then posted to the Broker."""
+        try:
+            order = self._verify(event)
+            if order is None:
+                return Answer(204)
+            return await self._run(order, abandoned or asyncio.Event())
+        except (Gone, Fenced) as ended:
+            log.info("out of date", extra={"event": event.id, "reason": str(ended)})
+            return Answer(204)
+        except Diverged as diverged:
+            log.error("journal and dispatch disagree", extra={"event": event.id, "reason": str(diverged)})
+            document = problem.problem(
+                400, "journal.diverged", "The journal disagrees with the dispatch", str(diverged)
+            )
+            return Answer(400, problem=document)
+        except LowtideError as error:
+            log.warning("not run", extra={"event": event.id, "code": error.code, "reason": str(error)})
+            return Answer(error.http_status, problem=problem.of_error(error))
+
+    # ------------------------------------------------------------ before
+
+    def _verify(self, event: CloudEvent) -> _Order | None:
+        """``None`` where the dispatch is ours but its token has expired: orchestrate issues it again."""
+        if event.type != DISPATCH:
+            raise InvalidEvent(f"execute takes {DISPATCH} alone, this is {event.type}; check the Trigger's filter")
+        body = event.data or b""
+        digest = mac.digest_of(body)
+        execution, token = event.text(Extension.execution) or "", event.text(Extension.token) or ""
+        epoch = event.text(Extension.epoch) or ""
+        if not epoch.isdecimal():
+            raise InvalidEvent(f"{Extension.epoch} must be a whole number, it is {epoch!r}")
+        now = self._parts.clock.now()
+        if not mac.verify(self._parts.key, token, "dispatch", execution, int(epoch), digest, now):
+            log.info("token expired", extra={"event": event.id})
+            return None
+        dispatch = json.decode(body, Dispatch)
+        if (dispatch.seed is None) == (dispatch.snapshot is None):
+            raise InvalidInput("a dispatch has either a seed or a snapshot")
+        return _Order(dispatch, digest, event.text(Extension.traceparent))
+
+    # ------------------------------------------------------------ the run
+
+    async def _run(self, order: _Order, abandoned: asyncio.Event) -> Answer:
+        dispatch, parts = order.dispatch, self._parts
+        work = self._work(order)
+        numbers = iter(range(1, 1_000_000))
+
+        async def register(commands: tuple[Passive, ...]) -> None:
+            payload = Registered(execution=dispatch.execution, epoch=dispatch.epoch, commands=commands)
+            number = registered_id(dispatch.execution, dispatch.epoch, next(numbers))
+            sending = parts.publisher.send(self._event(order, number, type_of(payload), json.encode(payload)))
+            if any(isinstance(command, RunChild) and command.detached for command in commands):
+                await sending
+            else:
+                self._in_background(sending)
+
+        ports = Ports(
+            journal=parts.journal,
+            effects=parts.effects,
+            publisher=parts.publisher_for(dispatch.namespace, order.traceparent),
+            history=parts.history,
+            clock=parts.clock,
+            host=parts.host,
+            register=register,
+        )
+        driver = Driver(work, ports)
+        meter = self._meter(dispatch, driver)
+        async with self._tracked(driver, abandoned):
+            reply = await driver.run(meter)
+        parts.history.usage(work.subject, work.epoch, meter())
+        log.info(
+            "invocation ended",
+            extra={"execution": dispatch.execution, "epoch": dispatch.epoch, "as": reply.type, "turns": driver.turns},
+        )
+        return await self._answer(order, reply, abandoned)
+
+    def _work(self, order: _Order) -> Work:
+        dispatch = order.dispatch
+        return Work(
+            subject=Subject(dispatch.namespace, dispatch.workflow, dispatch.version, dispatch.execution),
+            epoch=dispatch.epoch,
+            digest=order.digest,
+            plan=dispatch.plan,
+            seed=dispatch.seed,
+            snapshot=dispatch.snapshot,
+            wakes=dispatch.wakes,
+            policy=Policy(
+                budget=dispatch.budget,
+                short_wait=dispatch.short_wait,
+                effect_timeout=int(self._parts.effect_timeout * 1000),
+            ),
+        )
+
+    def _in_background(self, sending: Coroutine[None, None, None]) -> None:
+        """A registration that is lost is no harm: the commands come again when the invocation parks."""
+
+        async def send() -> None:
+            try:
+                await sending
+            except LowtideError as error:
+                log.warning("not registered", extra={"code": error.code, "reason": str(error)})
+
+        task = asyncio.ensure_future(send())
+        self._sending.add(task)
+        task.add_done_callback(self._sending.discard)
+
+    @asynccontextmanager
+    async def _tracked(self, driver: Driver, abandoned: asyncio.Event) -> AsyncIterator[None]:
+        """While it runs: a gone caller makes it yield, and the process knows of it."""
+
+        async def watch() -> None:
+            await abandoned.wait()
+            driver.stop()
+
+        watching = asyncio.ensure_future(watch())
+        self._drivers.add(driver)
+        if self._parts.stopping:
+            driver.stop()
+        try:
+            yield
+        finally:
+            self._drivers.discard(driver)
+            watching.cancel()
+
+    def _meter(self, dispatch: Dispatch, driver: Driver) -> Callable[[], Usage]:
+        clock = self._parts.clock
+        cold, self._first = self._first, False
+        cold_ms = since_birth() * 1000 if cold else 0.0
+        began, cpu = clock.monotonic(), time.process_time()
+        queueing = max(0.0, float(clock.now() - dispatch.at))
+        sharing = max(1, self.running + 1)
+
+        def usage() -> Usage:
+            return Usage(
+                active_ms=round((clock.monotonic() - began) * 1000, 3),
+                cpu_ms=round((time.process_time() - cpu) * 1000 / sharing, 3),
+                memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+                cold_start=cold,
+                cold_start_ms=round(cold_ms, 3),
+                queueing_ms=queueing,
+                turns=driver.turns,
+                effects=driver.effects,
+                records=driver.records,
+            )
+
+        return usage
+
+    # ------------------------------------------------------------ after
+
+    async def _answer(self, order: _Order, reply: Reply, abandoned: asyncio.Event) -> Answer:
+        dispatch = order.dispatch
+        event = self._event(order, outcome_id(dispatch.execution, dispatch.epoch), reply.type, reply.body)
+        if abandoned.is_set():
+            await self._parts.publisher.send(event)
+            return Answer(204)
+        return Answer(200, event=event)
+
+    def _event(self, order: _Order, event_id: str, event_type: str, body: bytes) -> CloudEvent:
+        dispatch = order.dispatch
+        expires = Millis(self._parts.clock.now() + _TOKEN_LIFETIME)
+        attributes: dict[str, str | int | bool] = {
+            "specversion": "1.0",
+            "id": event_id,
+            "source": source_of(dispatch.namespace, dispatch.workflow),
+            "type": event_type,
+            "datacontenttype": "application/json",
+            Extension.namespace: dispatch.namespace,
+            Extension.workflow: dispatch.workflow,
+            Extension.execution: dispatch.execution,
+            Extension.epoch: str(dispatch.epoch),
+            Extension.digest: order.digest,
+            Extension.token: mac.sign(
+                self._parts.key, "outcome", dispatch.execution, dispatch.epoch, mac.digest_of(body), expires
+            ),
+        }
+        if order.traceparent:
+            attributes[Extension.traceparent] = order.traceparent
+        return CloudEvent(attributes, body)

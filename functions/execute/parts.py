@@ -1,0 +1,89 @@
+"""The adapters of one process, built from settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lowtide.clients.broker import Broker
+from lowtide.clients.ingest import IngestClient, Patience
+from lowtide.effects import EffectTable, build
+from lowtide.expressions import JqHost
+from lowtide.expressions.secrets import FolderSecrets
+from lowtide.model.base import JSON
+from lowtide.runtime.chance import new_owner, uniform
+from lowtide.runtime.clock import Clock, SystemClock
+from lowtide.runtime.ports import History, Journal
+from lowtide.runtime.steps import StepRegistry
+from lowtide.settings import ExecuteSettings
+from lowtide.wire.types import Extension
+
+__all__ = ["Parts", "build_parts"]
+
+
+@dataclass(slots=True)
+class Parts:
+    """What invocations share. ``stopping`` is set when the process was asked to end."""
+
+    key: bytes
+    clock: Clock
+    host: JqHost
+    effects: EffectTable
+    publisher: Broker
+    journal: Journal
+    history: History
+    ingest: IngestClient
+    effect_timeout: float
+    stopping: bool = False
+
+    def publisher_for(self, namespace: str, traceparent: str | None) -> Emitter:
+        return Emitter(self.publisher, namespace, traceparent)
+
+    async def close(self) -> None:
+        await self.ingest.aclose()
+        await self.effects.close()
+        await self.publisher.close()
+        self.host.close()
+
+
+class Emitter:
+    """Publishes what workflows emit, stamped with the namespace in which it is to be matched."""
+
+    def __init__(self, broker: Broker, namespace: str, traceparent: str | None) -> None:
+        self._broker = broker
+        self._stamp: dict[str, JSON] = {Extension.namespace: namespace}
+        if traceparent:
+            self._stamp[Extension.traceparent] = traceparent
+
+    async def publish(self, event: dict[str, JSON]) -> None:
+        await self._broker.publish({**self._stamp, **event})
+
+
+def build_parts(settings: ExecuteSettings) -> Parts:
+    """Needs a running event loop: the channel to ingest is opened at once, while the rest of the start goes on."""
+    clock = SystemClock()
+    ingest = IngestClient(
+        settings.ingest_target,
+        owner=new_owner(),
+        clock=clock,
+        chance=uniform,
+        deadline=settings.open_deadline,
+        patience=Patience(idle=settings.stream_idle),
+    )
+    ingest.start()
+    registry = StepRegistry.load(settings.steps)
+    return Parts(
+        key=settings.key,
+        clock=clock,
+        host=JqHost(secrets=FolderSecrets(settings.secrets_dir) if settings.secrets_dir else None),
+        effects=build(
+            step=registry.perform,
+            allow_loopback=settings.allow_loopback,
+            http_timeout=settings.http_timeout,
+            max_response_bytes=settings.max_response_bytes,
+        ),
+        publisher=Broker(settings.broker_url),
+        journal=ingest,
+        history=ingest,
+        ingest=ingest,
+        effect_timeout=settings.http_timeout,
+    )
