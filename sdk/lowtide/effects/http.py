@@ -60,7 +60,7 @@ class HttpCall:
             cause = error.__cause__ or error.__context__
             if isinstance(cause, TaskFailed):
                 raise cause from error
-            detail = f"{request.method} {request.shown} failed: {error or type(error).__name__}"
+            detail = f"{request.method} {request.shown} failed: {str(error) or type(error).__name__}"
             raise TaskFailed(standard_error("communication", detail)) from error
 
     async def close(self) -> None:
