@@ -22,15 +22,20 @@ class Analytics(HttpClient):
         *,
         workflow: str | None = None,
         phase: str | None = None,
+        parent: str | None = None,
         limit: int | None = None,
         cursor: str | None = None,
     ) -> dict[str, JSON]:
         """One page, newest first: ``{items, next}``."""
-        query = {"workflow": workflow, "phase": phase, "limit": limit, "cursor": cursor}
+        query = {"workflow": workflow, "phase": phase, "parent": parent, "limit": limit, "cursor": cursor}
         return await self._get(namespace, "executions", query=query)
 
+    async def execution(self, namespace: str, execution: str) -> dict[str, JSON]:
+        """One execution and what its invocations cost together (``usage``)."""
+        return await self._get(namespace, "executions", execution)
+
     async def timeline(self, namespace: str, execution: str) -> dict[str, JSON]:
-        """The tasks of one execution, in the order in which they began."""
+        """``items``: the tasks of one execution in the order in which they began; ``invocations`` and their usage."""
         return await self._get(namespace, "executions", execution, "timeline")
 
     async def logs(self, namespace: str, execution: str, *, cursor: str | None = None) -> dict[str, JSON]:

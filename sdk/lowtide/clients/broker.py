@@ -1,0 +1,85 @@
+"""Posts CloudEvents to a Broker's ingress.
+
+A Broker may be synchronous: its answer then comes only when every subscriber has ended. So the timeout is long by
+default, and nobody should wait for a publication inside a request that somebody else waits for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from lowtide.errors import InvalidEvent, TooLarge, Unavailable
+from lowtide.model.base import JSON
+from lowtide.wire.cloudevents import CloudEvent, from_json, to_binary
+
+if TYPE_CHECKING:
+    from aiohttp import ClientSession
+
+__all__ = ["Broker"]
+
+_LONGEST: Final = 900.0
+"""Seconds: beyond this, an in-memory Broker has given up as well."""
+
+
+class Broker:
+    """A publisher (:class:`lowtide.runtime.ports.Publisher`) over HTTP, in binary mode.
+
+    aiohttp is imported and its session opened with the first event. ``timeout`` is seconds for a whole publication.
+    """
+
+    def __init__(self, url: str, *, timeout: float = _LONGEST, connections: int = 100) -> None:
+        self.url = url
+        self._timeout = timeout
+        self._connections = connections
+        self._session: ClientSession | None = None
+
+    async def publish(self, event: dict[str, JSON]) -> None:
+        """Publish an event in JSON form; see :meth:`send`."""
+        await self.send(from_json(event))
+
+    async def send(self, event: CloudEvent) -> None:
+        """Return once the Broker has taken the event.
+
+        Raises :class:`lowtide.errors.InvalidEvent` or :class:`lowtide.errors.TooLarge` where the Broker will never
+        take it, :class:`lowtide.errors.Unavailable` in every other case: the event may or may not have arrived.
+        """
+        from aiohttp import ClientError
+
+        headers, body = to_binary(event)
+        try:
+            async with self._open().post(self.url, data=body, headers=headers) as response:
+                detail = (await response.content.read(500)).decode(errors="replace")
+                status = response.status
+        except TimeoutError as error:
+            raise Unavailable(f"the broker at {self.url} did not answer within {self._timeout:g} s") from error
+        except (ClientError, OSError) as error:
+            raise Unavailable(f"the broker at {self.url} cannot be reached: {error}") from error
+        if status < 300:
+            return
+        if status == 413:
+            raise TooLarge(f"the broker refuses event {event.id} of {len(body)} bytes as too large")
+        if status == 400:
+            raise InvalidEvent(f"the broker refuses event {event.id}: {detail}")
+        raise Unavailable(f"the broker at {self.url} answered {status} to event {event.id}: {detail}")
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    def _open(self) -> ClientSession:
+        if self._session is None or self._session.closed:
+            from aiohttp import ClientSession, ClientTimeout, TCPConnector
+
+            self._session = ClientSession(
+                timeout=ClientTimeout(total=self._timeout, sock_connect=5.0),
+                connector=TCPConnector(limit=self._connections),
+            )
+        return self._session
+
+    async def __aenter__(self) -> Broker:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await asyncio.shield(self.close())
