@@ -149,7 +149,10 @@ class _Town:
         task.add_done_callback(self._children.discard)
 
     async def _run_child(self, parent: _Execution, command: RunChild, child: _Execution) -> None:
-        self._ended(parent, command, child.id, await child.run())
+        try:
+            self._ended(parent, command, child.id, await child.run())
+        finally:
+            self.gone(child.id)  # after its parent knows: between the two, nobody must look idle
 
     def _ended(self, parent: _Execution, command: RunChild, child: str, outcome: Outcome) -> None:
         if command.detached:
@@ -208,10 +211,7 @@ class _Execution:
         town.busy(self.id)
 
     async def run(self) -> Outcome:
-        try:
-            reply = await self.driver.run()
-        finally:
-            self._town.gone(self.id)
+        reply = await self.driver.run()
         ended = json.decode(reply.body, Ended)
         match ended.status:
             case "completed":
