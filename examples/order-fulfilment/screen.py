@@ -33,7 +33,7 @@ class Screen:
 
     def __init__(self) -> None:
         self._console = Console(soft_wrap=True)
-        self._live = Live(console=self._console, get_renderable=self._drawn, refresh_per_second=6, transient=True)
+        self._live = Live(self, console=self._console, refresh_per_second=6, transient=True)
         self._began = time.monotonic()
         self._processes: dict[str, int] = {}
         self._phases: Counter[str] = Counter()
@@ -87,7 +87,7 @@ class Screen:
         phases = ", ".join(f"{count} {phase}" for phase, count in sorted(self._phases.items()))
         return f"processes: {processes}" + (f"  |  orders: {phases}" if phases else "")
 
-    def _drawn(self) -> Group:
+    def __rich__(self) -> Group:
         orders = Text("orders     ")
         for phase, count in sorted(self._phases.items()):
             orders.append("●" * count, style=_STYLES.get(phase, "white")).append(f" {count} {phase}  ")

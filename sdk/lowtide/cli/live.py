@@ -35,8 +35,9 @@ class LiveTimeline:
     def __init__(self, heading: str) -> None:
         self._heading = heading
         self._console = Console(stderr=True)
+        self._spinner: Spinner | None = Spinner("dots")
         self._facts: list[Fact] = []
-        self._live = Live(console=self._console, get_renderable=self._drawn, refresh_per_second=8)
+        self._live = Live(self, console=self._console, refresh_per_second=8)
 
     def __enter__(self) -> Self:
         self._live.start()
@@ -45,12 +46,13 @@ class LiveTimeline:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._spinner = None
         self._live.stop()
 
     def add(self, facts: tuple[Fact, ...]) -> None:
         self._facts.extend(facts)
 
-    def _drawn(self) -> Group:
+    def __rich__(self) -> Group:
         rows = fold(self._facts)
         room = max(self._console.height - _ROOM, 5)
         hidden = len(rows) - room
@@ -58,8 +60,10 @@ class LiveTimeline:
         table = Table.grid(padding=(0, 2))
         for row in rows[-room:]:
             table.add_row(*_cells(row))
-        first = Spinner("dots", heading) if self._live.is_started else Text(heading)
-        return Group(first, table)
+        if self._spinner is None:
+            return Group(Text(heading), table)
+        self._spinner.update(text=heading)
+        return Group(self._spinner, table)
 
 
 def _cells(row: TaskRow) -> tuple[Text, Text, Text, Text, Text]:

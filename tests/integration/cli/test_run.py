@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
+import os
+import pty
 import signal
 import subprocess
 import sys
@@ -174,6 +177,21 @@ def test_secrets_are_seen_by_the_workflows_that_name_them(write: Write, capfd: p
     file = write('\nuse: {secrets: [pin]}\ndo:\n  - check: {set: {right: "${ $secrets.pin == 42 }"}}\n')
     assert _lowtide("run", file, "--secret", "pin=42") == 0
     assert json.loads(capfd.readouterr().out) == {"right": True}
+
+
+def test_on_a_terminal_a_timeline_is_drawn_and_the_output_is_indented(write: Write) -> None:
+    here, there = pty.openpty()
+    command = [str(Path(sys.executable).with_name("lowtide")), "run", write(_GREET), "--input", '{"name": "Ada"}']
+    ended = subprocess.run(command, stdin=there, stdout=there, stderr=there, timeout=30, check=False)
+    os.close(there)
+    shown = b""
+    with contextlib.suppress(OSError):  # the end of a terminal whose other side is closed
+        while chunk := os.read(here, 65536):
+            shown += chunk
+    os.close(here)
+    assert ended.returncode == 0
+    assert "✓ greet" in shown.decode()
+    assert b'{\r\n  "greeting": "Hello Ada!"\r\n}' in shown
 
 
 def test_a_signal_cancels_gracefully(write: Write) -> None:
