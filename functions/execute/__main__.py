@@ -25,8 +25,9 @@ class _Server(uvicorn.Server):
         self._app = app
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        # Not the base's: it would raise the signal again once the server has ended, and an orderly end is no failure.
         self._app.yield_all()
-        super().handle_exit(sig, frame)
+        self.should_exit = True
 
 
 def main() -> int:
