@@ -39,7 +39,11 @@ class Shop:
         app = web.Application()
         app.router.add_get("/livez", self._livez)
         app.router.add_post("/{what}", self._call)
+        app.on_cleanup.append(self._close)
         return app
+
+    async def _close(self, _: web.Application) -> None:
+        self._log.close()
 
     async def _livez(self, _: web.Request) -> web.Response:
         return web.json_response({"status": "ok"})
