@@ -79,6 +79,7 @@ class MemoryJournal:
         self.store = store
         self.owner = owner
         self.frozen = False
+        self.running: set[tuple[ExecutionId, int]] = set()
         self.receivers: dict[tuple[ExecutionId, int], list[Callable[[Wake], None]]] = {}
         store.journals[owner] = self
 
@@ -93,6 +94,8 @@ class MemoryJournal:
 
     async def open(self, execution: ExecutionId, epoch: int, digest: str, upto: int) -> Opened:
         self._reach()
+        if (execution, epoch) in self.running:
+            return Opened("held", reason="this process is running it already")
         lease = self.store.leases.get(execution)
         if lease is not None:
             refused = self._refuse(lease, epoch, digest)
@@ -101,6 +104,7 @@ class MemoryJournal:
         if upto > len(self.store.records.get(execution, [])):
             return Opened("diverged", reason=f"the journal ends before record {upto}")
         self.store.leases[execution] = _Lease(epoch, digest, self.owner)
+        self.running.add((execution, epoch))
         return Opened("ok", tail=self.store.entries(execution, upto))
 
     def _refuse(self, lease: _Lease, epoch: int, digest: str) -> Opened | None:
@@ -119,10 +123,14 @@ class MemoryJournal:
     async def append(
         self, execution: ExecutionId, epoch: int, entries: list[tuple[int, Entry]], closing: Closing | None = None
     ) -> None:
+        running = (execution, epoch) in self.running
+        self.running.discard((execution, epoch))  # whatever is raised from here on ends it in this process
         self._reach()
         self._notify("before", execution, epoch)
         self._write(execution, epoch, [(number, json.encode(entry)) for number, entry in entries], closing)
         self._notify("after", execution, epoch)
+        if running and closing is None:
+            self.running.add((execution, epoch))
 
     def _write(
         self, execution: ExecutionId, epoch: int, bodies: list[tuple[int, bytes]], closing: Closing | None
@@ -161,6 +169,7 @@ class MemoryJournal:
         return lambda: receivers.remove(receive)
 
     async def release(self, execution: ExecutionId, epoch: int) -> None:
+        self.running.discard((execution, epoch))
         self._reach()
         lease = self.store.leases.get(execution)
         if lease is not None and lease.owner == self.owner and lease.epoch == epoch and lease.closing is None:
