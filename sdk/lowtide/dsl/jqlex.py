@@ -36,6 +36,7 @@ class Lexed:
     """``end`` is the offset after the expression (of its closing ``}`` when embedded, -1 when there is none).
 
     ``variables`` are the names used, with their offsets; ``bound`` those that the expression binds itself.
+    ``words`` are functions and keywords, ``commas`` those outside of brackets: each makes one more output.
     ``trouble`` is the offset and the nature of a bracket or quote without its partner.
     """
 
@@ -43,6 +44,7 @@ class Lexed:
     variables: list[tuple[str, int]] = field(default_factory=list)
     bound: set[str] = field(default_factory=set)
     words: list[tuple[str, int]] = field(default_factory=list)
+    commas: list[int] = field(default_factory=list)
     trouble: tuple[int, str] | None = None
 
     @property
@@ -77,6 +79,8 @@ def lex(text: str, start: int = 0, *, embedded: bool = False) -> Lexed:
         elif kind == "open":
             open_.append((_PAIRS[token], begin))
             binding = "" if token == "(" and binding == "as" else binding
+        elif kind == "other" and not open_ and "," in token:
+            found.commas.append(begin + token.index(","))
         elif kind == "pipe" or (kind == "colon" and binding == "def"):
             binding = ""
         elif kind == "close":

@@ -29,9 +29,9 @@ class Node:
         self.style = style
         self.weight = 1
         self.height = 1
-        self.members: dict[str, Node] = {}
-        self.keys: dict[str, Mark] = {}
-        self.items: list[Node] = []
+        self.members: dict[str, Node] = {} if isinstance(value, dict) else _NO_MEMBERS
+        self.keys: dict[str, Mark] = {} if isinstance(value, dict) else _NO_KEYS
+        self.items: list[Node] = [] if isinstance(value, list) else _NO_ITEMS
 
     @property
     def text(self) -> str | None:
@@ -76,3 +76,8 @@ class Entry:
         self.name = name
         self.node = node
         self.mark = mark
+
+
+_NO_MEMBERS: dict[str, Node] = {}
+_NO_KEYS: dict[str, Mark] = {}
+_NO_ITEMS: list[Node] = []

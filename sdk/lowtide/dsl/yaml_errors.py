@@ -55,6 +55,9 @@ def explain(error: yaml.YAMLError, source: Source) -> BadText:
         opened = (error.context_mark.line + 1, error.context_mark.column + 1)
         if "end of stream" in said:
             return BadText(opened, "a quoted text is not closed", "close the quote")
+    text = source.lines[line - 1] if line <= len(source.lines) else ""
+    if "mapping values" in said and "${" in text:
+        return BadText((line, column), "YAML reads the ': ' in this expression as a key", "quote it: '${ … }'")
     for saying, message, mend in _SAYINGS:
         if saying in said:
             return BadText((line, column), message, mend)

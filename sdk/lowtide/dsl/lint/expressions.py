@@ -19,6 +19,7 @@ _SECRET: Final = re.compile(r"""\$secrets\s*(?:\.\s*([A-Za-z_]\w*)|(?:\.\s*)?\[?
 _FORGOTTEN: Final = re.compile(
     r"\.[A-Za-z_]\w*(?:\.[A-Za-z_]\w*|\[\d*\])*|\$(?:context|input|secrets|workflow|task|runtime)\b(?:\.\w+|\[\d*\])*"
 )
+_ITERATES: Final = re.compile(r"[\w)\]\"}.?](\[\s*\])\??\s*$")
 _FORBIDDEN: Final = frozenset({"input", "inputs", "halt", "halt_error"})
 
 
@@ -33,6 +34,7 @@ def check_expressions(draft: Draft, report: Report) -> None:
             _check_variables(draft, site, lexed, report)
             _check_secrets(draft, site, lexed, report)
             _check_words(draft, site, lexed, report)
+            _check_outputs(draft, site, lexed, report)
             sound.append(site)
     for site, offset, message, mend in syntax_errors(sound):
         report.error(draft.mark(site, offset), message, mend)
@@ -114,6 +116,24 @@ def _check_words(draft: Draft, site: Site, lexed: Lexed, report: Report) -> None
         if word in _FORBIDDEN and not defined and following != ":":
             mend = "write $input" if word.startswith("input") else "write error(…), or raise the error in a task"
             report.warn(draft.mark(site, offset), f"jq's '{word}' is not available in workflows", mend)
+
+
+def _check_outputs(draft: Draft, site: Site, lexed: Lexed, report: Report) -> None:
+    """Only the first output of an expression is taken (decision A-3)."""
+    source = site.expression.source
+    many = _ITERATES.search(source)
+    if many is not None:
+        report.warn(
+            draft.mark(site, many.start(1)),
+            "the expression gives every element, and only the first is taken",
+            "leave '[]' out to take the list, or write first(…)",
+        )
+    elif lexed.commas and not any(word == "def" for word, _ in lexed.words):
+        report.warn(
+            draft.mark(site, lexed.commas[0]),
+            "the expression gives several values, and only the first is taken",
+            "write [ … ] around it to make a list",
+        )
 
 
 def forgotten_braces(draft: Draft, report: Report) -> None:

@@ -16,7 +16,7 @@ import jq
 
 from lowtide.dsl.jqlex import lex
 from lowtide.dsl.normalise.draft import Site
-from lowtide.dsl.problem import suggest
+from lowtide.dsl.problem import one_of, suggest
 
 __all__ = ["syntax_errors"]
 
@@ -121,8 +121,8 @@ def _arguments(count: int) -> str:
 def _mend_function(name: str, count: int) -> str:
     known = _builtins()
     if name in known:
-        counts = ", ".join(sorted(str(number) for number in known[name]))
-        return f"'{name}' takes {counts} argument(s), separated by ';'"
+        counts = one_of(sorted(str(number) for number in known[name]))
+        return f"'{name}' takes {counts}{' argument' if counts == '1' else ' arguments'}, separated by ';'"
     if count == 0 and re.fullmatch(r"[A-Z][A-Z0-9_]+", name):
         return f"in shell text write ${name} without braces; in jq text is in double quotes"
     meant = suggest(name, known)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from lowtide.dsl.jqlex import lex
 from lowtide.dsl.normalise.scope import Scope
 from lowtide.dsl.problem import Report, suggest
 from lowtide.dsl.source import Source
@@ -119,9 +120,11 @@ class Draft:
         return Interpolation(tuple(parts))
 
     def _unclosed(self, node: Node, offset: int) -> None:
+        trouble = lex(node.text or "", offset + len(MARKER), embedded=True).trouble
+        nature = f": {trouble[1]}" if trouble is not None else ""
         self.report.error(
-            self.source.locate(node, offset),
-            "the expression that begins with '${' is not closed",
+            self.source.locate(node, trouble[0] if trouble is not None else offset),
+            f"the expression that begins with '${{' is not closed{nature}",
             "close it with '}', and close every bracket and quote in it",
         )
 
