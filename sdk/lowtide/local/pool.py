@@ -176,7 +176,7 @@ class Pool:
     # ------------------------------------------------------------ the life of instances
 
     def _ensure_one(self) -> None:
-        if not any(instance.state != "ending" for instance in self.instances):
+        if not self._serving():
             self._add()
 
     def _add(self) -> None:
@@ -199,8 +199,7 @@ class Pool:
                 )
             except (LowtideError, OSError) as error:
                 self._failures += 1
-                self._remove(instance)
-                if not self.instances:
+                if self.instances == [instance]:
                     self._refuse(error)
                 return
             self._failures = 0
@@ -237,22 +236,29 @@ class Pool:
         while self.instances:
             await self._clock.sleep(_LOOK)
             now = self._clock.monotonic()
-            self._grow(now)
-            for instance in list(self.instances):
-                if instance.state == "ready" and not instance.in_flight and now - instance.quiet_since >= self._idle:
-                    self._end(instance)
+            wanted = min(-(-(self.in_flight + self.waiting) // self.service.target), self.service.maximum)
+            self._grow(now, wanted)
+            self._shrink(now, wanted)
 
-    def _grow(self, now: float) -> None:
+    def _grow(self, now: float, wanted: int) -> None:
         """Another process once there has been too much for those we have, for a while: bursts pass by themselves."""
-        serving = sum(instance.state != "ending" for instance in self.instances)
-        wanted = min(-(-(self.in_flight + self.waiting) // self.service.target), self.service.maximum)
-        if wanted <= serving:
+        if wanted <= self._serving():
             self._busy_since = None
         elif self._busy_since is None:
             self._busy_since = now
         elif now - self._busy_since >= _SUSTAINED:
             self._busy_since = now
             self._add()
+
+    def _shrink(self, now: float, wanted: int) -> None:
+        """Idle processes go, but not those that the load asks for: requests given out do not move to them."""
+        for instance in list(self.instances):
+            idle = instance.state == "ready" and not instance.in_flight and now - instance.quiet_since >= self._idle
+            if idle and self._serving() > wanted:
+                self._end(instance)
+
+    def _serving(self) -> int:
+        return sum(instance.state != "ending" for instance in self.instances)
 
     def _end(self, instance: Instance) -> None:
         instance.state = "ending"

@@ -85,20 +85,20 @@ async def _respond(request: web.BaseRequest, upstream: ClientResponse) -> web.St
     try:
         async for chunk in upstream.content.iter_any():
             if not begun:
-                await response.prepare(request)
                 begun = True
+                await response.prepare(request)
             await response.write(chunk)
-    except (ClientError, OSError) as error:
+        if not begun:
+            begun = True
+            await response.prepare(request)
+        await response.write_eof()
+    except (ClientError, OSError) as error:  # of either side
         if not begun:
             raise Broken(str(error) or "the connection was closed") from error
         _cut(request)
-        return response
     except asyncio.CancelledError:
         _cut(request)
         raise
-    if not begun:
-        await response.prepare(request)
-    await response.write_eof()
     return response
 
 
