@@ -33,7 +33,7 @@ _ITERATORS: Final = re.compile(
     r"|paths|add|contains|inside|unique|sort|join|split|indices|del|tojson|fromjson)\b"
 )
 _STRING: Final = re.compile(r'"(?:[^"\\]|\\.)*"')
-_WORD: Final = re.compile(r"(?<![.$\w@])[A-Za-z_]\w*(?!\s*:(?!:))")
+_WORD: Final = re.compile(r"(?<![.$\w@])[A-Za-z_]\w*\b(?!\s*:(?!:))")
 _NUMBER: Final = re.compile(r"\d+(?:[eE]\+?\d+)?")
 _MAX_LENGTH: Final = 2_000
 _MAX_COMMAS: Final = 40
