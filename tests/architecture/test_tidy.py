@@ -7,8 +7,6 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 _ROOT = Path(__file__).parents[2]
 _FOLDERS = ("sdk", "functions", "analytics_api", "knative", "tests", "benchmarks", "examples")
 _GENERATED = re.compile(r"_pb2(_grpc)?\.pyi?$")
@@ -29,40 +27,50 @@ def _claim(path: Path) -> str:
     return str(path.relative_to(_ROOT))
 
 
-_each_source = pytest.mark.parametrize("path", _sources(), ids=_claim)
+def test_files_are_short() -> None:
+    long = [f"{_claim(path)}: {lines}" for path in _sources() if (lines := _text(path).count("\n")) > _LONGEST_FILE]
+    assert not long, f"split them, above {_LONGEST_FILE} lines one loses the view"
 
 
-@_each_source
-def test_a_file_is_short_and_its_functions_fit_on_a_screen(path: Path) -> None:
-    text = path.read_text()
-    assert text.count("\n") <= _LONGEST_FILE, f"split it: above {_LONGEST_FILE} lines one loses the view"
+def test_functions_fit_on_a_screen() -> None:
     long = [
-        f"{node.name} (line {node.lineno}): {length} lines"
-        for node in ast.walk(ast.parse(text))
+        f"{_claim(path)}:{node.lineno} {node.name}: {length}"
+        for path in _sources()
+        for node in ast.walk(ast.parse(_text(path)))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and (length := (node.end_lineno or node.lineno) - node.lineno + 1) > _LONGEST_FUNCTION
     ]
-    assert not long, f"split them, {_LONGEST_FUNCTION} lines are the limit: {long}"
+    assert not long, f"split them, {_LONGEST_FUNCTION} lines are the limit"
 
 
-@_each_source
-def test_a_module_is_named_after_what_it_holds(path: Path) -> None:
-    name = path.parent.name if path.stem == "__init__" else path.stem
-    assert not _VAGUE.search(name), f"{name} says nothing; name it after what it holds"
+def test_modules_are_named_after_what_they_hold() -> None:
+    names = {path: path.parent.name if path.stem == "__init__" else path.stem for path in _sources()}
+    vague = [_claim(path) for path, name in names.items() if _VAGUE.search(name)]
+    assert not vague, "these names say nothing"
 
 
-@_each_source
-def test_what_is_left_to_do_has_an_owner(path: Path) -> None:
-    lines = [number for number, line in enumerate(path.read_text().splitlines(), 1) if _TO_DO.search(line)]
-    assert not lines, f"lines {lines}: do it, or name who will"
+def test_what_is_left_to_do_has_an_owner() -> None:
+    orphans = [
+        f"{_claim(path)}:{number}"
+        for path in _sources()
+        for number, line in enumerate(_text(path).splitlines(), 1)
+        if _TO_DO.search(line)
+    ]
+    assert not orphans, "do it, or name who will"
 
 
-@_each_source
-def test_every_exported_name_exists(path: Path) -> None:
-    tree = ast.parse(path.read_text())
-    exported = [name for names in _exports(tree) for name in names]
-    assert set(exported) <= set(_defined(tree.body)) | {"*"}, "what __all__ names must be there"
-    assert len(exported) == len(set(exported))
+def test_every_exported_name_exists_once() -> None:
+    wrong = []
+    for path in _sources():
+        tree = ast.parse(_text(path))
+        exported = [name for names in _exports(tree) for name in names]
+        if not set(exported) <= set(_defined(tree.body)) or len(exported) != len(set(exported)):
+            wrong.append(_claim(path))
+    assert not wrong, "what __all__ names must be there"
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
 
 
 def _exports(tree: ast.Module) -> Iterator[list[str]]:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lowtide.cli import exits
-from lowtide.errors import LowtideError
 
 if TYPE_CHECKING:
     from lowtide.local.options import Options
@@ -52,7 +51,6 @@ def up(
     try:
         from lowtide.cli.up_live import serve
         from lowtide.local.options import Options
-        from lowtide.local.refusals import CannotStart
     except ModuleNotFoundError as error:
         exits.say(f"lowtide: {error.name} is not installed; the platform needs lowtide[local]")
         raise SystemExit(exits.FAILED) from error
@@ -73,12 +71,4 @@ def up(
         secrets_directory=secrets_dir,
         verbose=verbose,
     )
-    try:
-        code = serve(options)
-    except CannotStart as error:
-        exits.say(f"lowtide: {error}")
-        raise SystemExit(error.exit_code) from error
-    except LowtideError as error:
-        exits.say(f"lowtide: {error}")
-        raise SystemExit(exits.of_error(error)) from error
-    raise SystemExit(code)
+    raise SystemExit(serve(options))
