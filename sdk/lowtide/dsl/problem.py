@@ -59,7 +59,8 @@ def suggest(wrong: str, known: Iterable[str]) -> str | None:
     folded = {name.casefold(): name for name in names}
     if wrong.casefold() in folded:
         return folded[wrong.casefold()]
-    close = difflib.get_close_matches(wrong.casefold(), folded, n=1, cutoff=0.6)
+    cutoff = 0.6 if len(wrong) > 3 else 0.5  # in a word of two letters, one wrong one is half of it
+    close = difflib.get_close_matches(wrong.casefold(), folded, n=1, cutoff=cutoff)
     return folded[close[0]] if close else None
 
 
