@@ -5,6 +5,6 @@ import pytest
 pytest_plugins = ["tests.databases", "tests.ingests"]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"

@@ -2,6 +2,7 @@
 
 ``ingest_stores``  the two migrated, empty databases
 ``ingest``         one process, shared by all tests that leave it alone (executions do not meet)
+``one_loop``       for tests that speak gRPC in their own process
 ``run_ingest``     makes processes for tests that kill, drain or starve them
 """
 
@@ -16,7 +17,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -24,7 +25,17 @@ import pytest
 
 from tests.databases import database
 
-__all__ = ["IngestProcess", "RunIngest", "Stores", "free_port", "ingest", "ingest_stores", "make_stores", "run_ingest"]
+__all__ = [
+    "IngestProcess",
+    "RunIngest",
+    "Stores",
+    "free_port",
+    "ingest",
+    "ingest_stores",
+    "make_stores",
+    "one_loop",
+    "run_ingest",
+]
 
 _ROOT = Path(__file__).parents[1]
 
@@ -157,3 +168,10 @@ def ingest(postgres: str) -> Iterator[IngestProcess]:
             yield process.wait_until_listening()
         finally:
             process.close()
+
+
+@pytest.fixture(scope="session")
+async def one_loop(anyio_backend: str) -> AsyncIterator[None]:
+    """Keeps one event loop for all tests of the session: gRPC has one poller per process, and it does not survive
+    the closing of a loop that calls were made in."""
+    yield  # noqa: PT022  (only an asynchronous generator keeps the loop)

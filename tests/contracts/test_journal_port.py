@@ -22,7 +22,7 @@ from lowtide.wire.types import COMPLETED, Wake
 from tests.eventually import eventually
 from tests.ingests import IngestProcess
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("one_loop")]
 
 _DIGEST = "d" * 64
 _DONE = Closing(COMPLETED, b'{"status":"completed"}')
