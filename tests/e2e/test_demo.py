@@ -1,0 +1,59 @@
+"""The demo, as `make demo` runs it: the whole platform with real processes."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+pytestmark = [pytest.mark.platform, pytest.mark.timeout(420)]
+
+_DEMO = Path(__file__).parents[2] / "examples" / "order-fulfilment" / "demo.py"
+
+
+def _demo(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(_DEMO), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=400, check=False)
+
+
+def test_every_order_completes_and_nothing_runs_while_they_wait() -> None:
+    ended = _demo()
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "20 of 20 completed" in ended.stdout
+    execute = re.search(r"execute +([\d →]+) processes", ended.stdout)
+    assert execute is not None
+    counts = [int(count) for count in execute[1].split(" → ")]
+    assert counts[0] == counts[-1] == 0
+    assert 0 in counts[1:-1], f"execute never went to zero in between: {counts}"
+    assert "at rest     no process at all" in ended.stdout
+
+
+def test_orders_survive_kill_9_and_no_call_is_repeated_without_need() -> None:
+    ended = _demo("--kill", "execute,ingest,orchestrate,broker")
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "20 of 20 completed" in ended.stdout
+    assert "0 after the result was journaled" in ended.stdout
+
+
+def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    process = subprocess.Popen(
+        [sys.executable, str(_DEMO)], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "by CloudEvent" in line:
+            break
+    children = psutil.Process(process.pid).children(recursive=True)
+    assert children
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children)
+    assert list(tmp_path.glob("lowtide-demo-*")) == []
