@@ -1,0 +1,106 @@
+"""Builders of what ingest would have written, and a running analytics API to ask about it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import httpx
+from sqlalchemy import Engine, Table, create_engine, insert, make_url
+
+from lowtide.model.base import Millis
+from lowtide.runtime.chance import new_execution_id
+from lowtide.storage import analytics
+
+__all__ = ["NOON", "Reports", "serving"]
+
+NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+
+_SUBJECT = {"namespace": "shop", "workflow": "order", "version": "1.0.0"}
+
+
+class Reports:
+    """Writes rows as ingest does; whatever a test does not name has a plausible value."""
+
+    def __init__(self, url: str) -> None:
+        self._engine: Engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"))
+        self._facts: dict[UUID, int] = {}
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    def execution(self, *, created: datetime = NOON, lasted: float | None = None, **given: Any) -> UUID:
+        """``lasted`` is in seconds; ``None`` while it has not ended."""
+        execution = UUID(new_execution_id(Millis(int(created.timestamp() * 1000))))
+        ended = None if lasted is None else created + timedelta(seconds=lasted)
+        row = {"phase": "running" if ended is None else "completed", "created_at": created, "ended_at": ended}
+        self._write(analytics.executions, {"execution": execution, "version_number": 1, **row, **given})
+        return execution
+
+    def fact(self, execution: UUID, task: str, status: str, *, at: float = 0.0, **given: Any) -> None:
+        """One change of one entry of a task, ``at`` seconds after noon."""
+        self._facts[execution] = self._facts.get(execution, 0) + 1
+        row = {
+            "number": self._facts[execution],
+            "task": f"/do/{task}@{task}",
+            "name": task,
+            "reference": f"/do/{task}",
+            "kind": "call",
+            "status": status,
+            "at": NOON + timedelta(seconds=at),
+        }
+        self._write(analytics.task_facts, {"execution": execution, **row, **given})
+
+    def log(self, execution: UUID, message: str, *, level: str = "info", at: float = 0.0, **given: Any) -> None:
+        row = {"id": message, "at": NOON + timedelta(seconds=at), "level": level, "message": message}
+        self._write(analytics.logs, {"execution": execution, **row, **given})
+
+    def usage(self, execution: UUID, epoch: int, *, active_ms: float = 10.0, **given: Any) -> None:
+        counted = {"memory_bytes": 1000, "cold_start": False, "turns": 3, "effects": 2, "records": 2}
+        times = {"active_ms": active_ms, "cpu_ms": 5.0, "cold_start_ms": 0.0, "queueing_ms": 1.0, "at": NOON}
+        self._write(analytics.usage, {"execution": execution, "epoch": epoch, **counted, **times, **given})
+
+    def _write(self, table: Table, row: dict[str, Any]) -> None:
+        with self._engine.begin() as connection:
+            connection.execute(insert(table), _SUBJECT | row)
+
+
+@contextlib.contextmanager
+def serving(url: str, **settings: str) -> Iterator[httpx.Client]:
+    """A client of a real process that reads the store at ``url``; the process ends by SIGTERM, which must work."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    told = {"PORT": str(port), "LOWTIDE_HOST": "127.0.0.1", "LOWTIDE_ANALYTICS_URL": url, **settings}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "analytics_api"], env=os.environ | told, stderr=subprocess.PIPE, text=True
+    )
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+        try:
+            _await_start(client, process)
+            yield client
+        finally:
+            process.send_signal(signal.SIGTERM)
+            _, log = process.communicate(timeout=20)
+    assert process.returncode == 0, log
+    assert "Traceback" not in log, log
+
+
+def _await_start(client: httpx.Client, process: subprocess.Popen[str]) -> None:
+    until = time.monotonic() + 20
+    while time.monotonic() < until and process.poll() is None:
+        with contextlib.suppress(httpx.TransportError):
+            client.get("/livez")
+            return
+        time.sleep(0.02)
+    process.kill()
+    raise AssertionError(f"the analytics API did not start: {process.communicate()[1]}")

@@ -1,0 +1,147 @@
+"""Whatever is wrong, the answer is a problem document: nonsense, a database that is away, a question too heavy."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from uuid import uuid4
+
+import httpx
+import psycopg
+import pytest
+
+from analytics_api.cursors import ExecutionKey, TaskKey, of
+from analytics_api.migrate import migrate
+from tests.databases import outage
+from tests.integration.analytics.reports import NOON, Reports, serving
+
+_MAX = uuid4()
+
+
+def _code(answer: httpx.Response) -> tuple[int, str]:
+    assert answer.headers["content-type"] == "application/problem+json", answer.text
+    document = answer.json()
+    assert document["status"] == answer.status_code
+    assert {"type", "title", "code"} <= document.keys()
+    return answer.status_code, document["code"]
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "executions?cursor=nonsense",
+        "executions?cursor=%F0%9F%8C%8A",
+        "executions?cursor=" + "A" * 5000,
+        f"executions?cursor={of(TaskKey(3))}",
+        f"executions?cursor={of(ExecutionKey(NOON.replace(tzinfo=None), _MAX))}",
+        "executions?limit=0",
+        "executions?limit=a",
+        "executions?limit=100000",
+        "executions?phase=gone",
+        "executions?status=faulted",
+        "executions?parent=mum",
+        "executions?workflow=a%00b",
+        "executions?from=yesterday",
+        "executions?from=2026-11-23T12:00:00",
+        "executions?to=0001-01-01T00:00:00%2B14:00",
+        "executions?to=2026-11-23T12:00:00+01:00",
+        "series?from=2026-11-23T12:00:00Z&to=2026-11-23T12:00:00Z",
+        "series?from=2026-11-20T12:00:00Z&to=2026-11-23T12:00:00Z",
+        "series?cursor=" + "W10",
+    ],
+)
+def test_a_wrong_question_is_refused_with_the_reason(api: httpx.Client, question: str) -> None:
+    assert _code(api.get(f"/v1/namespaces/shop/{question}")) == (400, "input.invalid")
+
+
+def test_a_timeline_cursor_beyond_all_numbers_is_refused(api: httpx.Client, reports: Reports) -> None:
+    path = f"/v1/namespaces/shop/executions/{reports.execution()}"
+    cursor = of(TaskKey(2**63))
+    assert _code(api.get(f"{path}/timeline", params={"cursor": cursor or ""})) == (400, "input.invalid")
+    assert _code(api.get(f"{path}/logs?level=loud")) == (400, "input.invalid")
+
+
+@pytest.mark.parametrize("path", ["", "/timeline", "/logs"])
+@pytest.mark.parametrize("execution", [str(uuid4()), "order-17", "%00"])
+def test_an_unknown_execution_is_not_found(api: httpx.Client, execution: str, path: str) -> None:
+    assert _code(api.get(f"/v1/namespaces/shop/executions/{execution}{path}")) == (404, "not_found")
+
+
+def test_what_is_no_part_of_the_api_says_so(api: httpx.Client) -> None:
+    assert _code(api.get("/v2/everything")) == (404, "not_found")
+    refused = api.post("/v1/namespaces/shop/executions", content=b"x" * 2_000_000)
+    assert _code(refused) == (405, "method.not_allowed")
+    assert refused.headers["allow"] == "GET"
+
+
+def test_the_openapi_shows_errors_as_problem_documents_with_examples(api: httpx.Client) -> None:
+    described = api.get("/openapi.json").json()
+    questions = [verbs["get"] for path, verbs in described["paths"].items() if path.startswith("/v1")]
+    assert len(questions) == 5
+    for question in questions:
+        assert "422" not in question["responses"]
+        for status in ("4XX", "503"):
+            assert question["responses"][status]["content"]["application/problem+json"]["examples"]
+    assert described["components"]["schemas"]["Execution"]["properties"]["workflow"]["examples"] == ["fulfil-order"]
+
+
+def test_without_its_database_it_says_so_and_recovers_by_itself(postgres: str, fresh_database: str) -> None:
+    migrate(fresh_database)
+    question = "/v1/namespaces/shop/executions"
+    with serving(fresh_database) as api:
+        assert api.get(question).status_code == 200
+        with outage(postgres, fresh_database):
+            refused = api.get(question)
+            assert _code(refused) == (503, "unavailable")
+            assert refused.headers["retry-after"] == "2"
+            assert _code(api.get("/readyz")) == (503, "unavailable")
+            assert api.get("/livez").status_code == 200
+        assert api.get(question).status_code == 200
+        assert api.get("/readyz").json() == {"status": "ready"}
+
+
+def test_a_store_without_tables_is_not_ready_until_it_was_migrated(databases: Callable[[], str]) -> None:
+    url = databases()
+    with serving(url) as api:
+        refused = api.get("/readyz")
+        assert _code(refused) == (503, "unavailable")
+        assert "run its migrations" in refused.json()["detail"]
+        migrate(url)
+        assert api.get("/readyz").status_code == 200
+
+
+def test_a_question_that_takes_too_long_is_given_up(fresh_database: str) -> None:
+    migrate(fresh_database)
+    with serving(fresh_database, LOWTIDE_STATEMENT_TIMEOUT="0.3") as api:
+        with psycopg.connect(fresh_database) as blocker:
+            blocker.execute("LOCK TABLE executions IN ACCESS EXCLUSIVE MODE")
+            refused = api.get("/v1/namespaces/shop/executions")
+            assert _code(refused) == (503, "unavailable")
+            assert "longer than 0.3 s" in refused.json()["detail"]
+        assert api.get("/v1/namespaces/shop/executions").status_code == 200
+
+
+def test_sigterm_lets_a_question_finish(fresh_database: str) -> None:
+    migrate(fresh_database)
+    answers: list[int] = []
+    with psycopg.connect(fresh_database) as blocker, serving(fresh_database) as api:
+        blocker.execute("LOCK TABLE executions IN ACCESS EXCLUSIVE MODE")
+        asked = threading.Thread(target=lambda: answers.append(api.get("/v1/namespaces/shop/executions").status_code))
+        asked.start()
+        _await_blocked(fresh_database)
+        threading.Timer(0.5, blocker.commit).start()  # after the SIGTERM that the end of this block sends
+    asked.join()
+    assert answers == [200]
+
+
+def _await_blocked(url: str) -> None:
+    waiting = (
+        "SELECT count(*) FROM pg_locks WHERE NOT granted AND database = (SELECT oid FROM pg_database"
+        " WHERE datname = current_database())"
+    )
+    with psycopg.connect(url, autocommit=True) as connection:
+        until = time.monotonic() + 10
+        while connection.execute(waiting).fetchone() == (0,):
+            assert time.monotonic() < until
+            time.sleep(0.01)

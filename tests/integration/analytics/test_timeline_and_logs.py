@@ -1,0 +1,146 @@
+"""The tasks, invocations and log lines of one execution."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+
+from tests.integration.analytics.reports import Reports
+
+
+def test_the_timeline_folds_facts_into_tasks_in_the_order_in_which_they_began(
+    api: httpx.Client, reports: Reports
+) -> None:
+    execution = reports.execution()
+    error = {"type": "https://example.com/flaky", "status": 503, "title": "Flaky"}
+    reports.fact(execution, "reserve", "running", at=0)
+    reports.fact(execution, "charge", "running", at=1)
+    reports.fact(execution, "charge", "retried", at=2, error=error)
+    reports.fact(execution, "reserve", "completed", at=3)
+    reports.fact(execution, "charge", "running", at=4, attempt=2)
+    reports.fact(execution, "charge", "completed", at=5, attempt=2)
+    reports.fact(execution, "ship", "waiting", at=6, kind="listen")
+    found = api.get(f"/v1/namespaces/shop/executions/{execution}/timeline").json()
+    assert found["items"] == [
+        {
+            "name": "reserve",
+            "reference": "/do/reserve",
+            "kind": "call",
+            "status": "completed",
+            "attempt": 1,
+            "startedAt": "2026-11-23T12:00:00.000Z",
+            "endedAt": "2026-11-23T12:00:03.000Z",
+            "error": None,
+        },
+        {
+            "name": "charge",
+            "reference": "/do/charge",
+            "kind": "call",
+            "status": "completed",
+            "attempt": 2,
+            "startedAt": "2026-11-23T12:00:01.000Z",
+            "endedAt": "2026-11-23T12:00:05.000Z",
+            "error": error,
+        },
+        {
+            "name": "ship",
+            "reference": "/do/ship",
+            "kind": "listen",
+            "status": "waiting",
+            "attempt": 1,
+            "startedAt": "2026-11-23T12:00:06.000Z",
+            "endedAt": None,
+            "error": None,
+        },
+    ]
+    assert found["next"] is None
+
+
+def test_facts_that_arrived_out_of_order_give_the_same_timeline(api: httpx.Client, reports: Reports) -> None:
+    execution = reports.execution()
+    reports.fact(execution, "charge", "completed", at=9, number=12)
+    reports.fact(execution, "charge", "running", at=8, number=11)
+    reports.fact(execution, "reserve", "running", at=7, number=10)
+    items = api.get(f"/v1/namespaces/shop/executions/{execution}/timeline").json()["items"]
+    assert [(item["name"], item["status"]) for item in items] == [("reserve", "running"), ("charge", "completed")]
+
+
+def test_invocations_are_shown_with_their_usage(api: httpx.Client, reports: Reports) -> None:
+    execution = reports.execution()
+    reports.usage(execution, 2, active_ms=8.0)
+    reports.usage(execution, 1, active_ms=40.5, cold_start=True, cold_start_ms=210.0)
+    found = api.get(f"/v1/namespaces/shop/executions/{execution}/timeline").json()
+    shown = [(row["epoch"], row["activeMs"], row["coldStart"], row["coldStartMs"]) for row in found["invocations"]]
+    assert shown == [(1, 40.5, True, 210.0), (2, 8.0, False, 0.0)]
+
+
+def test_a_long_timeline_is_read_page_by_page_without_splitting_a_task(api: httpx.Client, reports: Reports) -> None:
+    execution = reports.execution()
+    for number in range(5):
+        reports.fact(execution, f"step{number}", "running")
+    for number in range(5):
+        reports.fact(execution, f"step{number}", "completed")
+    seen: list[Any] = []
+    cursor: dict[str, str] = {}
+    while True:
+        page = api.get(f"/v1/namespaces/shop/executions/{execution}/timeline", params={"limit": 2, **cursor}).json()
+        seen += [(item["name"], item["status"]) for item in page["items"]]
+        if page["next"] is None:
+            break
+        cursor = {"cursor": page["next"]}
+    assert seen == [(f"step{number}", "completed") for number in range(5)]
+
+
+def test_an_odd_report_does_not_hide_the_rest(api: httpx.Client, reports: Reports) -> None:
+    execution = reports.execution()
+    reports.fact(execution, "charge", "faulted", error={"message": "not an error as we write them"})
+    reports.fact(execution, "refund", "completed")
+    items = api.get(f"/v1/namespaces/shop/executions/{execution}/timeline").json()["items"]
+    assert [item["name"] for item in items] == ["charge", "refund"]
+    assert "not an error as we write them" in items[0]["error"]["detail"]
+
+
+def test_a_timeline_can_be_read_before_control_has_told_of_the_execution(api: httpx.Client, reports: Reports) -> None:
+    elsewhere = reports.execution(namespace="other")
+    reports.fact(elsewhere, "early", "running")
+    found = api.get(f"/v1/namespaces/shop/executions/{elsewhere}/timeline").json()
+    assert [item["name"] for item in found["items"]] == ["early"]
+
+
+def test_an_execution_without_reports_has_an_empty_timeline_and_no_logs(api: httpx.Client, reports: Reports) -> None:
+    execution = reports.execution()
+    assert api.get(f"/v1/namespaces/shop/executions/{execution}/timeline").json()["items"] == []
+    assert api.get(f"/v1/namespaces/shop/executions/{execution}/logs").json() == {"items": [], "next": None}
+
+
+def test_log_lines_come_oldest_first_and_page_by_page(api: httpx.Client, reports: Reports) -> None:
+    execution = reports.execution()
+    for number in (3, 1, 2):
+        reports.log(execution, f"line {number}", at=number, task="/do/0/x@1", fields={"n": number})
+    reports.log(execution, "line 2b", at=2)
+    first = api.get(f"/v1/namespaces/shop/executions/{execution}/logs", params={"limit": 3}).json()
+    rest = api.get(
+        f"/v1/namespaces/shop/executions/{execution}/logs", params={"limit": 3, "cursor": first["next"]}
+    ).json()
+    messages = [line["message"] for line in first["items"] + rest["items"]]
+    assert (messages, rest["next"]) == (["line 1", "line 2", "line 2b", "line 3"], None)
+    assert first["items"][0] == {
+        "at": "2026-11-23T12:00:01.000Z",
+        "level": "info",
+        "message": "line 1",
+        "task": "/do/0/x@1",
+        "fields": {"n": 1},
+    }
+
+
+def test_a_level_shows_that_level_and_what_is_worse(api: httpx.Client, reports: Reports) -> None:
+    execution = reports.execution()
+    for second, level in enumerate(("debug", "info", "warning", "error", "unheard-of")):
+        reports.log(execution, level, level=level, at=second)
+    for level, expected in (
+        ("debug", ["debug", "info", "warning", "error", "unheard-of"]),
+        ("warning", ["warning", "error", "unheard-of"]),
+    ):
+        found = api.get(f"/v1/namespaces/shop/executions/{execution}/logs", params={"level": level}).json()
+        assert [line["message"] for line in found["items"]] == expected
