@@ -58,6 +58,13 @@ class Node:
         """Where ``key`` stands, or this mapping's own place when it has no such key."""
         return self.keys.get(key, self.mark)
 
+    def without(self, key: str) -> Node:
+        """The same mapping less one of its members."""
+        rest = Node({name: value for name, value in self.value.items() if name != key}, self.mark)
+        rest.members = {name: child for name, child in self.members.items() if name != key}
+        rest.keys = self.keys
+        return rest
+
     def entries(self) -> Iterator[Entry]:
         """The named entries of a list of single-key mappings (tasks, cases); malformed ones are left out."""
         for index, item in enumerate(self.items):

@@ -58,6 +58,8 @@ def explain(error: yaml.YAMLError, source: Source) -> BadText:
     text = source.lines[line - 1] if line <= len(source.lines) else ""
     if "mapping values" in said and "${" in text:
         return BadText((line, column), "YAML reads the ': ' in this expression as a key", "quote it: '${ … }'")
+    if "did not find expected ','" in said and "${" in text:
+        return BadText((line, column), "inside { } and [ ] YAML takes the braces of '${ }'", "quote it: '${ … }'")
     for saying, message, mend in _SAYINGS:
         if saying in said:
             return BadText((line, column), message, mend)

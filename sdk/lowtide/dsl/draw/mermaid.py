@@ -32,6 +32,8 @@ def mermaid(plan: Plan) -> str:
     lines = ["flowchart TD"]
     _nodes(None, children, lines, 1)
     for edge in drawn["edges"]:
+        if edge["from"] == edge["to"] and edge["from"] in children:
+            continue  # Mermaid cannot lay out an edge from a subgraph to itself
         label = f'|"{_escaped(edge["label"])}"|' if edge["label"] else ""
         lines.append(f"  {edge['from']} {_ARROWS[edge['kind']]}{label} {edge['to']}")
     return "\n".join(lines) + "\n"

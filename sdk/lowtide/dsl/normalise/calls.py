@@ -10,7 +10,7 @@ from lowtide.dsl.normalise.draft import NOTHING, Draft
 from lowtide.dsl.normalise.scope import TaskScope
 from lowtide.dsl.normalise.values import structure
 from lowtide.dsl.tree import Node
-from lowtide.model.plan import Call, Literal_, ObjectTemplate, Template
+from lowtide.model.plan import Call, Expression, Literal_, ObjectTemplate, Template
 
 __all__ = ["call"]
 
@@ -24,45 +24,36 @@ def call(draft: Draft, node: Node, scope: TaskScope, pointer: str, shared: dict[
         return Call(call=name, with_=draft.template(arguments, scope.body), **shared)
     if name == "asyncapi" and arguments.get("subscription") is not None:
         return _subscription(draft, arguments, scope, pointer, shared)
-    return Call(call=name, with_=_arguments(draft, arguments, scope), **shared)
-
-
-def _arguments(draft: Draft, arguments: Node, scope: TaskScope, without: str = "") -> Template:
-    return structure(draft, _less(arguments, without) if without else arguments, scope.body)
+    return Call(call=name, with_=structure(draft, arguments, scope.body), **shared)
 
 
 def _subscription(draft: Draft, arguments: Node, scope: TaskScope, pointer: str, shared: dict[str, Any]) -> Call:
     """A subscription's ``foreach`` holds tasks: they become the call's own, the rest are its arguments.
 
-    ``filter``, ``while`` and ``until`` are evaluated per message, by the effect, so they stay expressions.
+    ``filter``, ``while`` and ``until`` are evaluated per message, by the effect: they stay jq sources.
     """
     subscription = arguments.get("subscription") or NOTHING
     consume = subscription.get("consume") or NOTHING
-    rest = structure(draft, _less(arguments, "subscription"), scope.body)
-    conditions = {
-        key: found
-        for key, found in (
-            ("filter", draft.expression(subscription.get("filter"), scope.body)),
-            ("while", draft.expression(consume.get("while"), scope.body)),
-            ("until", draft.expression(consume.get("until"), scope.body)),
-        )
-        if found is not None
+    consumption = {
+        **{key: child.value for key, child in consume.members.items() if key in ("amount", "for")},
+        **{key: found.source for key in ("while", "until") if (found := _condition(draft, consume, key, scope))},
     }
-    limits = {key: Literal_(child.value) for key, child in consume.members.items() if key in ("amount", "for")}
-    members: dict[str, Template] = (
-        dict(rest.members)
-        if isinstance(rest, ObjectTemplate)
-        else {key: Literal_(value) for key, value in (rest.value if isinstance(rest, Literal_) else {}).items()}
+    filter_ = _condition(draft, subscription, "filter", scope)
+    members = _members(structure(draft, arguments.without("subscription"), scope.body))
+    members["subscription"] = Literal_(
+        {**({"filter": filter_.source} if filter_ is not None else {}), "consume": consumption}
     )
-    sources = {key: condition.source for key, condition in conditions.items()}
-    members["subscription"] = Literal_({**sources, **{key: limit.value for key, limit in limits.items()}})
     foreach = composites.foreach_of(draft, subscription.get("foreach"), f"{pointer}/with/subscription/foreach", scope)
     return Call(call="asyncapi", with_=ObjectTemplate(members), foreach=foreach, **shared)
 
 
-def _less(node: Node, key: str) -> Node:
-    """The mapping without one of its members."""
-    rest = Node({name: value for name, value in node.value.items() if name != key}, node.mark)
-    rest.members = {name: child for name, child in node.members.items() if name != key}
-    rest.keys = node.keys
-    return rest
+def _condition(draft: Draft, node: Node, key: str, scope: TaskScope) -> Expression | None:
+    return draft.expression(node.get(key), scope.body)
+
+
+def _members(template: Template) -> dict[str, Template]:
+    """The members of an object's template, each as a template of its own."""
+    if isinstance(template, ObjectTemplate):
+        return dict(template.members)
+    constant = template.value if isinstance(template, Literal_) else {}
+    return {key: Literal_(value) for key, value in constant.items()}

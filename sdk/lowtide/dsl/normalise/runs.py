@@ -61,9 +61,9 @@ def _workflow(draft: Draft, node: Node, scope: Scope, awaits: bool, shared: dict
 def _process(draft: Draft, node: Node, scope: Scope) -> Template:
     """The configuration. A script's ``code`` is evaluated only as a whole: its own ``${ }`` belong to its language."""
     code = node.get("code")
-    with_ = structure(draft, node, scope)
     if code is None or code.text is None or whole(code.text) is not None:
-        return with_
-    if isinstance(with_, ObjectTemplate):
-        return ObjectTemplate({**with_.members, "code": Literal_(code.text)})
-    return with_
+        return structure(draft, node, scope)
+    rest = structure(draft, node.without("code"), scope)
+    if isinstance(rest, ObjectTemplate):
+        return ObjectTemplate({**rest.members, "code": Literal_(code.text)})
+    return Literal_(node.value)
