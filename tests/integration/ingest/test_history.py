@@ -1,0 +1,210 @@
+"""Facts, logs, usage and changes on their way to the analytics store, and what happens when it is not there."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import psycopg
+import pytest
+from sqlalchemy import Table
+
+from functions.ingest.rows import KINDS
+from lowtide.clients.ingest import IngestClient
+from lowtide.errors import Unavailable
+from lowtide.model.base import ExecutionId, Millis
+from lowtide.model.error import Error
+from lowtide.model.fact import Fact
+from lowtide.model.phase import Phase
+from lowtide.model.usage import Usage
+from lowtide.rpc.v1 import ingest_pb2 as pb
+from lowtide.storage import analytics
+from lowtide.wire.records import Change, Subject
+from tests.databases import outage
+from tests.eventually import eventually
+from tests.ingests import IngestProcess, RunIngest, Stores
+from tests.integration.ingest.protocol import Owner, execution, record, talking_to
+from tests.integration.ingest.writers import client_of, entry, written
+
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("one_loop")]
+
+_NOW = Millis(1_800_000_000_123)
+_FAILURE = Error(type="https://example.com/error", status=500, title="No", detail="nul \0 inside")
+
+
+@pytest.fixture
+async def client(ingest: IngestProcess) -> AsyncIterator[IngestClient]:
+    async with client_of(ingest.target) as client:
+        yield client
+
+
+def subject(execution: ExecutionId) -> Subject:
+    return Subject("shop", "order", "1.0.0", execution)
+
+
+def fact(number: int, **changed: Any) -> Fact:
+    values: dict[str, Any] = {
+        "number": number,
+        "task": "/do/0/a@1",
+        "name": "a",
+        "reference": "/do/0/a",
+        "kind": "call",
+        "status": "completed",
+        "at": _NOW,
+    }
+    return Fact(**{**values, **changed})
+
+
+def change(execution: ExecutionId, number: int, phase: Phase, **changed: Any) -> Change:
+    return Change(subject=subject(execution), number=number, phase=phase, epoch=1, created_at=_NOW, **changed)
+
+
+def rows(stores: Stores, query: str, *parameters: object) -> list[tuple[Any, ...]]:
+    with psycopg.connect(stores.analytics) as connection:
+        return connection.execute(query.encode(), parameters).fetchall()
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_the_statements_name_the_columns_that_the_tables_have(kind: Any) -> None:
+    table: Table = analytics.metadata.tables[kind.table]
+    assert {name for name, _ in kind.columns} == set(table.columns.keys())
+    assert [name for name, _ in kind.columns][: kind.keys] == [column.name for column in table.primary_key]
+    assert all(kind.name in pb.Batch.DESCRIPTOR.fields_by_name for kind in KINDS)
+
+
+async def test_facts_logs_and_usage_reach_the_analytics_store(client: IngestClient, ingest: IngestProcess) -> None:
+    one = execution()
+    client.facts(subject(one), (fact(1, status="running"), fact(2, status="faulted", error=_FAILURE, attempt=2)))
+    client.log(subject(one), "info", "said \0 something", task="/do/0/a@1", fields={"key": "nul \0", "n": 1})
+    client.log(subject(one), "info", "and more")
+    client.usage(subject(one), 3, Usage(active_ms=12.5, cold_start=True, effects=2))
+    async for attempt in eventually():
+        with attempt:
+            facts = "SELECT number, status, attempt, error->>'detail' FROM task_facts WHERE execution = %s ORDER BY 1"
+            assert rows(ingest.stores, facts, one) == [(1, "running", 1, None), (2, "faulted", 2, "nul � inside")]
+            logs = "SELECT message, fields FROM logs WHERE execution = %s ORDER BY id"
+            assert rows(ingest.stores, logs, one) == [
+                ("said � something", {"key": "nul �", "n": 1}),
+                ("and more", None),
+            ]
+            usage = "SELECT namespace, epoch, active_ms, cold_start, effects FROM usage WHERE execution = %s"
+            assert rows(ingest.stores, usage, one) == [("shop", 3, 12.5, True, 2)]
+
+
+async def test_a_batch_of_history_that_comes_twice_is_stored_once(ingest: IngestProcess) -> None:
+    one = execution()
+    whom = pb.Subject(namespace="shop", workflow="order", version="1", execution=one)
+    facts = [pb.TaskFact(subject=whom, number=1, at=_NOW)]
+    metrics = [pb.MetricSample(subject=whom, at=_NOW, name="latency", value=1.5, id=f"{one}-1", labels={"a": "b"})]
+    async with talking_to(ingest.target) as stub:
+        owner = Owner(stub)
+        await owner.send(facts=facts, metrics=metrics)
+        await owner.send(facts=facts, metrics=metrics)
+        async for attempt in eventually():
+            with attempt:
+                assert rows(ingest.stores, "SELECT count(*) FROM task_facts WHERE execution = %s", one) == [(1,)]
+                query = "SELECT value, labels FROM metric_samples WHERE execution = %s"
+                assert rows(ingest.stores, query, one) == [(1.5, {"a": "b"})]
+
+
+async def test_a_report_that_no_table_takes_is_dropped_alone_and_counted(
+    ingest_stores: Stores, run_ingest: RunIngest
+) -> None:
+    process, one = run_ingest(ingest_stores), execution()
+    good = pb.Subject(namespace="shop", workflow="order", version="1", execution=one)
+    bad = pb.Subject(namespace="shop", workflow="order", version="1", execution="nonsense")
+    facts = [
+        pb.TaskFact(subject=good, number=1, at=_NOW),
+        pb.TaskFact(subject=bad, number=2, at=_NOW),
+        pb.TaskFact(subject=good, number=3, at=2**62),
+        pb.TaskFact(subject=good, number=4, at=_NOW, error=b"{not json"),
+        pb.TaskFact(subject=good, number=5, at=_NOW, error=b'"\\ud800"'),
+        pb.TaskFact(subject=good, number=6, at=_NOW),
+    ]
+    async with talking_to(process.target) as stub:
+        await Owner(stub).send(facts=facts, dropped={"logs": 7})
+        async for attempt in eventually():
+            with attempt:
+                query = "SELECT number FROM task_facts WHERE execution = %s ORDER BY 1"
+                assert rows(ingest_stores, query, one) == [(1,), (6,)]
+                query = "SELECT kind, sum(count)::int FROM dropped GROUP BY 1 ORDER BY 1"
+                assert rows(ingest_stores, query) == [("invalid", 4), ("logs", 7)]
+    assert not process.noise
+
+
+async def test_only_a_newer_change_replaces_what_is_known(client: IngestClient, ingest: IngestProcess) -> None:
+    one = execution()
+    await client.change(change(one, 2, "running", started_at=Millis(_NOW + 5)))
+    await client.change(change(one, 1, "pending"))
+    query = "SELECT phase, version_number, ended_at IS NULL FROM executions WHERE execution = %s"
+    assert rows(ingest.stores, query, one) == [("running", 2, True)]
+    await client.change(change(one, 3, "faulted", ended_at=Millis(_NOW + 9), error=_FAILURE, tags={"a": "b"}))
+    await client.change(change(one, 3, "faulted", ended_at=Millis(_NOW + 9)))
+    query = "SELECT phase, error->>'title', tags FROM executions WHERE execution = %s"
+    assert rows(ingest.stores, query, one) == [("faulted", "No", {"a": "b"})]
+
+
+async def test_many_changes_of_one_execution_in_one_batch_end_with_the_newest(
+    client: IngestClient, ingest: IngestProcess
+) -> None:
+    one = execution()
+    phases: list[Phase] = ["pending", "running", "waiting", "running", "completed"]
+    changes = [change(one, number, phase) for number, phase in enumerate(phases, start=1)]
+    await asyncio.gather(*(client.change(each) for each in reversed(changes)))
+    assert rows(ingest.stores, "SELECT phase FROM executions WHERE execution = %s", one) == [("completed",)]
+
+
+async def test_the_journal_does_not_notice_that_analytics_is_away(
+    postgres: str, ingest_stores: Stores, run_ingest: RunIngest
+) -> None:
+    process, one = run_ingest(ingest_stores), execution()
+    async with client_of(process.target) as client:
+        with outage(postgres, ingest_stores.analytics):
+            client.facts(subject(one), (fact(1),))
+            assert (await client.open(one, 1, "digest", 0)).answer == "ok"
+            for number in range(1, 21):
+                await client.append(one, 1, [entry(number)])
+            assert written(ingest_stores, one) == list(range(1, 21))
+            with pytest.raises(Unavailable):
+                await client.change(change(one, 1, "running"))
+        async for attempt in eventually():
+            with attempt:
+                assert rows(ingest_stores, "SELECT number FROM task_facts") == [(1,)]
+        async for attempt in eventually():
+            with attempt:
+                try:
+                    await client.change(change(one, 2, "completed"))
+                except Unavailable as error:
+                    raise AssertionError from error
+        assert rows(ingest_stores, "SELECT phase FROM executions") == [("completed",)]
+    assert not process.noise
+
+
+async def test_history_waits_no_longer_than_a_moment_and_rides_with_appends(
+    client: IngestClient, ingest: IngestProcess
+) -> None:
+    one = execution()
+    await client.open(one, 1, "digest", 0)
+    for number in range(1, 51):
+        client.facts(subject(one), (fact(number),))
+        await client.append(one, 1, [entry(number)])
+    async for attempt in eventually(seconds=2):
+        with attempt:
+            assert rows(ingest.stores, "SELECT count(*) FROM task_facts WHERE execution = %s", one) == [(50,)]
+
+
+async def test_an_owner_of_the_bare_protocol_may_mix_everything_in_one_batch(ingest: IngestProcess) -> None:
+    async with talking_to(ingest.target) as stub:
+        owner, one = Owner(stub), execution()
+        whom = pb.Subject(namespace="shop", workflow="order", version="1", execution=one)
+        await owner.open(one)
+        refused = await owner.send(
+            pb.Append(execution=one, epoch=1, records=[record(1)]),
+            facts=[pb.TaskFact(subject=whom, number=1, at=_NOW)],
+            changes=[pb.ExecutionChange(subject=whom, version_number=1, phase="running", created_at=_NOW, epoch=1)],
+            releases=[pb.Release(execution=one, epoch=1)],
+        )
+        assert refused == []
+        assert rows(ingest.stores, "SELECT phase FROM executions WHERE execution = %s", one) == [("running",)]
+        assert (await Owner(stub).open(one)).answer == pb.OpenReply.OK
