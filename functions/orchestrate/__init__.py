@@ -1,0 +1,19 @@
+"""orchestrate: owns workflows, executions, timers, subscriptions and events; decides what runs next.
+
+``app``          the HTTP application; ``api`` its routes, ``problems`` its errors
+``service``      the parts put together; ``ports`` are the neighbours: broker, execute, ingest
+``rule``         the one rule, pure: when a waiting execution runs
+``store``        all SQL; ``migrations`` its schema, ``migrate`` applies them
+``work``         one transaction and what follows its commit
+
+Flows, each a few functions over one transaction:
+
+``starting``     an execution begins                 ``dispatching``  work orders, written once
+``outcomes``     execute reports; ``reports``: is it authentic?
+``waking``       inbox, rule, end                    ``changing``     every phase change is told
+``timekeeper``   timers are held and fired           ``ticking``      what a tick does, who asks for one
+``incoming``     events from the world               ``listening``    listeners meet events
+``cancelling``   cancel, and its grace               ``lost``         lost dispatches; ``deadletters``
+``deploying``    a document becomes a version        ``shortway``     synchronous starts
+``relay``        the outbox's way out; ``outgoing``: to whom
+"""

@@ -1,0 +1,59 @@
+"""Run orchestrate: ``python -m functions.orchestrate``."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from types import FrameType
+
+import uvicorn
+
+from lowtide.errors import LowtideError
+from lowtide.settings import OrchestrateSettings
+
+from .app import create_app
+from .service import Service
+
+_LONGEST_REQUEST = 300
+
+
+class _Server(uvicorn.Server):
+    """On SIGTERM requests are finished; those that only hold timers are told to let go."""
+
+    service: Service | None = None
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if self.service is not None:
+            self.service.let_go()
+        super().handle_exit(sig, frame)
+
+
+def main() -> int:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
+    logging.getLogger("uvicorn.access").disabled = True
+    try:
+        settings = OrchestrateSettings.from_environment()
+    except LowtideError as error:
+        print(error, file=sys.stderr)
+        return 2
+
+    def remember(service: Service) -> None:
+        server.service = service
+
+    app = create_app(settings, started=remember)
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        timeout_graceful_shutdown=_LONGEST_REQUEST,
+        lifespan="on",
+        loop="asyncio",
+    )
+    server = _Server(config)
+    server.run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,30 @@
+"""Liveness: the process answers. Readiness: the control store can be used."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Response
+
+from lowtide.wire import problem
+
+from ..problems import answer
+from ..service import Service
+from .documents import reply
+
+__all__ = ["routes"]
+
+
+def routes(service: Service) -> APIRouter:
+    router = APIRouter(tags=["health"])
+
+    @router.get("/livez")
+    async def livez() -> Response:
+        """The process lives, whatever the database does."""
+        return reply({"status": "ok"})
+
+    @router.get("/readyz", responses={503: {"description": "It says why"}})
+    async def readyz() -> Response:
+        """Requests can be served."""
+        reason = await service.desk.database.check()
+        return reply({"status": "ok"}) if reason is None else answer(problem.of_status(503, reason))
+
+    return router

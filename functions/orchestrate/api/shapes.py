@@ -1,0 +1,128 @@
+"""What answers look like: for the OpenAPI document. Rows become JSON without passing through these."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from pydantic import BaseModel, ConfigDict
+
+__all__ = ["Execution", "ExecutionPage", "Problem", "Validation", "Workflow", "WorkflowPage", "problems"]
+
+
+def _example(**members: Any) -> ConfigDict:
+    return ConfigDict(json_schema_extra={"example": members})
+
+
+class Problem(BaseModel):
+    """RFC 9457."""
+
+    model_config = _example(
+        type="urn:lowtide:problem:not_found",
+        title="There is no such thing",
+        status=404,
+        detail="there is no workflow shop/greet",
+        code="not_found",
+    )
+    type: str
+    title: str
+    status: int
+    detail: str = ""
+    code: str
+
+
+_WORKFLOW: Final[dict[str, Any]] = {
+    "namespace": "shop",
+    "name": "greet",
+    "version": "1.0.0",
+    "createdAt": "2026-11-23T09:30:00.000Z",
+}
+
+_EXECUTION: Final[dict[str, Any]] = {
+    "id": "0198f3a2-7c1e-7000-8000-3f1c2b4d5e6f",
+    "namespace": "shop",
+    "workflow": "greet",
+    "version": "1.0.0",
+    "phase": "completed",
+    "epoch": 1,
+    "createdAt": "2026-11-23T09:30:00.000Z",
+    "startedAt": "2026-11-23T09:30:00.021Z",
+    "endedAt": "2026-11-23T09:30:00.089Z",
+    "parent": None,
+    "input": {"name": "Ada"},
+    "output": {"greeting": "Hello Ada"},
+    "error": None,
+    "reason": None,
+    "waitingFor": [],
+}
+
+
+class Workflow(BaseModel):
+    model_config = _example(**_WORKFLOW, warnings=[])
+    namespace: str
+    name: str
+    version: str
+    createdAt: str
+    warnings: list[dict[str, Any]] = []
+    source: str | None = None
+    definition: dict[str, Any] | None = None
+
+
+class WorkflowPage(BaseModel):
+    model_config = _example(items=[_WORKFLOW], next=None)
+    items: list[Workflow]
+    next: str | None
+
+
+class Execution(BaseModel):
+    model_config = _example(**_EXECUTION)
+    id: str
+    namespace: str
+    workflow: str
+    version: str
+    phase: str
+    epoch: int
+    createdAt: str
+    startedAt: str | None
+    endedAt: str | None
+    parent: str | None
+    input: Any = None
+    output: Any = None
+    error: Any = None
+    reason: str | None = None
+    waitingFor: list[dict[str, Any]] = []
+
+
+class ExecutionPage(BaseModel):
+    model_config = _example(items=[_EXECUTION], next="MDE5OGYzYTI")
+    items: list[Execution]
+    next: str | None
+
+
+class Validation(BaseModel):
+    model_config = _example(
+        valid=False,
+        problems=[
+            {"line": 7, "column": 5, "severity": "error", "message": "unknown task", "mend": "did you mean set?"}
+        ],
+    )
+    valid: bool
+    problems: list[dict[str, Any]]
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The OpenAPI of the errors that a route may answer, besides 400, 413, 500 and 503, which all may."""
+    shown = {"model": Problem, "content": {"application/problem+json": {}}}
+    return {status: {**shown, "description": _MEANING[status]} for status in sorted({400, 413, 500, 503, *statuses})}
+
+
+_MEANING: Final = {
+    400: "The request is wrong",
+    403: "The event was not written by this installation",
+    404: "There is no such thing",
+    409: "It conflicts with what exists",
+    413: "The body is too large",
+    415: "The content type is not taken here",
+    422: "The document has mistakes: `problems` lists them",
+    500: "A defect of ours",
+    503: "The control store cannot be used now; try again",
+}

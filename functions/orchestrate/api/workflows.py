@@ -1,0 +1,177 @@
+"""Workflows: deploy, list, show, draw, remove; and validation."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import PlainTextResponse
+
+from lowtide import dsl
+from lowtide.dsl import Checked, draw
+from lowtide.errors import InvalidDocument, NotFound
+from lowtide.model.base import JSON
+from lowtide.model.plan import Plan
+from lowtide.wire import json
+
+from ..deploying import deploy, problem_json, remove
+from ..nouns import WorkflowVersion
+from ..service import Service
+from ..store import workflows
+from ..store.database import Tx
+from . import shapes
+from .documents import DOCUMENT_BODY, document_text, reply
+from .pages import Cursor, Limit, NamePath, NamespacePath, named, page, read_cursor, time_text
+
+__all__ = ["routes"]
+
+Force = Annotated[bool, Query(description="Also while executions live: they go on, nothing new starts")]
+
+
+class _Mistakes(InvalidDocument):
+    """With the problems as the API shows them."""
+
+    def __init__(self, checked: Checked) -> None:
+        super().__init__([str(problem) for problem in checked.errors])
+        self.found = [problem_json(problem) for problem in checked.problems]
+
+
+class _WrongNamespace(InvalidDocument):
+    def __init__(self, message: str) -> None:
+        super().__init__([message])
+        mend = "deploy it to its own namespace, or change document.namespace"
+        self.found = [{"line": 1, "column": 1, "severity": "error", "message": message, "mend": mend}]
+
+
+def routes(service: Service) -> APIRouter:
+    router = APIRouter(tags=["workflows"])
+    base = "/v1/namespaces/{namespace}/workflows"
+
+    @router.post(
+        base,
+        status_code=201,
+        response_model=shapes.Workflow,
+        responses={200: {"model": shapes.Workflow, "description": "It was there"}, **shapes.problems(409, 415, 422)},
+        openapi_extra=DOCUMENT_BODY,
+    )
+    async def create(request: Request, namespace: NamespacePath) -> Response:
+        """Deploy a version of a workflow. The same version with the same content again is no mistake."""
+        named("namespace", namespace)
+        text = await document_text(request)
+        checked = dsl.check(text, "workflow")
+        plan = checked.plan
+        if plan is None:
+            raise _Mistakes(checked)
+        if plan.namespace != namespace:
+            raise _WrongNamespace(f"document.namespace is {plan.namespace}, the request is for {namespace}")
+        deployed = await service.desk.do(lambda work: deploy(work, text.decode("utf-8-sig"), plan, checked))
+        shown = {**_summary(deployed.version), "warnings": json.parse(deployed.version.warnings)}
+        location = {"location": f"/v1/namespaces/{namespace}/workflows/{plan.name}/versions/{plan.version}"}
+        return reply(shown, 201 if deployed.fresh else 200, location)
+
+    @router.get(base, response_model=shapes.WorkflowPage, responses=shapes.problems())
+    async def list_workflows(namespace: NamespacePath, cursor: Cursor = None, limit: Limit = 50) -> Response:
+        """The newest version of each workflow, by name."""
+        named("namespace", namespace)
+        after = read_cursor(cursor, r"[a-zA-Z0-9-]{1,63}")
+        rows = await service.desk.database.run(lambda tx: workflows.newest_page(tx, namespace, after, limit + 1))
+        return reply(page(rows, limit, [_summary(row) for row in rows], "name"))
+
+    @router.get(f"{base}/{{name}}", response_model=shapes.Workflow, responses=shapes.problems(404))
+    async def show(namespace: NamespacePath, name: NamePath) -> Response:
+        """The newest version, with its document."""
+        return reply(_shown(await _find(service, namespace, name)))
+
+    @router.get(f"{base}/{{name}}/versions", response_model=shapes.WorkflowPage, responses=shapes.problems(404))
+    async def list_versions(
+        namespace: NamespacePath, name: NamePath, cursor: Cursor = None, limit: Limit = 50
+    ) -> Response:
+        """All versions, newest first."""
+        before = read_cursor(cursor, r"\d{1,18}")
+        await _find(service, namespace, name)
+        position = None if before is None else int(before)
+        rows = await service.desk.database.run(
+            lambda tx: workflows.versions_page(tx, namespace, name, position, limit + 1)
+        )
+        return reply(page(rows, limit, [_summary(row) for row in rows], "id"))
+
+    @router.get(f"{base}/{{name}}/versions/{{version}}", response_model=shapes.Workflow, responses=shapes.problems(404))
+    async def show_version(namespace: NamespacePath, name: NamePath, version: str) -> Response:
+        """One version, with its document."""
+        return reply(_shown(await _find(service, namespace, name, version)))
+
+    @router.delete(f"{base}/{{name}}", status_code=204, responses=shapes.problems(404, 409))
+    async def delete(namespace: NamespacePath, name: NamePath, force: Force = False) -> Response:
+        """Remove all versions."""
+        named("workflow", namespace, name)
+        await service.desk.do(lambda work: remove(work, namespace, name, None, force=force))
+        return Response(status_code=204)
+
+    @router.delete(f"{base}/{{name}}/versions/{{version}}", status_code=204, responses=shapes.problems(404, 409))
+    async def delete_version(namespace: NamespacePath, name: NamePath, version: str, force: Force = False) -> Response:
+        """Remove one version; the newest of those left is then the newest."""
+        await _find(service, namespace, name, version)
+        await service.desk.do(lambda work: remove(work, namespace, name, version, force=force))
+        return Response(status_code=204)
+
+    _add_checks(router, service, base)
+    return router
+
+
+def _add_checks(router: APIRouter, service: Service, base: str) -> None:
+    @router.get(f"{base}/{{name}}/graph", responses=shapes.problems(404))
+    async def graph(
+        namespace: NamespacePath,
+        name: NamePath,
+        version: str | None = None,
+        format: Annotated[Literal["json", "mermaid"], Query(description="How it is drawn")] = "json",
+    ) -> Response:
+        """The workflow as a graph: nodes and edges, or a Mermaid diagram."""
+        plan = json.decode((await _find(service, namespace, name, version)).plan, Plan)
+        return PlainTextResponse(draw.mermaid(plan)) if format == "mermaid" else reply(draw.graph(plan))
+
+    @router.post(
+        "/v1/validate",
+        response_model=shapes.Validation,
+        responses=shapes.problems(415),
+        openapi_extra=DOCUMENT_BODY,
+    )
+    async def validate(request: Request) -> Response:
+        """All mistakes and warnings of a document; nothing is stored."""
+        checked = dsl.check(await document_text(request), "workflow")
+        return reply(
+            {"valid": checked.plan is not None, "problems": [problem_json(problem) for problem in checked.problems]}
+        )
+
+
+async def _find(service: Service, namespace: str, name: str, version: str | None = None) -> WorkflowVersion:
+    named("workflow", namespace, name)
+    if version is not None and (len(version) > 200 or not version.isprintable()):
+        raise NotFound(f"there is no version {version!r}")
+
+    async def look(tx: Tx) -> WorkflowVersion | None:
+        return await workflows.find_version(tx, namespace, name, version)
+
+    found = await service.desk.database.run(look)
+    if found is None:
+        suffix = f" of version {version}" if version else ""
+        raise NotFound(f"there is no workflow {namespace}/{name}{suffix}")
+    return found
+
+
+def _summary(row: Any) -> dict[str, JSON]:
+    return {
+        "namespace": row.namespace,
+        "name": row.name,
+        "version": row.version,
+        "createdAt": time_text(row.created_at),
+    }
+
+
+def _shown(version: WorkflowVersion) -> dict[str, JSON]:
+    return {
+        **_summary(version),
+        "source": version.source,
+        "definition": json.parse(version.definition),
+        "warnings": json.parse(version.warnings),
+    }

@@ -1,0 +1,62 @@
+"""``create_app(settings)``: the API around a service. Nothing happens before the server starts it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Final
+
+from fastapi import FastAPI
+
+from lowtide.settings import OrchestrateSettings
+from lowtide.wire.triggers import DEAD_LETTER_PATH
+
+from .api import events, executions, functions, health, workflows
+from .problems import BodyLimit, install
+from .service import Neighbours, Service
+
+__all__ = ["create_app"]
+
+_DESCRIPTION: Final = """Workflows of the Open Workflow Specification, their executions, and the events between them.
+
+Every error is a problem document (RFC 9457) with a stable `code`. Times are ISO 8601 in UTC; lists are pages with a
+`next` cursor."""
+
+_FOR_FUNCTIONS: Final = 8
+"""How many times larger the Broker's events may be than a user's: an outcome carries a snapshot."""
+
+
+def create_app(
+    settings: OrchestrateSettings,
+    *,
+    neighbours: Neighbours | None = None,
+    started: Callable[[Service], None] = lambda _: None,
+) -> FastAPI:
+    """The ASGI application. ``started`` is told of the service when it runs, so that it can be stopped."""
+    service = Service.of(settings, neighbours)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with service:
+            started(service)
+            yield
+
+    app = FastAPI(
+        title="Lowtide orchestrate",
+        version="1",
+        description=_DESCRIPTION,
+        lifespan=lifespan,
+        openapi_url="/v1/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+    )
+    install(app)
+    larger = _FOR_FUNCTIONS * settings.max_body_bytes
+    app.add_middleware(
+        BodyLimit,
+        limit=settings.max_body_bytes,
+        exempt={functions.EVENTS_PATH: larger, DEAD_LETTER_PATH: larger},
+    )
+    for part in (workflows, executions, events, functions, health):
+        app.include_router(part.routes(service))
+    return app

@@ -1,0 +1,191 @@
+"""Deployment: a checked document becomes a version, with what it may listen for and what starts it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from lowtide.dsl import Checked, Problem
+from lowtide.engine import ExpressionFailed, Host
+from lowtide.errors import Conflict, NotFound
+from lowtide.model.base import JSON, Millis
+from lowtide.model.command import AwaitCorrelation, AwaitFilter
+from lowtide.model.plan import (
+    ArrayTemplate,
+    EventFilter,
+    Expression,
+    Literal_,
+    ObjectTemplate,
+    Plan,
+    Strategy,
+    Template,
+)
+from lowtide.wire import json
+
+from .nouns import WorkflowVersion
+from .store import events, executions, workflows
+from .work import Work
+
+__all__ = ["Deployed", "deploy", "problem_json", "remove", "starter_filters", "types_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """``fresh``: the version was not there before."""
+
+    version: WorkflowVersion
+    fresh: bool
+
+
+def problem_json(problem: Problem) -> dict[str, JSON]:
+    """A mistake or a warning as the API shows it."""
+    names = ("line", "column", "severity", "message", "mend")
+    return {name: getattr(problem, name) for name in names}
+
+
+async def deploy(work: Work, source: str, plan: Plan, checked: Checked) -> Deployed:
+    """Store a version, once. Raises :class:`lowtide.errors.Conflict` where it is there with other content."""
+    await workflows.lock_name(work.tx, plan.namespace, plan.name)
+    there = await workflows.find_version(work.tx, plan.namespace, plan.name, plan.version)
+    definition = json.encode(plan.definition)
+    if there is not None:
+        if there.source == source or json.parse(there.definition) == plan.definition:
+            return Deployed(there, fresh=False)
+        raise Conflict(
+            f"version {plan.version} of workflow {plan.namespace}/{plan.name} is deployed with other content; "
+            "raise document.version, a version never changes"
+        )
+    values: dict[str, Any] = {
+        "namespace": plan.namespace,
+        "name": plan.name,
+        "version": plan.version,
+        "source": source,
+        "definition": definition,
+        "plan": json.encode(plan),
+        "warnings": json.encode([problem_json(found) for found in checked.warnings]),
+    }
+    number, created_at = await workflows.add_version(work.tx, values)
+    version = WorkflowVersion(id=number, created_at=created_at, **values)
+    await workflows.set_interests(work.tx, number, plan.namespace, types_of(plan))
+    await _schedule_newest(work, plan.namespace, plan.name)
+    return Deployed(version, fresh=True)
+
+
+async def remove(work: Work, namespace: str, name: str, version: str | None, *, force: bool) -> None:
+    """Hide one version, or all of them. Executions that live go on with the plan that they began with.
+
+    Raises :class:`lowtide.errors.NotFound`, and :class:`lowtide.errors.Conflict` while executions live, unless forced.
+    """
+    await workflows.lock_name(work.tx, namespace, name)
+    hidden = await workflows.hide_versions(work.tx, namespace, name, version)
+    if not hidden:
+        raise NotFound(f"there is no workflow {namespace}/{name}" + (f" of version {version}" if version else ""))
+    alive = 0 if force else await workflows.any_alive(work.tx, hidden)
+    if alive:
+        raise Conflict(
+            f"{alive} executions of {namespace}/{name} have not ended; wait for them, cancel them, "
+            "or repeat with ?force=true: they then go on, and nothing new starts"
+        )
+    await _schedule_newest(work, namespace, name)
+
+
+async def _schedule_newest(work: Work, namespace: str, name: str) -> None:
+    """Only the newest version is started by events."""
+    await workflows.unschedule(work.tx, namespace, name)
+    newest = await workflows.find_version(work.tx, namespace, name)
+    plan = msgspec.json.decode(newest.plan, type=Plan) if newest else None
+    if newest is None or plan is None or plan.schedule is None or plan.schedule.on is None:
+        return
+    since = await executions.clock(work.tx)
+    rows = [
+        {
+            "namespace": namespace,
+            "workflow_version": newest.id,
+            "filter": wanted,
+            "need": "all" if plan.schedule.on.mode == "all" else "any",
+            "since": since,
+            "caught_up": True,
+        }
+        for wanted in starter_filters(plan.schedule.on, work.host)
+    ]
+    await events.subscribe(work.tx, rows)
+
+
+def starter_filters(strategy: Strategy, host: Host) -> tuple[AwaitFilter, ...]:
+    """The filters of a ``schedule.on``: there is no execution yet, so expressions see no variables."""
+    return tuple(
+        AwaitFilter(
+            index=index,
+            with_={
+                name: _value(template, host)
+                for name, template in wanted.with_.items()
+                if not isinstance(template, Expression)
+            },
+            expressions={
+                name: template.source for name, template in wanted.with_.items() if isinstance(template, Expression)
+            },
+            correlate={
+                key: AwaitCorrelation(
+                    from_=correlation.from_.source,
+                    known=correlation.expect is not None,
+                    expect=None if correlation.expect is None else _value(correlation.expect, host),
+                )
+                for key, correlation in wanted.correlate.items()
+            },
+        )
+        for index, wanted in enumerate(strategy.filters or (EventFilter(with_={}),))
+    )
+
+
+def _value(template: Template, host: Host) -> JSON:
+    match template:
+        case Literal_(value=value):
+            return value
+        case Expression(source=source):
+            return _ask(host, source)
+        case ArrayTemplate(items=items):
+            return [_value(item, host) for item in items]
+        case ObjectTemplate(members=members):
+            return {name: _value(member, host) for name, member in members.items()}
+        case _:
+            parts = (part if isinstance(part, str) else _ask(host, part.source) for part in template.parts)
+            return "".join(part if isinstance(part, str) else json.encode(part).decode() for part in parts)
+
+
+def _ask(host: Host, program: str) -> JSON:
+    try:
+        return host.evaluate(program, None, {}, Millis(0))
+    except ExpressionFailed:
+        return None
+
+
+def types_of(plan: Plan) -> set[str | None]:
+    """The literal event types that any listener of the document may want; ``None`` stands for any type."""
+    found: set[str | None] = set()
+    for strategy in _strategies(plan):
+        for wanted in strategy.filters or (EventFilter(with_={}),):
+            template = wanted.with_.get("type")
+            literal = template.value if isinstance(template, Literal_) else None
+            found.add(literal if isinstance(literal, str) and not literal.startswith("regex:") else None)
+    return {None} if None in found else found
+
+
+def _strategies(noun: object) -> Iterator[Strategy]:
+    """Every strategy in a plan, wherever a task holds one."""
+    if isinstance(noun, Strategy):
+        yield noun
+    if isinstance(noun, Literal_ | Expression):
+        return
+    if isinstance(noun, msgspec.Struct):
+        for name in noun.__struct_fields__:
+            if name != "definition":
+                yield from _strategies(getattr(noun, name))
+    elif isinstance(noun, tuple | list):
+        for item in noun:
+            yield from _strategies(item)
+    elif isinstance(noun, dict):
+        for item in noun.values():
+            yield from _strategies(item)

@@ -1,0 +1,91 @@
+"""Dispatches: written once, sent byte for byte as often as needed."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from lowtide.model.base import Millis
+from lowtide.wire.cloudevents import CloudEvent
+from lowtide.wire.mac import digest_of, sign
+from lowtide.wire.types import DISPATCH, Extension, Wake, dispatch_id, source_of
+
+from .nouns import Execution, Order, millis
+from .store import executions, outbox
+from .work import Work
+
+__all__ = ["body_of", "event_of", "write"]
+
+
+async def write(
+    work: Work,
+    execution: Execution,
+    epoch: int,
+    wakes: tuple[Wake, ...],
+    now: datetime,
+    *,
+    not_before: datetime | None = None,
+) -> Order:
+    """Store the work order of one epoch and put it into the outbox.
+
+    With ``not_before`` it counts as sent now: somebody takes it to execute by the short way, and the Broker gets it
+    only if that has not ended by then.
+    """
+    plan = await work.plans.get(work.tx, execution.workflow_version)
+    body = body_of(execution, epoch, plan, wakes, millis(now), work.terms.budget, work.terms.short_wait)
+    values: dict[str, Any] = {"execution": execution.id, "epoch": epoch, "body": body, "digest": digest_of(body)}
+    values["issued_at"] = now
+    if not_before is not None:
+        values["sent_at"] = now
+        values["next_try"] = not_before + timedelta(seconds=work.terms.lost_after)
+    await executions.add_dispatch(work.tx, values)
+    await outbox.add(work.tx, "dispatch", execution.id, epoch=epoch, not_before=not_before)
+    work.after.publish = True
+    return Order(
+        execution.id, epoch, body, values["digest"], execution.namespace, execution.workflow, execution.traceparent
+    )
+
+
+def body_of(
+    execution: Execution, epoch: int, plan: bytes, wakes: tuple[Wake, ...], at: Millis, budget: float, short_wait: float
+) -> bytes:
+    """JSON of :class:`lowtide.wire.types.Dispatch`; the large parts are stored as JSON and put in as they are."""
+    order: dict[str, Any] = {
+        "execution": execution.id,
+        "namespace": execution.namespace,
+        "workflow": execution.workflow,
+        "version": execution.version,
+        "epoch": epoch,
+        "at": at,
+        "plan": msgspec.Raw(plan),
+    }
+    if execution.state is None:
+        order["seed"] = msgspec.Raw(execution.seed)
+    else:
+        order["snapshot"] = {"state": msgspec.Raw(execution.state), "upto": execution.upto}
+    order["wakes"] = wakes
+    order["budget"] = int(budget * 1000)
+    order["shortWait"] = int(short_wait * 1000)
+    return msgspec.json.encode(order)
+
+
+def event_of(order: Order, key: bytes, expires: Millis) -> CloudEvent:
+    """The CloudEvent that carries a dispatch. Only the token differs from one sending to the next."""
+    attributes: dict[str, str | int | bool] = {
+        "specversion": "1.0",
+        "id": dispatch_id(order.execution, order.epoch),
+        "source": source_of(order.namespace, order.workflow),
+        "type": DISPATCH,
+        "datacontenttype": "application/json",
+        Extension.namespace: order.namespace,
+        Extension.workflow: order.workflow,
+        Extension.execution: order.execution,
+        Extension.epoch: str(order.epoch),
+        Extension.digest: order.digest,
+        Extension.token: sign(key, "dispatch", order.execution, order.epoch, order.digest, expires),
+    }
+    if order.traceparent:
+        attributes[Extension.traceparent] = order.traceparent
+    return CloudEvent(attributes, order.body)

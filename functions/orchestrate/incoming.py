@@ -1,0 +1,172 @@
+"""Events from the world: kept, then matched in a second transaction against listeners and ``schedule.on``."""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Sequence
+
+import msgspec
+
+from lowtide.engine.matching import correlation_values
+from lowtide.engine.tasks.listen import read
+from lowtide.errors import LowtideError
+from lowtide.model.base import ExecutionId
+from lowtide.model.event import Received
+from lowtide.model.plan import Plan
+from lowtide.wire import json
+from lowtide.wire.cloudevents import CloudEvent
+from lowtide.wire.types import Extension
+
+from .listening import offer, received_by
+from .nouns import WorkflowVersion, millis
+from .starting import event_key, start
+from .store import events, executions, workflows
+from .store.events import Kept, Subscription
+from .store.keys import fingerprint, hashed
+from .work import Desk, Work
+
+__all__ = ["accept", "match", "match_leftovers"]
+
+log = logging.getLogger("lowtide.orchestrate")
+
+
+async def accept(desk: Desk, arrived: Sequence[CloudEvent], namespace: str | None) -> int:
+    """Keep events and match them; how many were new and of interest to anything that is deployed.
+
+    Returns once they are durable. Matching that fails is finished by the next tick. Raises
+    :class:`lowtide.errors.Unavailable`.
+    """
+    numbers = await desk.do(lambda work: _keep(work, arrived, namespace))
+    for number in numbers:
+        try:
+            await match(desk, number)
+        except LowtideError as error:
+            log.warning("an event is matched later: %s", error)
+    return len(numbers)
+
+
+async def _keep(work: Work, arrived: Sequence[CloudEvent], namespace: str | None) -> list[int]:
+    now = await executions.clock(work.tx)
+    numbers = []
+    for event in arrived:
+        border = namespace or event.text(Extension.namespace)
+        if not await events.interested(work.tx, border, event.type):
+            continue
+        number = await events.keep(
+            work.tx,
+            fingerprint(border, event.source, event.id),
+            border,
+            event.type,
+            json.encode(event.as_json()),
+            await _about(work, event),
+            now,
+            work.terms.keep_events,
+        )
+        if number is not None:
+            numbers.append(number)
+    return numbers
+
+
+async def _about(work: Work, event: CloudEvent) -> ExecutionId | None:
+    """The living execution that an event names."""
+    named = event.text(Extension.execution)
+    if named is None or not executions.is_id(named) or not await executions.is_alive(work.tx, named):
+        return None
+    return ExecutionId(named)
+
+
+async def match(desk: Desk, number: int) -> None:
+    """Show a kept event to everybody who may want it, each in a transaction of its own."""
+
+    async def look(work: Work) -> tuple[Kept | None, list[Subscription]]:
+        kept = await events.find_kept(work.tx, number)
+        return kept, await events.candidates(work.tx, kept) if kept else []
+
+    kept, found = await desk.do(look)
+    if kept is None:
+        return
+    listeners: defaultdict[tuple[ExecutionId, str], list[Subscription]] = defaultdict(list)
+    starters: defaultdict[int, list[Subscription]] = defaultdict(list)
+    for subscription in found:
+        if subscription.execution is not None:
+            listeners[subscription.execution, str(subscription.command)].append(subscription)
+        elif subscription.workflow_version is not None:
+            starters[subscription.workflow_version].append(subscription)
+    for (execution, command), filters in listeners.items():
+        if await received_by(desk.host, filters, kept):
+            await _offer(desk, execution, command, kept)
+    for version, filters in starters.items():
+        received = await received_by(desk.host, filters, kept)
+        if received:
+            await _start(desk, version, filters, received, kept)
+    await desk.do(lambda work: events.mark_matched(work.tx, number))
+
+
+async def match_leftovers(desk: Desk, older_than: float, most: int) -> int:
+    """Finish what a process that died had begun; how many events."""
+    numbers = await desk.database.run(lambda tx: events.unmatched(tx, older_than, most))
+    for number in numbers:
+        await match(desk, number)
+    return len(numbers)
+
+
+async def _offer(desk: Desk, execution: ExecutionId, command: str, kept: Kept) -> None:
+    await desk.do(lambda work: offer(work, execution, command, kept))
+
+
+async def _start(
+    desk: Desk, version: int, filters: Sequence[Subscription], received: Sequence[Received], kept: Kept
+) -> None:
+    if filters[0].need == "all":
+        await desk.do(lambda work: _gather(work, version, filters, received, kept))
+    else:
+        await desk.do(lambda work: _start_one(work, version, kept))
+
+
+async def _start_one(work: Work, number: int, kept: Kept) -> None:
+    """One or any: every event that matches starts an execution, once per source and id."""
+    version, event = await workflows.version_of(work.tx, number), kept.event
+    if version.deleted_at is None:
+        now = await executions.clock(work.tx)
+        given = [read(event, _reads(version))]
+        dedupe = event_key(str(event["source"]), str(event["id"]))
+        await start(work, version, given, now, dedupe=dedupe, traceparent=_traceparent(event))
+
+
+async def _gather(
+    work: Work, number: int, filters: Sequence[Subscription], received: Sequence[Received], kept: Kept
+) -> None:
+    """All: events wait for each other, per correlation; the oldest of each filter start an execution together."""
+    version = await workflows.version_of(work.tx, number)
+    await workflows.lock_name(work.tx, version.namespace, version.name)
+    if not await events.deliver(work.tx, hashed("start", str(number)), kept.fingerprint):
+        return
+    plan = msgspec.json.decode(version.plan, type=Plan)
+    assert plan.schedule is not None
+    assert plan.schedule.on is not None
+    wanted = set(range(len(plan.schedule.on.filters)))
+    by_index = {found.filter.index: found.filter for found in filters}
+    for one in received:
+        values = correlation_values(by_index[one.filter], one.event, work.host, now=millis(kept.received_at))
+        group = hashed(*(json.encode([key, values[key]]).decode() for key in sorted(values)))
+        await events.gather(work.tx, number, one.filter, group, kept, kept.body)
+        oldest = await events.gathered_of(work.tx, number, group)
+        if set(oldest) < wanted:
+            continue
+        chosen = [oldest[index] for index in sorted(wanted)]
+        await events.take_gathered(work.tx, [row for row, _, _ in chosen])
+        given = [read(json.parse(body), _reads(version)) for _, _, body in chosen]
+        dedupe = hashed("events", *(mark for _, mark, _ in chosen))
+        now = await executions.clock(work.tx)
+        await start(work, version, given, now, dedupe=dedupe, traceparent=_traceparent(kept.event))
+
+
+def _reads(version: WorkflowVersion) -> str:
+    plan = msgspec.json.decode(version.plan, type=Plan)
+    return plan.schedule.read if plan.schedule else "data"
+
+
+def _traceparent(event: dict[str, object]) -> str | None:
+    value = event.get(Extension.traceparent)
+    return value if isinstance(value, str) else None

@@ -1,0 +1,133 @@
+"""What execute reports: how an invocation ended, or what it waits for while it runs on.
+
+Idempotent by (execution, epoch): a report of an epoch that is no longer the newest, or has ended, changes nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from lowtide.errors import InvalidEvent
+from lowtide.model.command import Await, RunChild, Sleep
+from lowtide.model.event import TimerFired
+from lowtide.runtime import chance
+from lowtide.wire import json
+from lowtide.wire.types import REGISTERED, Ended, Parked, Registered, Wake, decode_outcome
+
+from .changing import change
+from .listening import subscribe
+from .nouns import Commands, Execution, Passive, Signal, millis, moment
+from .rule import command_of
+from .starting import start_child
+from .store import events, executions, outbox, wakes
+from .waking import cancel_children, end, settle, timer_key
+from .work import Work
+
+__all__ = ["Report", "Verdict", "apply", "decode"]
+
+log = logging.getLogger("lowtide.orchestrate")
+
+Report = Parked | Ended | Registered
+
+Verdict = Literal["applied", "out of date", "unknown", "diverged"]
+
+
+def decode(event_type: str, body: bytes) -> Report:
+    """The payload of an event of execute's. Raises :class:`lowtide.errors.InvalidEvent`."""
+    try:
+        if event_type == REGISTERED:
+            return msgspec.json.decode(body, type=Registered)
+        return decode_outcome(event_type, body)
+    except msgspec.MsgspecError as error:
+        raise InvalidEvent(f"the data is not that of {event_type}: {error}") from error
+
+
+async def apply(work: Work, report: Report, digest: str) -> Verdict:
+    """Apply one report; ``digest`` is that of the dispatch that it answers."""
+    found = await executions.lock(work.tx, report.execution)
+    if found is None:
+        return "unknown"
+    execution, now = found
+    if execution.ended or report.epoch < execution.epoch or execution.phase == "waiting":
+        return "out of date"
+    dispatch = await executions.dispatch_of(work.tx, execution.id, execution.epoch)
+    if report.epoch > execution.epoch or dispatch is None or dispatch.digest != digest:
+        reason = (
+            f"a report of epoch {report.epoch} answers a dispatch that was never written here; was a store restored?"
+        )
+        await change(work, execution, phase="suspended", reason=reason)
+        return "diverged"
+    match report:
+        case Registered():
+            await _register(work, execution, report.commands, now, dispatch.issued_at)
+            for wake in await wakes.wakes_of(work.tx, execution.id):
+                if command_of(wake.event) in {command.id for command in report.commands}:
+                    work.after.signals.append(Signal(execution.id, execution.epoch, wake))
+        case Parked():
+            await _park(work, execution, report, now, dispatch.issued_at)
+        case Ended():
+            await end(work, execution, now, report.status, output=report.output, error=report.error)
+    return "applied"
+
+
+async def _park(work: Work, execution: Execution, report: Parked, now: datetime, issued: datetime) -> None:
+    """Store the snapshot, serve what it waits for, forget what it no longer needs; then the one rule."""
+    tx, commands = work.tx, report.commands
+    await outbox.drop_dispatch(tx, execution.id)
+    await executions.drop_dispatches(tx, execution.id)
+    wanted = [command.id for command in commands]
+    gone = [
+        wake.key
+        for wake in await wakes.wakes_of(tx, execution.id)
+        if wake.key in report.consumed or (wake.key != wakes.CANCEL and command_of(wake.event) not in wanted)
+    ]
+    await wakes.drop_wakes(tx, execution.id, gone)
+    await wakes.drop_timers_except(tx, execution.id, (command.id for command in commands if isinstance(command, Sleep)))
+    await wakes.drop_timer(tx, execution.id, wakes.CANCEL)
+    await events.unsubscribe(tx, execution.id, keep=[command.id for command in commands if isinstance(command, Await)])
+    await _register(work, execution, commands, now, issued)
+    await cancel_children(work, execution, wanted)
+    parked = await change(
+        work,
+        execution,
+        phase="waiting",
+        started_at=execution.started_at or now,
+        state=json.encode(report.snapshot.state),
+        upto=report.snapshot.upto,
+        waiting=json.encode(commands),
+        reason=None,
+    )
+    await settle(work, parked, commands, now, resume_now=report.resume_now)
+
+
+async def _register(work: Work, execution: Execution, commands: Commands, now: datetime, issued: datetime) -> None:
+    """Begin to serve passive commands; those that are served already stay as they are."""
+    there = {wake.key for wake in await wakes.wakes_of(work.tx, execution.id)}
+    await _set_timers(work, execution, commands, there, now)
+    for command in commands:
+        if isinstance(command, Await):
+            await subscribe(work, execution, command, issued)
+        elif isinstance(command, RunChild):
+            await start_child(work, execution, command, now)
+
+
+async def _set_timers(
+    work: Work, execution: Execution, commands: Iterable[Passive], there: set[str], now: datetime
+) -> None:
+    """Timers for what is not due yet; what is due already is in the inbox at once."""
+    later: list[tuple[str, datetime]] = []
+    for command in commands:
+        if not isinstance(command, Sleep) or timer_key(command.id) in there:
+            continue
+        if moment(command.until) <= now:
+            event = TimerFired(at=millis(now), random=chance.uniform(), command=command.id)
+            await wakes.insert_wake(work.tx, execution.id, Wake(key=timer_key(command.id), event=event), now)
+        else:
+            later.append((command.id, moment(command.until)))
+            work.after.timer(moment(command.until))
+    await wakes.add_timers(work.tx, execution.id, later)

@@ -1,0 +1,40 @@
+"""What orchestrate needs of its neighbours. Adapters are the clients of ``lowtide.clients``; tests bring fakes."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from lowtide.model.base import ExecutionId
+from lowtide.wire.cloudevents import CloudEvent
+from lowtide.wire.records import Change, LeaseState
+from lowtide.wire.types import Wake
+
+__all__ = ["Broker", "Execute", "Ingest"]
+
+
+class Broker(Protocol):
+    async def send(self, event: CloudEvent) -> None:
+        """Returns once it was taken. Raises Unavailable where it may not have been, InvalidEvent, TooLarge."""
+        ...
+
+
+class Execute(Protocol):
+    async def invoke(self, event: CloudEvent) -> CloudEvent | None:
+        """Post a dispatch; the outcome's event, ``None`` where execute had nothing to say. Raises Unavailable."""
+        ...
+
+
+class Ingest(Protocol):
+    """All raise :class:`lowtide.errors.Unavailable`."""
+
+    async def leases(self, executions: list[ExecutionId]) -> dict[ExecutionId, LeaseState]:
+        """The newest epoch of each; executions that were never opened are absent."""
+        ...
+
+    async def signal(self, execution: ExecutionId, epoch: int, wake: Wake) -> bool:
+        """Hand a wake to the running owner; whether there is one."""
+        ...
+
+    async def change(self, change: Change) -> None:
+        """Tell analytics; returns once it is stored."""
+        ...

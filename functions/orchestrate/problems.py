@@ -1,0 +1,95 @@
+"""Every error as a problem document (RFC 9457), and the limit on what a request may bring."""
+
+from __future__ import annotations
+
+import logging
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from lowtide.errors import InvalidDocument, LowtideError, TooLarge
+from lowtide.model.base import JSON
+from lowtide.wire import json, problem
+
+__all__ = ["BodyLimit", "UnsupportedType", "answer", "install"]
+
+log = logging.getLogger("lowtide.orchestrate")
+
+
+class UnsupportedType(LowtideError):
+    """The request's Content-Type is none that the route takes."""
+
+    code = "content_type.unsupported"
+    http_status = 415
+    title = "The content type is not supported here"
+
+
+def install(app: FastAPI) -> None:
+    app.add_exception_handler(LowtideError, _on_error)
+    app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(RequestValidationError, _on_request)
+    app.add_exception_handler(Exception, _on_defect)
+
+
+def answer(document: dict[str, JSON], headers: dict[str, str] | None = None) -> Response:
+    content = json.encode(document)
+    return Response(content, status_code=document["status"], headers={**(headers or {}), **problem.headers(document)})
+
+
+async def _on_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, LowtideError)
+    if isinstance(error, InvalidDocument):
+        return answer(problem.of_error(error, problems=getattr(error, "found", [])))
+    return answer(problem.of_error(error))
+
+
+async def _on_http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    detail = str(error.detail)
+    if error.status_code == 404:
+        detail = f"there is nothing at {request.url.path}"
+    elif error.status_code == 405:
+        detail = f"{request.method} is not offered at {request.url.path}"
+    return answer(problem.of_status(error.status_code, detail), dict(error.headers or {}))
+
+
+async def _on_request(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    wrong = [f"{'.'.join(str(part) for part in found['loc'])}: {found['msg']}" for found in error.errors()]
+    return answer(problem.of_status(400, "; ".join(wrong)))
+
+
+async def _on_defect(request: Request, error: Exception) -> Response:
+    log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return answer(problem.of_status(500, "this is a defect of ours; the log of orchestrate says more"))
+
+
+class BodyLimit:
+    """Counts a body while it streams in, before anything parses it; ``exempt`` paths have their own limit."""
+
+    def __init__(self, app: ASGIApp, *, limit: int, exempt: dict[str, int] | None = None) -> None:
+        self._app = app
+        self._limit = limit
+        self._exempt = exempt or {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+        limit = self._exempt.get(scope["path"], self._limit)
+        declared = dict(scope["headers"]).get(b"content-length", b"0")
+        error = TooLarge(f"the body has more than {limit} bytes; send less, or a reference to it")
+        if declared.isdigit() and int(declared) > limit:
+            return await answer(problem.of_error(error))(scope, receive, send)
+        taken = 0
+
+        async def counted() -> Message:
+            nonlocal taken
+            message = await receive()
+            taken += len(message.get("body", b""))
+            if taken > limit:
+                raise error
+            return message
+
+        return await self._app(scope, counted, send)

@@ -1,0 +1,155 @@
+"""The outbox's way out: claims rows in a committed update, sends them without a transaction, removes what was taken.
+
+One channel per kind of row, so that a Broker that is down does not keep changes from ingest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from lowtide.errors import LowtideError
+from lowtide.runtime.clock import Clock
+
+from .background import Background
+from .store import outbox
+from .store.outbox import Kind, ToSend
+from .work import Desk, Work
+
+__all__ = ["Channel", "Claim", "Refuse", "Send"]
+
+log = logging.getLogger("lowtide.orchestrate")
+
+Claim = Callable[[Work, float, int], Awaitable[list[ToSend]]]
+Send = Callable[[ToSend], Awaitable[None]]
+Refuse = Callable[[Work, ToSend, LowtideError], Awaitable[None]]
+
+_LEASE: Final = 30.0
+_LONGEST_PAUSE: Final = 60.0
+
+
+class Channel:
+    """Sends rows of one kind, at most ``width`` at a time.
+
+    ``send`` raises where the row was not taken: what is retryable comes again with growing pauses, for the rest
+    ``refuse`` says in the store what became of it.
+    """
+
+    def __init__(
+        self, kind: Kind, desk: Desk, clock: Clock, claim: Claim, send: Send, refuse: Refuse, *, width: int = 64
+    ) -> None:
+        self._kind: Final = kind
+        self._desk = desk
+        self._clock = clock
+        self._claim, self._send, self._refuse = claim, send, refuse
+        self._width = width
+        self._kicked = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._tasks = Background()
+        self._flying: set[int] = set()
+        self._done: list[int] = []
+        self._late: list[tuple[int, float]] = []
+        self._renewed = 0.0
+
+    def kick(self) -> None:
+        """There is something new to send."""
+        self._idle.clear()
+        self._kicked.set()
+
+    async def quiet(self, timeout: float) -> None:
+        """Return when nothing that is due is left, or after ``timeout`` seconds."""
+        self.kick()
+        try:
+            async with asyncio.timeout(timeout):
+                await self._idle.wait()
+        except TimeoutError:
+            return
+
+    async def run(self) -> None:
+        """Until cancelled; what is being sent then may be sent again by another process."""
+        pause = 0.5
+        while True:
+            self._kicked.clear()
+            try:
+                wait = await self._round()
+                pause = 0.5
+            except LowtideError as error:
+                log.warning("the outbox (%s) rests for %.1f s: %s", self._kind, pause, error)
+            except Exception:  # a defect of ours must not end the loop: everything else still has to be sent
+                log.exception("the outbox (%s) rests for %.1f s", self._kind, pause)
+            else:
+                if wait > 0:
+                    await self._pause(wait)
+                continue
+            await self._clock.sleep(pause)
+            pause = min(2 * pause, 10.0)
+
+    async def close(self, grace: float) -> None:
+        """Let what is being sent arrive, and note that it did."""
+        await self._tasks.close(grace)
+        try:
+            await self._flush()
+        except LowtideError as error:
+            log.warning("what was sent could not be noted, it may be sent again: %s", error)
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._kicked.wait()
+        except TimeoutError:
+            return
+
+    async def _round(self) -> float:
+        """Note what was sent, send what is due; how many seconds there is nothing to do."""
+        await self._flush()
+        room = self._width - len(self._flying)
+        found = await self._desk.do(lambda work: self._claim(work, _LEASE, room)) if room else []
+        for row in found:
+            self._flying.add(row.id)
+            self._tasks.spawn(self._carry(row), f"sending a {self._kind}")
+        if found and len(found) == room:
+            return 0.0 if self._width > len(self._flying) else _LEASE / 3
+        if self._flying:
+            return _LEASE / 3
+        due = await self._desk.database.run(lambda tx: outbox.next_due(tx, self._kind))
+        if due is None or due > 0.05:
+            self._idle.set()
+        return _LONGEST_PAUSE if due is None else min(max(due, 0.05), _LONGEST_PAUSE)
+
+    async def _carry(self, row: ToSend) -> None:
+        try:
+            await self._send(row)
+            self._done.append(row.id)
+        except LowtideError as failure:
+            if failure.retryable:
+                pause = min(0.5 * 2 ** min(row.attempts, 10), _LONGEST_PAUSE)
+                log.warning("a %s of %s comes again in %.1f s: %s", self._kind, row.execution, pause, failure)
+                self._late.append((row.id, pause))
+            else:
+                log.error("a %s of %s is refused: %s", self._kind, row.execution, failure)
+                refused = failure
+                await self._desk.do(lambda work: self._refuse(work, row, refused))
+                self._done.append(row.id)
+        finally:
+            self._flying.discard(row.id)
+            self._kicked.set()
+
+    async def _flush(self) -> None:
+        """Remove what was taken, put off what was not, and keep what is under way ours."""
+        done, late = self._done[:], self._late[:]
+        flying: list[tuple[int, float]] = []
+        if self._clock.monotonic() - self._renewed > _LEASE / 4:
+            self._renewed = self._clock.monotonic()
+            flying = [(row, _LEASE) for row in self._flying]
+        if not (done or late or flying):
+            return
+
+        async def note(work: Work) -> None:
+            await outbox.done(work.tx, done)
+            await outbox.delay(work.tx, [*late, *flying])
+
+        await self._desk.do(note)
+        del self._done[: len(done)]
+        del self._late[: len(late)]

@@ -1,0 +1,161 @@
+"""Orchestrate put together: the parts, what follows a commit, how it starts and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass, field
+from typing import Self
+
+from lowtide.clients.broker import Broker as HttpBroker
+from lowtide.clients.ingest import IngestClient
+from lowtide.errors import LowtideError
+from lowtide.expressions import JqHost
+from lowtide.runtime import chance
+from lowtide.runtime.clock import Clock, SystemClock
+from lowtide.settings import OrchestrateSettings
+
+from .background import Background
+from .listening import catch_up
+from .nouns import Signal
+from .outgoing import channels
+from .ports import Broker, Execute, Ingest
+from .relay import Channel
+from .shortway import HttpExecute, ShortWay, Waiters
+from .store.database import Database
+from .store.outbox import Kind
+from .ticking import Tick, TickRequests
+from .timekeeper import Timekeeper
+from .work import Aftermath, Desk, Terms
+
+__all__ = ["Neighbours", "Service"]
+
+log = logging.getLogger("lowtide.orchestrate")
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """Who orchestrate talks to."""
+
+    broker: Broker
+    execute: Execute
+    ingest: Ingest
+    clock: Clock = field(default_factory=SystemClock)
+
+
+class Service:
+    """``async with Service.of(settings) as service``; must be made inside the event loop."""
+
+    def __init__(self, desk: Desk, neighbours: Neighbours, *, max_body_bytes: int, shutdown_grace: float) -> None:
+        self.desk = desk
+        self.max_body_bytes = max_body_bytes
+        self.ingest = neighbours.ingest
+        self.waiters = Waiters(desk)
+        self.background = Background()
+        clock = neighbours.clock
+        self.short_way = ShortWay(desk, neighbours.execute, clock, self.background)
+        self.channels: dict[Kind, Channel] = channels(desk, clock, neighbours.broker, neighbours.ingest)
+        self.keeper = Timekeeper(desk, clock, self.background)
+        self.ticks = TickRequests(neighbours.broker, clock, self.keeper, self.background, desk.terms.tick_period)
+        self.tick = Tick(desk, neighbours.ingest, self.keeper, self.channels)
+        self._neighbours = neighbours
+        self._grace = shutdown_grace
+        self._loops: list[asyncio.Task[None]] = []
+        self._event_loop: asyncio.AbstractEventLoop | None = None
+        desk.afterwards = self._afterwards
+
+    @classmethod
+    def of(cls, settings: OrchestrateSettings, neighbours: Neighbours | None = None) -> Service:
+        """The real thing; tests bring ``neighbours`` of their own."""
+        terms = Terms(
+            key=settings.key,
+            budget=settings.budget,
+            short_wait=settings.short_wait,
+            token_lifetime=settings.token_lifetime,
+            tick_horizon=settings.tick_horizon,
+            lost_after=settings.lost_after,
+            lost_attempts=settings.lost_attempts,
+            max_outstanding=settings.max_outstanding,
+            keep_events=settings.keep_events,
+            cancel_grace=settings.cancel_grace,
+        )
+        desk = Desk(Database(settings.control_url, settings.connections), terms, JqHost())
+        return cls(
+            desk,
+            neighbours or _neighbours(settings),
+            max_body_bytes=settings.max_body_bytes,
+            shutdown_grace=settings.shutdown_grace,
+        )
+
+    async def __aenter__(self) -> Self:
+        self._event_loop = asyncio.get_running_loop()
+        self._loops = [
+            asyncio.create_task(channel.run(), name=f"outbox {kind}") for kind, channel in self.channels.items()
+        ]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Requests have ended: let what is on its way arrive, then let go of everything."""
+        self.stop()
+        for loop in self._loops:
+            loop.cancel()
+        await asyncio.gather(*self._loops, return_exceptions=True)
+        grace = min(self._grace, 10.0)
+        await asyncio.gather(*(channel.close(grace) for channel in self.channels.values()))
+        await self.background.close(grace)
+        for neighbour in (self._neighbours.broker, self._neighbours.execute, self._neighbours.ingest):
+            close = getattr(neighbour, "aclose", None) or getattr(neighbour, "close", None)
+            if close is not None:
+                await close()
+        await self.desk.database.close()
+        host_close = getattr(self.desk.host, "close", None)
+        if host_close is not None:
+            host_close()
+
+    def let_go(self) -> None:
+        """From a signal handler: the process is asked to end, requests that only hold timers return."""
+        if self._event_loop is not None:
+            self._event_loop.call_soon_threadsafe(self.stop)
+
+    def stop(self) -> None:
+        """Timers are given back, and another process is asked to hold them."""
+        if self.keeper.stop():
+            self.ticks.publish()
+
+    def _afterwards(self, after: Aftermath) -> None:
+        if after.publish:
+            self.channels["dispatch"].kick()
+        if after.report:
+            self.channels["change"].kick()
+        if after.cancels:
+            self.channels["cancel"].kick()
+        for execution in after.ended:
+            self.waiters.ended(execution)
+        for signal in after.signals:
+            self.background.spawn(self._signal(signal), f"a signal to {signal.execution}")
+        for execution, command in after.listeners:
+            self.background.spawn(self._catch_up(execution, command), f"catching up {command} of {execution}")
+        if after.due is not None:
+            self.ticks.needed(after.due)
+
+    async def _signal(self, signal: Signal) -> None:
+        """Best effort: the inbox row is there for the next dispatch."""
+        try:
+            await self.ingest.signal(signal.execution, signal.epoch, signal.wake)
+        except LowtideError as error:
+            log.info("no signal to %s: %s", signal.execution, error)
+
+    async def _catch_up(self, execution: str, command: str) -> None:
+        await self.desk.do(lambda work: catch_up(work, execution, command))
+
+
+def _neighbours(settings: OrchestrateSettings) -> Neighbours:
+    clock = SystemClock()
+    return Neighbours(
+        broker=HttpBroker(settings.broker_url, connections=256),
+        execute=HttpExecute(settings.execute_url, timeout=settings.budget + 60),
+        ingest=IngestClient(
+            settings.ingest_target, owner=f"orchestrate-{chance.new_owner()}", clock=clock, chance=chance.uniform
+        ),
+        clock=clock,
+    )

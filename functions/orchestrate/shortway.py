@@ -1,0 +1,131 @@
+"""The short way of a synchronous start: the stored dispatch goes straight to execute, the outcome comes as its answer.
+
+Should it fail, or this process end, the Broker takes over: the outbox holds the same dispatch, byte for byte.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import defaultdict
+from typing import TYPE_CHECKING, Final
+
+from lowtide.errors import LowtideError, Unavailable
+from lowtide.model.base import ExecutionId, Millis
+from lowtide.runtime.clock import Clock
+from lowtide.wire.cloudevents import CloudEvent, read, to_binary
+
+from .background import Background
+from .dispatching import event_of
+from .nouns import Execution, Order
+from .ports import Execute
+from .reports import take
+from .store import executions, outbox
+from .work import Desk, Work
+
+if TYPE_CHECKING:
+    from aiohttp import ClientSession
+
+__all__ = ["HttpExecute", "ShortWay", "Waiters"]
+
+log = logging.getLogger("lowtide.orchestrate")
+
+_POLL: Final = 0.5
+
+
+class HttpExecute:
+    """Posts dispatches to execute. ``timeout``: seconds for a whole invocation."""
+
+    def __init__(self, url: str, timeout: float) -> None:
+        self._url = url
+        self._timeout = timeout
+        self._session: ClientSession | None = None
+
+    async def invoke(self, event: CloudEvent) -> CloudEvent | None:
+        from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
+
+        if self._session is None:
+            self._session = ClientSession(timeout=ClientTimeout(total=self._timeout), connector=TCPConnector(limit=0))
+        headers, body = to_binary(event)
+        try:
+            async with self._session.post(self._url, data=body, headers=headers) as response:
+                answer = await response.read()
+        except (TimeoutError, ClientError, OSError) as error:
+            raise Unavailable(f"execute at {self._url} cannot be reached: {error}") from error
+        if response.status >= 300:
+            raise Unavailable(f"execute answered {response.status}: {answer[:300].decode(errors='replace')}")
+        return read(list(response.headers.items()), answer) if answer else None
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+
+class Waiters:
+    """Requests that wait for an execution's end. The database is asked too: it may end through another process."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._events: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
+
+    def ended(self, execution: str) -> None:
+        for event in self._events.get(execution, ()):
+            event.set()
+
+    async def wait(self, execution: Execution, seconds: float) -> Execution:
+        """The execution when it has ended, or as it is after ``seconds``."""
+        event = asyncio.Event()
+        self._events[execution.id].add(event)
+        try:
+            async with asyncio.timeout(seconds):
+                while not execution.ended:
+                    await self._sleep(event)
+                    execution = await self._read(execution)
+        except TimeoutError:
+            return await self._read(execution)
+        finally:
+            self._events[execution.id].discard(event)
+            if not self._events[execution.id]:
+                del self._events[execution.id]
+        return execution
+
+    async def _sleep(self, event: asyncio.Event) -> None:
+        try:
+            async with asyncio.timeout(_POLL):
+                await event.wait()
+        except TimeoutError:
+            return
+
+    async def _read(self, execution: Execution) -> Execution:
+        found = await self._desk.database.run(lambda tx: executions.find(tx, execution.namespace, execution.id))
+        return found or execution
+
+
+class ShortWay:
+    """Carries dispatches to execute without the Broker."""
+
+    def __init__(self, desk: Desk, execute: Execute, clock: Clock, background: Background) -> None:
+        self._desk = desk
+        self._execute = execute
+        self._clock = clock
+        self._background = background
+
+    def go(self, order: Order) -> None:
+        """Take a dispatch to execute; the request that started it does not have to stay."""
+        self._background.spawn(self._carry(order), f"the short way of {order.execution}")
+
+    async def _carry(self, order: Order) -> None:
+        terms = self._desk.terms
+        expires = Millis(self._clock.now() + int(terms.token_lifetime * 1000))
+        try:
+            reply = await self._execute.invoke(event_of(order, terms.key, expires))
+            if reply is not None:
+                await take(self._desk, reply)
+        except LowtideError as error:
+            log.info("execution %s goes by the broker: %s", order.execution, error)
+            await self._desk.do(lambda work: _hurry(work, order.execution, order.epoch))
+
+
+async def _hurry(work: Work, execution: ExecutionId, epoch: int) -> None:
+    await outbox.hurry(work.tx, execution, epoch)
+    work.after.publish = True

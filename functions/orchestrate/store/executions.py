@@ -1,0 +1,136 @@
+"""Executions and their dispatches."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from lowtide.model.base import ExecutionId
+
+from ..nouns import Dispatched, Execution
+from .database import Tx
+from .tables import dispatches, executions
+
+__all__ = [
+    "add",
+    "add_dispatch",
+    "begin",
+    "by_dedupe",
+    "change",
+    "children_alive",
+    "clock",
+    "dispatch_of",
+    "drop_dispatches",
+    "find",
+    "is_alive",
+    "is_id",
+    "lock",
+    "page",
+]
+
+_ID: Final = re.compile(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", re.ASCII)
+_ALL = [executions.c[name] for name in Execution.__dataclass_fields__]
+_SUMMARY = [column for column in executions.c if column.name not in {"seed", "state", "output"}]
+
+
+async def clock(tx: Tx) -> datetime:
+    """The database's time: the one by which everything is due."""
+    now: datetime = (await tx.execute(select(func.clock_timestamp()))).scalar_one()
+    return now
+
+
+async def lock(tx: Tx, execution: str) -> tuple[Execution, datetime] | None:
+    """The execution, locked until the transaction ends, and the database's time; ``None`` where there is none."""
+    statement = select(*_ALL, func.clock_timestamp()).where(executions.c.id == execution).with_for_update()
+    row = (await tx.execute(statement)).one_or_none()
+    return None if row is None else (Execution(*row[:-1]), row[-1])
+
+
+def is_id(text: str) -> bool:
+    """Whether this can be an execution's id at all: a UUID in its canonical form."""
+    return _ID.match(text) is not None
+
+
+async def is_alive(tx: Tx, execution: str) -> bool:
+    statement = select(executions.c.id).where(executions.c.id == execution, executions.c.ended_at.is_(None))
+    return (await tx.execute(statement)).one_or_none() is not None
+
+
+async def find(tx: Tx, namespace: str, execution: str) -> Execution | None:
+    statement = select(*_ALL).where(executions.c.id == execution, executions.c.namespace == namespace)
+    return _one((await tx.execute(statement)).one_or_none())
+
+
+async def by_dedupe(tx: Tx, namespace: str, workflow: str, dedupe: str) -> Execution | None:
+    """The execution that this key started, once it is committed."""
+    statement = select(*_ALL).where(
+        executions.c.namespace == namespace, executions.c.workflow == workflow, executions.c.dedupe == dedupe
+    )
+    return _one((await tx.execute(statement)).one_or_none())
+
+
+async def add(tx: Tx, values: dict[str, Any]) -> bool:
+    """Insert an execution; ``False`` where its dedupe key was there (waits for whoever is inserting the same)."""
+    statement = upsert(executions).values(**values).on_conflict_do_nothing().returning(executions.c.id)
+    return (await tx.execute(statement)).one_or_none() is not None
+
+
+async def change(tx: Tx, execution: str, values: dict[str, Any]) -> None:
+    await tx.execute(update(executions).where(executions.c.id == execution).values(**values))
+
+
+async def begin(tx: Tx, ids: Sequence[str]) -> list[Execution]:
+    """Pending executions whose dispatch is being sent are running; those that somebody holds now are left alone."""
+    free = (
+        select(executions.c.id)
+        .where(executions.c.id.in_(ids), executions.c.phase == "pending")
+        .with_for_update(skip_locked=True)
+    )
+    values = {"phase": "running", "started_at": func.clock_timestamp(), "change": executions.c.change + 1}
+    statement = update(executions).where(executions.c.id.in_(free)).values(**values).returning(*_ALL)
+    return [Execution(*row) for row in await tx.execute(statement)]
+
+
+async def page(
+    tx: Tx, namespace: str, workflow: str | None, phase: str | None, before: str | None, limit: int
+) -> Sequence[Row[Any]]:
+    """Summaries, newest first, of those older than ``before``."""
+    statement = select(*_SUMMARY).where(executions.c.namespace == namespace)
+    if workflow is not None:
+        statement = statement.where(executions.c.workflow == workflow)
+    if phase is not None:
+        statement = statement.where(executions.c.phase == phase)
+    if before is not None:
+        statement = statement.where(executions.c.id < before)
+    return (await tx.execute(statement.order_by(executions.c.id.desc()).limit(limit))).all()
+
+
+async def children_alive(tx: Tx, parent: str) -> list[tuple[ExecutionId, str]]:
+    """Attached children that have not ended, each with the command that started it."""
+    statement = select(executions.c.id, executions.c.parent_command).where(
+        executions.c.parent == parent, executions.c.ended_at.is_(None)
+    )
+    return [(row.id, row.parent_command) for row in await tx.execute(statement)]
+
+
+async def add_dispatch(tx: Tx, values: dict[str, Any]) -> None:
+    await tx.execute(insert(dispatches).values(**values))
+
+
+async def dispatch_of(tx: Tx, execution: str, epoch: int) -> Dispatched | None:
+    statement = select(dispatches).where(dispatches.c.execution == execution, dispatches.c.epoch == epoch)
+    row = (await tx.execute(statement)).one_or_none()
+    return None if row is None else Dispatched(*row)
+
+
+async def drop_dispatches(tx: Tx, execution: str) -> None:
+    await tx.execute(delete(dispatches).where(dispatches.c.execution == execution))
+
+
+def _one(row: Row[Any] | None) -> Execution | None:
+    return None if row is None else Execution(*row)

@@ -1,0 +1,157 @@
+"""The outbox, and dead letters. Rows are claimed by moving ``not_before`` on in a committed update."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy import bindparam, delete, func, insert, select, text, update
+
+from lowtide.model.base import ExecutionId
+
+from ..nouns import Order
+from .database import Tx
+from .tables import dead_letters, dispatches, outbox
+
+__all__ = [
+    "Kind",
+    "ToSend",
+    "add",
+    "claim",
+    "claim_dispatches",
+    "delay",
+    "done",
+    "drop_dispatch",
+    "hurry",
+    "next_due",
+    "record_dead_letter",
+    "take_back_dispatch",
+]
+
+Kind = Literal["dispatch", "change", "cancel"]
+
+_CLAIM_ORDER = 0x10_71_DE_13
+
+
+@dataclass(frozen=True, slots=True)
+class ToSend:
+    """One claimed row of the outbox. ``attempts`` counts this one; ``order`` is set for a dispatch."""
+
+    id: int
+    execution: ExecutionId
+    attempts: int
+    body: bytes = b""
+    order: Order | None = None
+
+
+async def add(
+    tx: Tx, kind: Kind, execution: str, *, epoch: int = 0, body: bytes | None = None, not_before: datetime | None = None
+) -> None:
+    values: dict[str, Any] = {"kind": kind, "execution": execution, "epoch": epoch, "body": body}
+    if not_before is not None:
+        values["not_before"] = not_before
+    await tx.execute(insert(outbox).values(**values))
+
+
+_CLAIM = text("""
+    UPDATE outbox SET not_before = clock_timestamp() + make_interval(secs => :lease), attempts = attempts + 1
+    WHERE id IN (
+        SELECT id FROM outbox WHERE kind = :kind AND not_before <= clock_timestamp()
+        ORDER BY not_before LIMIT :limit FOR UPDATE SKIP LOCKED)
+    RETURNING id, execution::text, attempts, coalesce(body, '')
+""")
+
+
+async def claim(tx: Tx, kind: Kind, lease: float, limit: int) -> list[ToSend]:
+    """Rows that are due, ours for ``lease`` seconds."""
+    rows = await tx.execute(_CLAIM, {"kind": kind, "lease": lease, "limit": limit})
+    return [ToSend(*row) for row in sorted(rows, key=lambda row: row.id)]
+
+
+# A dispatch that was sent before may always be sent again; a new one only while fewer than :most are outstanding.
+_CLAIM_DISPATCHES = text("""
+    WITH room AS (
+        SELECT greatest(0, :most - count(*)) AS free
+        FROM (SELECT FROM dispatches WHERE sent_at IS NOT NULL LIMIT :most) AS outstanding
+    ), due AS (
+        SELECT o.id, o.not_before, d.sent_at IS NULL AS fresh
+        FROM outbox o JOIN dispatches d ON d.execution = o.execution AND d.epoch = o.epoch
+        WHERE o.kind = 'dispatch' AND o.not_before <= clock_timestamp()
+        ORDER BY o.not_before LIMIT :scan FOR UPDATE OF o SKIP LOCKED
+    ), chosen AS (
+        SELECT id FROM (
+            SELECT id, fresh, row_number() OVER (PARTITION BY fresh ORDER BY not_before) AS place FROM due
+        ) AS numbered
+        WHERE NOT fresh OR place <= (SELECT free FROM room)
+        ORDER BY fresh, place LIMIT :limit
+    ), claimed AS (
+        UPDATE outbox o SET not_before = clock_timestamp() + make_interval(secs => :lease), attempts = attempts + 1
+        FROM chosen WHERE o.id = chosen.id
+        RETURNING o.id, o.execution, o.epoch, o.attempts
+    )
+    UPDATE dispatches d
+    SET sent_at = coalesce(d.sent_at, clock_timestamp()),
+        next_try = clock_timestamp() + make_interval(secs => :lost_after * power(2, least(d.attempts, 10)))
+    FROM claimed c JOIN executions e ON e.id = c.execution
+    WHERE d.execution = c.execution AND d.epoch = c.epoch
+    RETURNING c.id, c.attempts, c.execution::text, c.epoch, d.body, d.digest, e.namespace, e.workflow, e.traceparent
+""")
+
+
+async def claim_dispatches(tx: Tx, lease: float, limit: int, most: int, lost_after: float) -> list[ToSend]:
+    """Dispatches that are due, ours for ``lease`` seconds.
+
+    At most ``most`` are with the Broker at any time.
+    """
+    await tx.execute(text("SELECT pg_advisory_xact_lock(:order)"), {"order": _CLAIM_ORDER})
+    values = {"most": most, "scan": limit + most, "limit": limit, "lease": lease, "lost_after": lost_after}
+    rows = await tx.execute(_CLAIM_DISPATCHES, values)
+    orders = [(row[0], row[1], Order(*row[2:])) for row in sorted(rows, key=lambda row: row.id)]
+    return [ToSend(row, order.execution, attempts, order=order) for row, attempts, order in orders]
+
+
+async def done(tx: Tx, ids: Collection[int]) -> None:
+    if ids:
+        await tx.execute(delete(outbox).where(outbox.c.id.in_(ids)))
+
+
+async def delay(tx: Tx, moments: Iterable[tuple[int, float]]) -> None:
+    """Let each row (by id) come again after so many seconds."""
+    rows = [{"row": row, "secs": seconds} for row, seconds in moments]
+    if rows:
+        later = func.clock_timestamp() + func.make_interval(0, 0, 0, 0, 0, 0, bindparam("secs"))
+        await tx.execute(update(outbox).where(outbox.c.id == bindparam("row")).values(not_before=later), rows)
+
+
+async def hurry(tx: Tx, execution: str, epoch: int) -> None:
+    """The dispatch goes to the Broker now."""
+    mine = (outbox.c.kind == "dispatch") & (outbox.c.execution == execution) & (outbox.c.epoch == epoch)
+    await tx.execute(update(outbox).where(mine).values(not_before=func.clock_timestamp()))
+
+
+async def drop_dispatch(tx: Tx, execution: str) -> None:
+    """Whatever still wants to send a dispatch of this execution."""
+    await tx.execute(delete(outbox).where(outbox.c.execution == execution, outbox.c.kind == "dispatch"))
+
+
+async def take_back_dispatch(tx: Tx, execution: str, epoch: int) -> bool:
+    """Remove a dispatch that nobody has sent or is sending; ``False`` where it may be out."""
+    unsent = select(dispatches.c.execution).where(
+        dispatches.c.execution == execution, dispatches.c.epoch == epoch, dispatches.c.sent_at.is_(None)
+    )
+    mine = (outbox.c.kind == "dispatch") & (outbox.c.execution == execution) & (outbox.c.epoch == epoch)
+    statement = delete(outbox).where(mine, outbox.c.attempts == 0, outbox.c.execution.in_(unsent))
+    return (await tx.execute(statement.returning(outbox.c.id))).first() is not None
+
+
+async def next_due(tx: Tx, kind: Kind) -> float | None:
+    """Seconds until the next row of this kind is due; ``None`` where there is none."""
+    statement = select(func.extract("epoch", func.min(outbox.c.not_before) - func.clock_timestamp()))
+    seconds: Any = (await tx.execute(statement.where(outbox.c.kind == kind))).scalar_one()
+    return None if seconds is None else float(seconds)
+
+
+async def record_dead_letter(tx: Tx, values: dict[str, Any]) -> None:
+    await tx.execute(insert(dead_letters).values(**values))

@@ -1,0 +1,43 @@
+"""Dispatches that were sent and have no outcome yet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import text, update
+
+from lowtide.model.base import ExecutionId
+
+from .database import Tx
+from .tables import dispatches
+
+__all__ = ["Overdue", "count_attempt", "overdue"]
+
+
+@dataclass(frozen=True, slots=True)
+class Overdue:
+    """``due``: it has waited long enough to be sent again even if nobody ever opened it."""
+
+    execution: ExecutionId
+    epoch: int
+    digest: str
+    due: bool
+
+
+# What is still in the outbox has not been given up by the sender. A dispatch is left alone for its first seconds.
+_OVERDUE = text("""
+    SELECT d.execution::text, d.epoch, d.digest, d.next_try <= clock_timestamp()
+    FROM dispatches d JOIN executions e ON e.id = d.execution AND e.epoch = d.epoch
+    WHERE d.sent_at < clock_timestamp() - interval '15 s' AND e.phase IN ('pending', 'running')
+      AND NOT EXISTS (SELECT FROM outbox o WHERE o.execution = d.execution AND o.kind = 'dispatch')
+    ORDER BY d.next_try LIMIT :most
+""")
+
+
+async def overdue(tx: Tx, most: int) -> list[Overdue]:
+    return [Overdue(*row) for row in await tx.execute(_OVERDUE, {"most": most})]
+
+
+async def count_attempt(tx: Tx, execution: str, epoch: int) -> None:
+    mine = (dispatches.c.execution == execution) & (dispatches.c.epoch == epoch)
+    await tx.execute(update(dispatches).where(mine).values(attempts=dispatches.c.attempts + 1))

@@ -1,0 +1,130 @@
+"""The tick: what is done once a minute, and asked for in between when a timer is due sooner."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Mapping
+from datetime import datetime
+from typing import Final
+
+from lowtide.errors import LowtideError
+from lowtide.runtime.chance import new_owner
+from lowtide.runtime.clock import Clock
+from lowtide.wire.cloudevents import CloudEvent
+from lowtide.wire.types import TICK
+
+from .background import Background
+from .incoming import match_leftovers
+from .listening import catch_up
+from .lost import find_lost
+from .nouns import millis
+from .ports import Broker, Ingest
+from .relay import Channel
+from .store import events
+from .store.outbox import Kind
+from .timekeeper import Timekeeper
+from .work import Desk
+
+__all__ = ["Tick", "TickRequests"]
+
+log = logging.getLogger("lowtide.orchestrate")
+
+_SOURCE: Final = "/lowtide/orchestrate"
+_LEFT_OVER: Final = 5.0
+_BATCH: Final = 500
+_LONGEST_PUBLISH: Final = 60.0
+
+
+class TickRequests:
+    """Publishes a tick where a timer is due before the next one, unless this process holds timers already."""
+
+    def __init__(self, broker: Broker, clock: Clock, keeper: Timekeeper, background: Background, period: float) -> None:
+        self._broker = broker
+        self._clock = clock
+        self._keeper = keeper
+        self._background = background
+        self._period = period
+        self._under_way = False
+        self._again = False
+
+    def needed(self, due: datetime) -> None:
+        """A timer that is due then was committed."""
+        if (millis(due) - self._clock.now()) / 1000 > self._period or self._keeper.nudge():
+            return
+        self.publish()
+
+    def publish(self) -> None:
+        """Many in a row become one; one more follows for those that came while it was on its way."""
+        if self._under_way:
+            self._again = True
+            return
+        self._under_way = True
+        self._background.spawn(self._publish(), "asking for a tick")
+
+    async def _publish(self) -> None:
+        try:
+            while True:
+                self._again = False
+                await self._send()
+                if not self._again:
+                    return
+        finally:
+            self._under_way = False
+
+    async def _send(self) -> None:
+        attributes: dict[str, str | int | bool] = {"specversion": "1.0", "source": _SOURCE, "type": TICK}
+        event = CloudEvent({**attributes, "id": f"{self._clock.now()}-{new_owner()}"})
+        pause = 0.5
+        for _ in range(8):  # for about a minute: then the next tick comes by itself
+            try:
+                async with asyncio.timeout(_LONGEST_PUBLISH):
+                    return await self._broker.send(event)
+            except TimeoutError:
+                return None  # a synchronous Broker answers when the tick was handled: it was taken
+            except LowtideError as error:
+                log.warning("the broker did not take a tick, again in %.1f s: %s", pause, error)
+            await self._clock.sleep(pause)
+            pause = min(2 * pause, 16.0)
+        return None
+
+
+class Tick:
+    """Handles ticks. They may overlap: whatever they do is claimed, or harmless when done twice."""
+
+    def __init__(self, desk: Desk, ingest: Ingest, keeper: Timekeeper, channels: Mapping[Kind, Channel]) -> None:
+        self._desk = desk
+        self._ingest = ingest
+        self._keeper = keeper
+        self._channels = channels
+
+    async def handle(self, longest: float) -> None:
+        """Return when nothing is due any more and no timer is held, or after ``longest`` seconds."""
+        for channel in self._channels.values():
+            channel.kick()
+        chores = {
+            "lost dispatches": find_lost(self._desk, self._ingest),
+            "events left over": match_leftovers(self._desk, _LEFT_OVER, _BATCH),
+            "listeners left behind": self._catch_up(),
+            "expired events": self._expire(),
+        }
+        held = self._keeper.hold(longest)
+        await asyncio.gather(held, *(self._chore(what, work) for what, work in chores.items()))
+        await asyncio.gather(*(channel.quiet(10.0) for channel in self._channels.values()))
+
+    async def _chore(self, what: str, work: Awaitable[object]) -> None:
+        """One chore that fails keeps no other from being done; the next tick tries again."""
+        try:
+            await work
+        except LowtideError as error:
+            log.warning("%s: %s", what, error)
+
+    async def _catch_up(self) -> None:
+        found = await self._desk.database.run(lambda tx: events.behind(tx, _LEFT_OVER, _BATCH))
+        for execution, command in found:
+            await self._desk.do(lambda work, e=execution, c=command: catch_up(work, e, c))  # type: ignore[misc]
+
+    async def _expire(self) -> None:
+        removed = _BATCH
+        while removed == _BATCH:
+            removed = await self._desk.database.run(lambda tx: events.expire(tx, _BATCH))

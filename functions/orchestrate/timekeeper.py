@@ -1,0 +1,155 @@
+"""Timers from zero: claimed by a committed update, held without a transaction, fired on time.
+
+A tick brings the process up and waits here while anything is held; whoever dies gives its timers back by the end of
+their claim, and the next tick takes them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import logging
+from typing import Final
+
+from lowtide.errors import LowtideError
+from lowtide.model.base import ExecutionId
+from lowtide.model.event import TimerFired
+from lowtide.runtime import chance
+from lowtide.runtime.clock import Clock
+from lowtide.wire.types import Wake
+
+from .background import Background
+from .cancelling import force
+from .nouns import millis
+from .store import executions, wakes
+from .waking import deliver, timer_key
+from .work import Desk, Work
+
+__all__ = ["Timekeeper", "fire"]
+
+log = logging.getLogger("lowtide.orchestrate")
+
+_RESCAN: Final = 1.0
+_GRACE: Final = 15.0
+_MOST: Final = 2000
+_AT_ONCE: Final = 6
+
+
+async def fire(work: Work, execution_id: str, key: str) -> float:
+    """Fire one timer if it is due by the database's clock; how many seconds it is too early."""
+    found = await executions.lock(work.tx, execution_id)
+    timer = await wakes.timer_due(work.tx, execution_id, key) if found else None
+    if not found or not timer:
+        return 0.0
+    (execution, now), (command, due) = found, timer
+    if due > now:
+        return (due - now).total_seconds()
+    await wakes.drop_timer(work.tx, execution_id, key)
+    if key == wakes.CANCEL:
+        await force(work, execution, now)
+    else:
+        event = TimerFired(at=millis(now), random=chance.uniform(), command=command)
+        await deliver(work, execution, Wake(key=timer_key(command), event=event), now)
+    return 0.0
+
+
+class Timekeeper:
+    """Holds timers while somebody waits in :meth:`hold`; one loop per process, however many ticks come."""
+
+    def __init__(self, desk: Desk, clock: Clock, background: Background) -> None:
+        self._desk = desk
+        self._clock = clock
+        self._background = background
+        self._heap: list[tuple[float, ExecutionId, str]] = []
+        self._firing = 0
+        self._waiting = 0
+        self._nudged = asyncio.Event()
+        self._loop: asyncio.Task[None] | None = None
+        self._slots = asyncio.Semaphore(_AT_ONCE)
+        self._stopping = False
+
+    def nudge(self) -> bool:
+        """A timer was registered: look again now. ``False`` where nothing is held here, so that a tick is needed."""
+        if self._loop is None or self._loop.done() or self._stopping:
+            return False
+        self._nudged.set()
+        return True
+
+    def stop(self) -> bool:
+        """Give everything back; whoever waits in :meth:`hold` returns soon. Whether anything was held."""
+        held, self._heap = self._heap, []
+        self._stopping = True
+        self._nudged.set()
+        if held:
+            self._background.spawn(self._give_back(held), "giving timers back")
+        return bool(held)
+
+    async def hold(self, longest: float) -> None:
+        """Claim what falls due soon and fire it on time; returns when nothing is held, or after ``longest`` seconds."""
+        if self._stopping:
+            return
+        self._waiting += 1
+        try:
+            if self._loop is None or self._loop.done():
+                self._loop = self._background.spawn(self._keep(), "keeping time")
+            self._nudged.set()
+            await asyncio.wait({self._loop}, timeout=longest)
+        finally:
+            self._waiting -= 1
+            self._nudged.set()
+
+    async def _keep(self) -> None:
+        try:
+            while not self._stopping and (self._waiting or self._firing):
+                self._nudged.clear()
+                await self._claim()
+                self._fire_due()
+                if not self._heap and not self._firing and not self._nudged.is_set():
+                    return
+                await self._sleep()
+        finally:
+            held, self._heap = self._heap, []
+            if held:
+                await self._give_back(held)
+
+    async def _claim(self) -> None:
+        horizon = self._desk.terms.tick_horizon
+        try:
+            found = await self._desk.database.run(lambda tx: wakes.claim_timers(tx, horizon, _GRACE, _MOST))
+        except LowtideError as error:
+            log.warning("no timers can be claimed: %s", error)
+            return
+        now = self._clock.monotonic()
+        for execution, key, seconds in found:
+            heapq.heappush(self._heap, (now + seconds, execution, key))
+        if len(found) == _MOST:
+            self._nudged.set()
+
+    def _fire_due(self) -> None:
+        while self._heap and self._heap[0][0] <= self._clock.monotonic():
+            _, execution, key = heapq.heappop(self._heap)
+            self._firing += 1
+            self._background.spawn(self._fire(execution, key), f"timer {key} of {execution}")
+
+    async def _fire(self, execution: ExecutionId, key: str) -> None:
+        """A timer that cannot be fired now stays in the store and is claimed again when its claim has run out."""
+        try:
+            async with self._slots:
+                early = await self._desk.do(lambda work: fire(work, execution, key))
+            if early > 0:
+                heapq.heappush(self._heap, (self._clock.monotonic() + early, execution, key))
+        finally:
+            self._firing -= 1
+            self._nudged.set()
+
+    async def _sleep(self) -> None:
+        due = self._heap[0][0] - self._clock.monotonic() if self._heap else _RESCAN
+        try:
+            async with asyncio.timeout(max(0.0, min(due, _RESCAN))):
+                await self._nudged.wait()
+        except TimeoutError:
+            return
+
+    async def _give_back(self, held: list[tuple[float, ExecutionId, str]]) -> None:
+        rows = [(execution, key) for _, execution, key in held]
+        await self._desk.database.run(lambda tx: wakes.give_back_timers(tx, rows))

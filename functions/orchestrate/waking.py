@@ -1,0 +1,123 @@
+"""Wakes: into the inbox under the execution's lock, and in the same transaction the one rule.
+
+Every function here expects the execution's row locked, or locks it. A child is locked before its parent, never the
+other way round: what a parent wants of its children goes through the outbox.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from lowtide.model.base import JSON
+from lowtide.model.error import Error, standard_error
+from lowtide.model.event import CancelAsked, ChildEnded
+from lowtide.runtime import chance
+from lowtide.wire import json
+from lowtide.wire.types import Wake
+
+from . import dispatching
+from .changing import change
+from .nouns import Commands, Execution, Signal, millis
+from .rule import Cancel, Go, Stay, decide
+from .store import events, executions, outbox, wakes
+from .store.keys import short
+from .work import Work
+
+__all__ = ["cancel_children", "cancel_wake", "child_key", "deliver", "end", "settle", "timer_key"]
+
+
+def timer_key(command: str) -> str:
+    return f"timer:{short(command)}"
+
+
+def child_key(command: str) -> str:
+    return f"child:{short(command)}"
+
+
+def cancel_wake(reason: str, now: datetime) -> Wake:
+    return Wake(key=wakes.CANCEL, event=CancelAsked(at=millis(now), random=chance.uniform(), reason=reason))
+
+
+async def deliver(work: Work, execution: Execution, wake: Wake, now: datetime) -> None:
+    """Put a wake into the inbox of a locked execution, and let what follows follow."""
+    if execution.ended or not await wakes.insert_wake(work.tx, execution.id, wake, now):
+        return
+    if execution.phase == "waiting":
+        await settle(work, execution, execution.commands, now)
+    elif execution.phase == "running":
+        work.after.signals.append(Signal(execution.id, execution.epoch, wake))
+
+
+async def settle(
+    work: Work, execution: Execution, commands: Commands, now: datetime, *, resume_now: bool = False
+) -> Execution:
+    """The one rule, on a locked execution that is waiting."""
+    decision = decide(commands, await wakes.wakes_of(work.tx, execution.id), resume_now=resume_now)
+    match decision:
+        case Stay():
+            return execution
+        case Go(wakes=found):
+            await dispatching.write(work, execution, execution.epoch + 1, tuple(found), now)
+            return await change(work, execution, phase="running", epoch=execution.epoch + 1)
+        case Cancel(reason=reason):
+            return await end(work, execution, now, "cancelled", reason=reason)
+
+
+async def end(
+    work: Work,
+    execution: Execution,
+    now: datetime,
+    status: str,
+    *,
+    output: JSON = None,
+    error: Error | None = None,
+    reason: str | None = None,
+) -> Execution:
+    """Give a locked execution its outcome: nothing wakes it any more, its parent learns of it, its children end."""
+    tx = work.tx
+    await wakes.drop_all(tx, execution.id)
+    await outbox.drop_dispatch(tx, execution.id)
+    await executions.drop_dispatches(tx, execution.id)
+    await events.unsubscribe(tx, execution.id)
+    await events.release(tx, execution.id)
+    await cancel_children(work, execution, ())
+    ended = await change(
+        work,
+        execution,
+        phase=status,
+        started_at=execution.started_at or now,
+        ended_at=now,
+        output=json.encode(output) if status == "completed" else None,
+        error=json.encode(error.as_json()) if error else None,
+        reason=reason,
+        state=None,
+        waiting=None,
+    )
+    work.after.ended.append(execution.id)
+    if execution.parent and execution.parent_command:
+        await _tell_parent(work, ended, output, error, now)
+    return ended
+
+
+async def _tell_parent(work: Work, child: Execution, output: JSON, error: Error | None, now: datetime) -> None:
+    found = await executions.lock(work.tx, str(child.parent))
+    if found is None:
+        return
+    if child.phase == "cancelled":
+        detail = f"execution {child.id} of workflow {child.workflow} was cancelled: {child.reason or 'no reason given'}"
+        error = standard_error("runtime", detail)
+    command = str(child.parent_command)
+    event = ChildEnded(
+        at=millis(now), random=chance.uniform(), command=command, execution=child.id, output=output, error=error
+    )
+    await deliver(work, found[0], Wake(key=child_key(command), event=event), now)
+
+
+async def cancel_children(work: Work, execution: Execution, wanted: Sequence[str]) -> None:
+    """Ask for a cancel of every living child whose command is not among ``wanted``."""
+    for child, command in await executions.children_alive(work.tx, execution.id):
+        if command not in wanted:
+            body = json.encode({"reason": f"its parent {execution.id} no longer waits for it"})
+            await outbox.add(work.tx, "cancel", child, body=body)
+            work.after.cancels = True

@@ -1,0 +1,118 @@
+"""One transaction of orchestrate's, and what must follow its commit.
+
+Flows take a :class:`Work`, change the store through it and note what follows; :class:`Desk` runs them, commits, and
+then hands the note on. Whatever is noted is also in the database (outbox, timers, flags), so that nothing is lost when
+the process dies in between: the next tick finds it.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, TypeVar
+
+from lowtide.engine import Host
+from lowtide.model.base import ExecutionId
+
+from .nouns import Signal
+from .store import workflows
+from .store.database import Database, Tx
+
+__all__ = ["Aftermath", "Desk", "Plans", "Terms", "Work"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """How long things take and how many there may be. Seconds."""
+
+    key: bytes
+    budget: float = 240.0
+    short_wait: float = 5.0
+    token_lifetime: float = 3600.0
+    tick_horizon: float = 90.0
+    tick_period: float = 60.0
+    lost_after: float = 120.0
+    lost_attempts: int = 8
+    max_outstanding: int = 1000
+    keep_events: float = 86_400.0
+    cancel_grace: float = 10.0
+
+
+@dataclass(slots=True)
+class Aftermath:
+    """What follows a commit.
+
+    ``publish`` and ``report``: there is something new in the outbox for the Broker, for ingest. ``due``: the earliest
+    timer that was registered. ``listeners``: subscriptions (execution, command) that have not seen kept events yet.
+    ``ended``: executions whose outcome somebody may be waiting for.
+    """
+
+    publish: bool = False
+    report: bool = False
+    cancels: bool = False
+    due: datetime | None = None
+    signals: list[Signal] = field(default_factory=list)
+    listeners: list[tuple[ExecutionId, str]] = field(default_factory=list)
+    ended: list[ExecutionId] = field(default_factory=list)
+
+    def timer(self, due: datetime) -> None:
+        if self.due is None or due < self.due:
+            self.due = due
+
+
+class Plans:
+    """Plans of workflow versions as JSON, read once: a version never changes."""
+
+    def __init__(self, most: int = 256) -> None:
+        self._most: Final = most
+        self._plans: OrderedDict[int, bytes] = OrderedDict()
+
+    async def get(self, tx: Tx, workflow_version: int) -> bytes:
+        plan = self._plans.get(workflow_version)
+        if plan is None:
+            plan = await workflows.plan_of(tx, workflow_version)
+            self._plans[workflow_version] = plan
+            if len(self._plans) > self._most:
+                self._plans.popitem(last=False)
+        self._plans.move_to_end(workflow_version)
+        return plan
+
+
+@dataclass(slots=True)
+class Work:
+    """A transaction under way."""
+
+    tx: Tx
+    terms: Terms
+    plans: Plans
+    host: Host
+    after: Aftermath = field(default_factory=Aftermath)
+
+
+class Desk:
+    """Where work is done: the store, the terms, and who is told afterwards."""
+
+    def __init__(self, database: Database, terms: Terms, host: Host) -> None:
+        self.database = database
+        self.terms = terms
+        self.host = host
+        self.afterwards: Callable[[Aftermath], None] = lambda _: None
+        self._plans = Plans()
+
+    async def do(self, flow: Callable[[Work], Awaitable[T]]) -> T:
+        """What ``flow`` returns, after the commit. It may be called again where two transactions crossed.
+
+        Raises :class:`lowtide.errors.Unavailable` where the store cannot be reached.
+        """
+
+        async def attempt(tx: Tx) -> tuple[T, Aftermath]:
+            work = Work(tx, self.terms, self._plans, self.host)
+            return await flow(work), work.after
+
+        result, after = await self.database.run(attempt)
+        self.afterwards(after)
+        return result
