@@ -12,7 +12,7 @@ import psycopg
 def _run(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("LOWTIDE_")}
     return subprocess.run(
-        [sys.executable, "-m", "analytics_api", *arguments],
+        [sys.executable, "-m", *arguments],
         env=environment | settings,
         capture_output=True,
         text=True,
@@ -21,8 +21,8 @@ def _run(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_migrate_makes_the_tables_and_exits_also_the_second_time(fresh_database: str) -> None:
-    for _ in range(2):
-        done = _run("migrate", LOWTIDE_ANALYTICS_URL=fresh_database)
+    for command in (("analytics_api", "migrate"), ("analytics_api.migrate",)):
+        done = _run(*command, LOWTIDE_ANALYTICS_URL=fresh_database)
         assert done.returncode == 0, done.stderr
     with psycopg.connect(fresh_database) as connection:
         assert connection.execute("SELECT count(*) FROM executions").fetchone() == (0,)
@@ -30,10 +30,10 @@ def test_migrate_makes_the_tables_and_exits_also_the_second_time(fresh_database:
 
 def test_what_is_wrong_is_one_line_and_exit_code_2() -> None:
     for arguments, settings, said in (
-        ((), {}, "LOWTIDE_ANALYTICS_URL is not set"),
-        (("migrate",), {}, "LOWTIDE_ANALYTICS_URL is not set"),
-        ((), {"LOWTIDE_ANALYTICS_URL": "mysql://root@db/x"}, "only postgresql:// is known"),
-        (("migarte",), {}, "unknown arguments 'migarte'"),
+        (("analytics_api",), {}, "LOWTIDE_ANALYTICS_URL is not set"),
+        (("analytics_api.migrate",), {}, "LOWTIDE_ANALYTICS_URL is not set"),
+        (("analytics_api",), {"LOWTIDE_ANALYTICS_URL": "mysql://root@db/x"}, "only postgresql:// is known"),
+        (("analytics_api", "migarte"), {}, "unknown arguments 'migarte'"),
     ):
         done = _run(*arguments, **settings)
         assert (done.returncode, done.stderr.count("\n")) == (2, 1)
@@ -41,6 +41,6 @@ def test_what_is_wrong_is_one_line_and_exit_code_2() -> None:
 
 
 def test_a_migration_without_its_database_fails_with_exit_code_1() -> None:
-    done = _run("migrate", LOWTIDE_ANALYTICS_URL="postgresql://nobody@127.0.0.1:1/nothing")
+    done = _run("analytics_api", "migrate", LOWTIDE_ANALYTICS_URL="postgresql://nobody@127.0.0.1:1/nothing")
     assert done.returncode == 1
     assert done.stderr.startswith("the analytics store cannot be migrated:")
