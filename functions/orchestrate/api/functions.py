@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request, Response
 
 from lowtide.errors import InvalidEvent, TooLarge
 from lowtide.wire.cloudevents import CloudEvent, read, read_all
-from lowtide.wire.triggers import DEAD_LETTER_PATH
+from lowtide.wire.triggers import DEAD_LETTER_PATH, TICK_PATH
 from lowtide.wire.types import ALERT_FIRED, ALERT_RESOLVED, DISPATCH, OUTCOMES, REGISTERED, TICK
 
 from ..deadletters import take_dead_letter
@@ -45,14 +45,24 @@ def routes(service: Service) -> APIRouter:
         await take_dead_letter(service.desk, service.ingest, event)
         return Response(status_code=202)
 
+    @router.post(TICK_PATH, status_code=202)
+    async def ticks() -> Response:
+        """The tick of a PingSource, whatever it carries; answered when no timer is held any more."""
+        await _tick(service)
+        return Response(status_code=202)
+
     return router
+
+
+async def _tick(service: Service) -> None:
+    await service.tick.handle(service.desk.terms.tick_horizon + _TICK_MARGIN)
 
 
 async def _handle(service: Service, event: CloudEvent) -> None:
     if event.type in (*OUTCOMES, REGISTERED):
         await take(service.desk, event)
     elif event.type == TICK:
-        await service.tick.handle(service.desk.terms.tick_horizon + _TICK_MARGIN)
+        await _tick(service)
     elif event.type == DISPATCH:
         return  # a Trigger without a filter: dispatches are for execute
     elif event.type.startswith("dev.lowtide.") and event.type not in _OUR_OWN:

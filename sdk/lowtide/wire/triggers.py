@@ -9,10 +9,14 @@ from typing import Any, Final, Literal, NamedTuple
 
 from lowtide.wire.types import ALERT_FIRED, ALERT_RESOLVED, DISPATCH, OUTCOMES, REGISTERED, TICK
 
-__all__ = ["DEAD_LETTER_PATH", "TRIGGERS", "TriggerSpec"]
+__all__ = ["DEAD_LETTER_PATH", "TICK_PATH", "TRIGGERS", "TriggerSpec"]
 
 DEAD_LETTER_PATH: Final = "/dead-letters"
 """Where orchestrate takes events that could not be delivered."""
+
+TICK_PATH: Final = "/ticks"
+"""Where orchestrate takes the minute's tick of a PingSource: its events have one fixed type, so no Trigger filter for
+:data:`lowtide.wire.types.TICK` would see them, and the tick that mends what a broken Broker lost must not need it."""
 
 
 class TriggerSpec(NamedTuple):
