@@ -8,9 +8,9 @@ import signal
 import sys
 
 from lowtide.errors import LowtideError
+from lowtide.runtime.logs import log_as_json
 from lowtide.settings import IngestSettings
 
-from lowtide.runtime.logs import log_as_json
 from .server import serve
 
 log = logging.getLogger("lowtide.ingest")

@@ -42,7 +42,6 @@ _OPTIONS: Final = [
     ("grpc.keepalive_time_ms", 10_000),
     ("grpc.keepalive_timeout_ms", 5_000),
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 1_000),
-    ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.so_reuseport", 0),
 ]
 
@@ -70,8 +69,14 @@ async def serve(settings: IngestSettings) -> AsyncIterator[int]:
     port = _bind(server, settings.host, settings.port)
     background = [
         asyncio.create_task(work)
-        for work in (to.committer.run(), to.projector.run(), to.signals.run(), _tidy(journal, to.signals))
+        for work in (
+            to.committer.run(),
+            to.projector.run(),
+            to.signals.run(),
+            _tidy(journal, to.signals),
+        )
     ]
+    warming = [asyncio.create_task(_warm(database)) for database in (journal, commits)]
     for task in background:
         task.add_done_callback(_report)
     await server.start()
@@ -82,9 +87,9 @@ async def serve(settings: IngestSettings) -> AsyncIterator[int]:
         await probes.enter_graceful_shutdown()
         await _drain(service, to, settings.shutdown_grace)
         await server.stop(grace=1.0)
-        for task in background:
+        for task in (*background, *warming):
             task.cancel()
-        await asyncio.gather(*background, return_exceptions=True)
+        await asyncio.gather(*background, *warming, return_exceptions=True)
         for database in (journal, commits, analytics):
             await database.close()
 
@@ -105,6 +110,18 @@ async def _drain(service: IngestService, to: Journalist, grace: float) -> None:
             await to.projector.drained()
     except TimeoutError:
         log.warning("not everything was written within the grace", extra={"grace": grace})
+
+
+async def _warm(database: Database) -> None:
+    """Connect before the first call needs it, and say at once if that is not possible."""
+
+    async def nothing(connection: Connection) -> None:
+        await connection.execute("SELECT 1")
+
+    try:
+        await database.transaction(nothing)
+    except Unavailable as error:
+        log.warning("not ready yet", extra={"reason": str(error)})
 
 
 async def _tidy(database: Database, signals: Signals) -> None:
