@@ -26,7 +26,10 @@ _LOOK: Final = 0.25
 def serve(options: Options, modules: Mapping[Name, str] | None = None) -> int:
     """Until SIGINT or SIGTERM; returns the exit code. Takes and raises what :class:`Platform` does."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    return asyncio.run(_serve(options, modules, Console(highlight=False)))
+    try:
+        return asyncio.run(_serve(options, modules, Console(highlight=False)))
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # all has ended: an impatient Ctrl-C is no error now
 
 
 async def _serve(options: Options, modules: Mapping[Name, str] | None, console: Console) -> int:

@@ -138,6 +138,7 @@ class Pool:
         await asyncio.gather(*self._lives, return_exceptions=True)
 
     def kill(self) -> None:
+        self._closed = True
         for instance in self.instances:
             if instance.child is not None:
                 instance.child.kill()

@@ -25,7 +25,7 @@ import psycopg
 from lowtide.errors import Misconfigured
 
 from .datadir import DataDirectory
-from .processes import Child, start
+from .processes import Child, start, until_gone
 from .refusals import DatabaseUnreachable, DataDirectoryBroken
 
 __all__ = ["Postgres"]
@@ -134,11 +134,9 @@ class Postgres:
             process = psutil.Process(int(file.read_text().split("\n", 1)[0]))
             if process.name() == "postgres" and str(self._data) in process.cmdline():
                 process.send_signal(signal.SIGINT)
-                try:
-                    process.wait(20)
-                except psutil.TimeoutExpired:
+                if not until_gone(process, 20.0):
                     process.send_signal(signal.SIGQUIT)
-                    process.wait(10)
+                    until_gone(process, 10.0)
         file.unlink(missing_ok=True)
 
     def _socket_folder(self) -> Path:

@@ -21,9 +21,10 @@ import psutil
 
 from .logs import LogFile
 
-__all__ = ["Child", "Ledger", "start"]
+__all__ = ["Child", "Ledger", "start", "until_gone"]
 
 _SAME_START = 1.0  # seconds that two readings of one process's start may differ
+_POLL = 0.05
 
 
 class Ledger:
@@ -49,7 +50,7 @@ class Ledger:
                 process = psutil.Process(int(file.name))
                 if abs(process.create_time() - float(file.read_text())) < _SAME_START:
                     kill_group(process.pid)
-                    process.wait(10)
+                    until_gone(process, 10.0)
                     ended.append(process.pid)
             file.unlink(missing_ok=True)
         return ended
@@ -130,6 +131,21 @@ async def start(
     if ledger is not None:
         ledger.add(process.pid)
     return Child(process, log, since, ledger)
+
+
+def until_gone(process: psutil.Process, timeout: float) -> bool:
+    """Wait for the end of a process that is not our child; one that nobody has reaped yet has ended too."""
+    for _ in range(int(timeout / _POLL)):
+        try:
+            if process.status() == psutil.STATUS_ZOMBIE:
+                return True
+            process.wait(_POLL)
+        except psutil.TimeoutExpired:
+            continue
+        except psutil.NoSuchProcess:
+            pass
+        return True
+    return False
 
 
 def kill_group(pid: int) -> None:

@@ -56,6 +56,8 @@ class Resident:
             await self._child.stop(grace)
 
     def kill(self) -> None:
+        if self._keeping is not None:
+            self._keeping.cancel()
         if self._child is not None:
             self._child.kill()
 

@@ -114,7 +114,8 @@ class _End(asyncio.Protocol):
     def __init__(self, meter: _Meter | None = None) -> None:
         self.transport: asyncio.Transport
         self.meter = meter
-        self.peer: asyncio.Transport | None = None
+        self.peer: _End | None = None
+        self.ended = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
@@ -123,24 +124,27 @@ class _End(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self.peer is not None and self.meter is not None:  # always, while reading is not paused
             self.meter.heard()
-            self.peer.write(data)
+            self.peer.transport.write(data)
 
     def pause_writing(self) -> None:
         if self.peer is not None:
-            self.peer.pause_reading()
+            self.peer.transport.pause_reading()
 
     def resume_writing(self) -> None:
-        if self.peer is not None and not self.peer.is_closing():
-            self.peer.resume_reading()
+        if self.peer is not None and not self.peer.transport.is_closing():
+            self.peer.transport.resume_reading()
 
     def eof_received(self) -> bool:
-        if self.peer is not None and self.peer.can_write_eof():
-            self.peer.write_eof()
-        return True  # the other direction stays open until it ends too
+        """The other direction stays open until it ends too."""
+        self.ended = True
+        if self.peer is None or self.peer.ended:
+            return False
+        self.peer.transport.write_eof()
+        return True
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self.peer is not None:
-            self.peer.close()
+            self.peer.transport.close()
             self.peer = None
         if self.meter is not None:
             self.meter.close()
@@ -158,7 +162,7 @@ class _Front(_End):
         self._splice.accepted(self)
 
     def join(self, back: _End, meter: _Meter) -> None:
-        self.meter, self.peer, back.peer = meter, back.transport, self.transport
+        self.meter, self.peer, back.peer = meter, back, self
         if self.transport.is_closing() or back.transport.is_closing():
             self.transport.abort()
             back.transport.abort()

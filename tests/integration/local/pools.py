@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, Final
 
+import psutil
 from aiohttp import ClientSession, web
 
 from lowtide.local.activator import Activator, http_probe
@@ -39,6 +40,23 @@ async def eventually(probe: Callable[[], Any], within: float = 15.0) -> Any:
             return found
         assert time.monotonic() < deadline, f"not within {within} s"
         await asyncio.sleep(0.02)
+
+
+def soon(probe: Callable[[], Any], within: float = 15.0) -> Any:
+    """:func:`eventually` for tests that wait by themselves."""
+    deadline = time.monotonic() + within
+    while not (found := probe()):
+        assert time.monotonic() < deadline, f"not within {within} s"
+        time.sleep(0.02)
+    return found
+
+
+def alive(pid: int) -> bool:
+    """Whether the process runs; one that has ended and was not reaped does not."""
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 class Notes:

@@ -43,7 +43,7 @@ async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
 
 async def answer(scope: dict[str, Any], body: bytes) -> tuple[int, list[tuple[bytes, bytes]], list[bytes]]:
     plain = [(b"content-type", b"text/plain")]
-    match scope["path"]:
+    match scope["path"].removeprefix("/v1"):
         case "/readyz":
             return 200, plain, [b"ok"]
         case "/pid":
