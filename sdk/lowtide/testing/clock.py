@@ -16,13 +16,15 @@ class VirtualClock:
     """Implements the clock port. Whoever sleeps is woken in the order of due times, without waiting.
 
     With ``runs=True`` it jumps to the next due time as soon as the event loop has nothing else to do, and stands still
-    while real work is under way (:meth:`working`). With ``runs=False`` only :meth:`advance` moves it.
+    while real work is under way (:meth:`working`); ``waits=False`` is for effects that sleep on this clock themselves.
+    With ``runs=False`` only :meth:`advance` moves it.
     """
 
-    def __init__(self, start: int = 1_767_225_600_000, *, runs: bool = True) -> None:
+    def __init__(self, start: int = 1_767_225_600_000, *, runs: bool = True, waits: bool = True) -> None:
         self._now = float(start)
         self._start = float(start)
         self._runs = runs
+        self._waits = waits
         self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
         self._count = 0
         self._working = 0
@@ -64,7 +66,7 @@ class VirtualClock:
     async def _move(self) -> None:
         while self._sleepers:
             await _settle()
-            if self._working:
+            if self._working and self._waits:
                 await asyncio.sleep(0.001)
             elif self._sleepers:
                 self._wake_next()
