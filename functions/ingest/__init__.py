@@ -7,10 +7,12 @@
 ``opening``    Open: who gets a lease, and with which tail
 ``committing`` group commit: gathers batches while the previous ones commit
 ``appending``  the transaction of one group
+``work``       what a batch asks of the journal, checked at the border
 ``owners``     liveness of processes
 ``signalling`` wakes for running owners, between replicas by NOTIFY
 ``payloads``   the claim check
 ``projecting`` history, logs, metrics, usage and changes into the analytics store
+``rows``       reports as rows, one shape per kind
 ``database``   a few connections that fail at once and recover by themselves
 ``migrate``    the journal store's migrations (``migrations/``)
 """

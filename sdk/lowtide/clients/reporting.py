@@ -121,6 +121,11 @@ class Reporter:
                     await self._pause()  # it was ended at once: whoever ends them may be about to go
             except (grpc.aio.AioRpcError, asyncio.InvalidStateError, grpc.aio.UsageError, _StreamLost) as error:
                 await self._failed(error)
+            except Exception as error:
+                # A mistake of ours or of a library: whoever waits for an acknowledgement must hear of it.
+                log.exception("the stream to ingest failed in an unknown way")
+                self._give_up(Unavailable(f"the journal could not be reached: {_reason(error)}"))
+                await self._pause()
 
     async def _failed(self, error: Exception) -> None:
         now = self._clock.monotonic()
