@@ -60,7 +60,7 @@ def send(
 def _described(
     event_type: str, source: str, data: str | None, subject: str | None, event_id: str | None, extensions: list[str]
 ) -> dict[str, JSON]:
-    from lowtide.model.timeline import iso
+    from lowtide.model.base import iso
     from lowtide.runtime.chance import new_execution_id
     from lowtide.runtime.clock import SystemClock
 

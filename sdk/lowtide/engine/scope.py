@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Final, Literal
 
 from lowtide.engine.run import Place, Run
-from lowtide.model.base import JSON, Millis
+from lowtide.model.base import JSON, Millis, iso
 from lowtide.model.state import TaskFrame
 
-__all__ = ["Scope", "Stage", "describe_time", "iso"]
+__all__ = ["Scope", "Stage", "describe_time"]
 
 Stage = Literal["workflow.input", "workflow.output", "before", "body", "output", "export"]
 
@@ -97,12 +96,6 @@ class Scope:
         if self._stage in {"output", "export"}:
             descriptor["output"] = self._raw_output
         return descriptor
-
-
-def iso(moment: Millis) -> str:
-    """RFC 3339 text in UTC with milliseconds."""
-    text = datetime.fromtimestamp(moment / 1000, UTC).isoformat(timespec="milliseconds")
-    return text.replace("+00:00", "Z")
 
 
 def describe_time(moment: Millis) -> JSON:

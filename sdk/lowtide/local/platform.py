@@ -17,7 +17,7 @@ from typing import Final, Self
 
 from aiohttp import ClientSession, web
 
-from lowtide.model.base import JSON, Millis
+from lowtide.model.base import JSON, Millis, iso
 from lowtide.runtime.clock import Clock, SystemClock
 from lowtide.settings import whole_environment
 
@@ -110,7 +110,7 @@ class Platform:
         parts = self._running
         return {
             "ready": self._since is not None,
-            "since": None if self._since is None else status.time_text(self._since),
+            "since": None if self._since is None else iso(self._since),
             "addresses": {"http": parts.addresses.gateway, "grpc": parts.addresses.ingest},
             "services": {name: status.of_pool(pool) for name, pool in parts.pools.items()},
             "broker": await status.of_broker(parts.broker, parts.addresses.broker, parts.session),

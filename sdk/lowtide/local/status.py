@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 
 from aiohttp import ClientError, ClientSession, ClientTimeout
 
-from lowtide.model.base import JSON, Millis
+from lowtide.model.base import JSON, iso
 from lowtide.wire import json
 
 from .pool import Instance, Pool
 from .resident import Resident
 
-__all__ = ["of_broker", "of_pool", "time_text"]
+__all__ = ["of_broker", "of_pool"]
 
 _TIMEOUT = ClientTimeout(total=2.0)
 
@@ -26,7 +25,7 @@ def of_pool(pool: Pool) -> dict[str, JSON]:
         "waiting": pool.waiting,
         "coldStarts": pool.cold_starts,
         "crashes": pool.crashes,
-        "zeroSince": None if pool.zero_since is None else time_text(pool.zero_since),
+        "zeroSince": None if pool.zero_since is None else iso(pool.zero_since),
     }
 
 
@@ -36,7 +35,7 @@ def _of_instance(instance: Instance) -> dict[str, JSON]:
         "port": instance.port,
         "state": instance.state,
         "inFlight": instance.in_flight,
-        "since": time_text(instance.since),
+        "since": iso(instance.since),
     }
 
 
@@ -49,8 +48,3 @@ async def of_broker(resident: Resident, url: str, session: ClientSession) -> dic
     except (ClientError, OSError, TimeoutError):
         pass  # it is being started again
     return {"pid": resident.pid, "restarts": resident.restarts, **counters}
-
-
-def time_text(millis: Millis) -> str:
-    """ISO 8601, UTC, milliseconds."""
-    return datetime.fromtimestamp(millis / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

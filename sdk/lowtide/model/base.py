@@ -1,10 +1,11 @@
 """Shared building blocks of the nouns."""
 
+from datetime import UTC, datetime
 from typing import Any, NewType, TypeAlias
 
 import msgspec
 
-__all__ = ["JSON", "ExecutionId", "Millis", "Noun"]
+__all__ = ["JSON", "ExecutionId", "Millis", "Noun", "iso"]
 
 Millis = NewType("Millis", int)
 """A moment: milliseconds since 1970-01-01T00:00:00Z; or, where the name says so, a duration in milliseconds."""
@@ -21,3 +22,9 @@ Treated as immutable everywhere: values are shared between frames, never changed
 
 class Noun(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel", forbid_unknown_fields=False):
     """An immutable noun whose JSON form has camelCase keys and leaves defaults out."""
+
+
+def iso(moment: Millis) -> str:
+    """A moment as ISO 8601 text in UTC with milliseconds: ``2026-11-23T12:00:00.000Z``."""
+    text = datetime.fromtimestamp(moment / 1000, UTC).isoformat(timespec="milliseconds")
+    return text.removesuffix("+00:00") + "Z"

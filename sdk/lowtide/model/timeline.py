@@ -7,14 +7,13 @@ and anyone who holds facts show the same rows.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from typing import Final
 
-from lowtide.model.base import JSON, Millis, Noun
+from lowtide.model.base import JSON, Millis, Noun, iso
 from lowtide.model.error import Error
 from lowtide.model.fact import Fact, TaskStatus
 
-__all__ = ["TaskRow", "fold", "iso"]
+__all__ = ["TaskRow", "fold"]
 
 _ENDED: Final[frozenset[TaskStatus]] = frozenset({"skipped", "cancelled", "faulted", "completed"})
 
@@ -66,9 +65,3 @@ def _row(changes: list[Fact]) -> TaskRow:
         ended=last.at if last.status in _ENDED else None,
         error=errors[-1] if errors else None,
     )
-
-
-def iso(moment: Millis) -> str:
-    """``2026-11-23T12:00:00.000Z``"""
-    text = datetime.fromtimestamp(moment / 1000, UTC).isoformat(timespec="milliseconds")
-    return text.removesuffix("+00:00") + "Z"

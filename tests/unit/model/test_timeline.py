@@ -2,10 +2,10 @@
 
 import itertools
 
-from lowtide.model.base import Millis
+from lowtide.model.base import Millis, iso
 from lowtide.model.error import Error, standard_error
 from lowtide.model.fact import Fact, TaskStatus
-from lowtide.model.timeline import fold, iso
+from lowtide.model.timeline import fold
 
 _CALL = "/do/0/call@1"
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 from lowtide.engine.flow import body_scope
 from lowtide.engine.render import render
 from lowtide.engine.run import PENDING, Done, Place, Result, Run, frame_id
-from lowtide.engine.scope import iso
 from lowtide.errors import TaskFailed
-from lowtide.model.base import JSON
+from lowtide.model.base import JSON, iso
 from lowtide.model.command import Publish
 from lowtide.model.error import standard_error
 from lowtide.model.event import EffectFailed
