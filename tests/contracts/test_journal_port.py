@@ -220,6 +220,17 @@ async def test_an_append_without_a_lease_is_fenced(installation: Installation) -
         await installation.process().append(execution(), 1, [entry(1)])
 
 
+async def test_an_append_of_nothing_asks_whether_the_lease_lives(installation: Installation) -> None:
+    first, second, one = installation.process(), installation.process(), execution()
+    await first.open(one, 1, _DIGEST, 0)
+    await first.append(one, 1, [])
+    assert first.holds(one, 1)
+    await second.open(one, 2, _DIGEST, 0)
+    with pytest.raises(Fenced):
+        await first.append(one, 1, [])
+    assert not first.holds(one, 1)
+
+
 async def test_a_record_that_does_not_follow_is_refused(installation: Installation) -> None:
     journal, one = installation.process(), execution()
     await journal.open(one, 1, _DIGEST, 0)

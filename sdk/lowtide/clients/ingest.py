@@ -117,12 +117,12 @@ class IngestClient:
     async def append(
         self, execution: ExecutionId, epoch: int, entries: list[tuple[int, Entry]], closing: Closing | None = None
     ) -> None:
+        """As the port says. Without entries and closing it asks whether the lease is still ours, and waits for the
+        answer; after it :meth:`holds` is true again where a pause in the connection had made it false."""
         key = (execution, epoch)
         if key not in self._trust.open:
             known = self._reasons.get(key)
             raise known if known is not None else Fenced(f"execution {execution}, epoch {epoch} is not open here")
-        if not entries and closing is None:
-            return
         await self._send(key, protobuf.append_of(execution, epoch, entries, closing))
         if closing is not None:
             self._forget(key)

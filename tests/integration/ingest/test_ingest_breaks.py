@@ -123,6 +123,22 @@ async def test_a_client_that_hears_nothing_stops_believing_in_its_leases(
                 assert not client.holds(one, 1)
 
 
+async def test_after_a_pause_an_owner_asks_and_believes_in_its_lease_again(
+    ingest_stores: Stores, run_ingest: RunIngest
+) -> None:
+    port = free_port()
+    process = run_ingest(ingest_stores, port=port)
+    async with client_of(f"127.0.0.1:{port}", window=0.5) as client:
+        await client.open(one := execution(), 1, "digest", 0)
+        process.kill()
+        async for attempt in eventually():
+            with attempt:
+                assert not client.holds(one, 1)
+        run_ingest(ingest_stores, port=port)
+        await client.append(one, 1, [])
+        assert client.holds(one, 1)
+
+
 async def test_sigterm_drains_and_a_second_replica_takes_the_writers_over(
     ingest_stores: Stores, run_ingest: RunIngest
 ) -> None:
