@@ -154,7 +154,9 @@ class _Composer:
         done = self._stack.pop()
         if done.node.weight > MAX_WEIGHT:
             raise BadText(
-                done.node.mark, "the aliases expand to too many values", f"keep the document below {MAX_WEIGHT:,}"
+                done.node.mark,
+                "the document holds too many values, counting what its aliases repeat",
+                f"keep it below {MAX_WEIGHT:,}",
             )
         if done.node.height + len(self._stack) > MAX_DEPTH:
             raise BadText(done.node.mark, "the aliases nest too deeply", f"nest at most {MAX_DEPTH} levels")

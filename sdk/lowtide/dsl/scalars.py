@@ -43,13 +43,9 @@ def resolve(text: str) -> JSON:
     if text[0] not in _MAYBE_NUMBER:
         return text
     if _INTEGER.fullmatch(text):
-        if len(text) > _LONGEST_INTEGER:
-            raise ValueError("the number has more than 1,000 digits")
-        return int(text)
-    if _OCTAL.fullmatch(text):
-        return int(text, 0)
-    if _HEXADECIMAL.fullmatch(text):
-        return int(text, 0)
+        return _integer(text, 10)
+    if _OCTAL.fullmatch(text) or _HEXADECIMAL.fullmatch(text):
+        return _integer(text, 0)
     if _FLOAT.fullmatch(text):
         number = float(text)
         if math.isinf(number):
@@ -58,6 +54,12 @@ def resolve(text: str) -> JSON:
     if _NOT_A_NUMBER.fullmatch(text):
         raise ValueError(f"JSON has no {text}")
     return text
+
+
+def _integer(text: str, base: int) -> int:
+    if len(text) > _LONGEST_INTEGER:
+        raise ValueError("the number has more than 1,000 digits")
+    return int(text, base)
 
 
 def resolve_tagged(tag: str, text: str) -> JSON:

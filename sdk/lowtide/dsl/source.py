@@ -73,13 +73,13 @@ class Source:
         return line, column + quote + offset
 
     def _locate_literal(self, line: int, value: str, offset: int) -> Mark:
-        row = value.count("\n", 0, offset)
         start = value.rfind("\n", 0, offset) + 1
-        content = value[start:].split("\n", 1)[0]
-        number = line + 1 + row
+        end = value.find("\n", offset)
+        length = (len(value) if end < 0 else end) - start
+        number = line + 1 + value.count("\n", 0, offset)
         if number > len(self.lines):
             return line, 1
-        indent = len(self.lines[number - 1]) - len(content) if content else 0
+        indent = len(self.lines[number - 1]) - length if length else 0
         return number, max(indent, 0) + offset - start + 1
 
 

@@ -12,7 +12,7 @@ from lowtide.dsl.keywords import BASE, TASKS, keyword_of
 from lowtide.dsl.models import Workflow
 from lowtide.dsl.models.base import MISTAKE, SHAPE
 from lowtide.dsl.places import Crowd, Place, place_of
-from lowtide.dsl.problem import Report, one_of, suggest
+from lowtide.dsl.problem import LIMIT, Report, one_of
 from lowtide.dsl.tree import Node
 
 __all__ = ["validate"]
@@ -33,11 +33,12 @@ def validate(root: Node, report: Report) -> None:
     try:
         Workflow.model_validate(root.value)
     except ValidationError as error:
-        found = [(details, place_of(root, details["loc"])) for details in error.errors(include_url=False)]
+        complaints = error.errors(include_url=False, include_input=False)
+        found = [(details, place_of(root, details["loc"])) for details in complaints[: LIMIT + 1]]
         meant = {
             (place.owner_mark, suggestion)
             for details, place in found
-            if details["type"] == "extra_forbidden" and (suggestion := suggest(place.key, place.known))
+            if details["type"] == "extra_forbidden" and (suggestion := report.suggest(place.key, place.known))
         }
         for details, place in found:
             if place.crowded is not None:
@@ -83,7 +84,7 @@ def _unknown(details: ErrorDetails, place: Place, report: Report) -> None:
             "make two tasks of them, each with a name of its own",
         )
         return
-    meant = suggest(place.key, known)
+    meant = report.suggest(place.key, known)
     mend = f"did you mean '{meant}'?" if meant else f"remove it, or use one of {one_of(known, 20)}"
     where = f"a '{kind}' task" if kind is not None else owner
     report.error(place.parent.key_mark(place.key), f"'{place.key}' is not a key of {where}", mend)
@@ -96,7 +97,7 @@ def _shape(details: ErrorDetails, place: Place, report: Report) -> None:
         return
     keys = context["keys"].split()
     for key in place.value if isinstance(place.value, dict) else ():
-        meant = suggest(key, keys)
+        meant = report.suggest(key, keys)
         if meant is not None and place.node is not None:
             report.error(
                 place.node.key_mark(key), f"'{key}' is not a key of {place.quoted}", f"did you mean '{meant}'?"
@@ -115,9 +116,9 @@ def _no_task(place: Place, report: Report) -> None:
             f"indent what it does below its name: one of {one_of(TASKS)}",
         )
         return
-    meant = next((found for key in value if key not in BASE and (found := suggest(key, TASKS))), None)
+    meant = next((found for key in value if key not in BASE and (found := report.suggest(key, TASKS))), None)
     mend = f"did you mean '{meant}'?" if meant else f"give it one of {one_of(TASKS)}"
-    wrong = next((key for key in value if meant and suggest(key, TASKS) == meant), None)
+    wrong = next((key for key in value if meant and report.suggest(key, TASKS) == meant), None)
     mark = place.node.key_mark(wrong) if wrong and place.node is not None else place.mark
     report.error(mark, f"the task {place.quoted} does not say what it does", mend)
 
@@ -142,13 +143,14 @@ def _wrong_type(details: ErrorDetails, place: Place, report: Report) -> None:
 def _not_one_of(details: ErrorDetails, place: Place, report: Report) -> None:
     allowed = [part.strip("'") for part in details["ctx"]["expected"].replace(" or ", ", ").split(", ")]
     value = place.value
-    meant = suggest(value, allowed) if isinstance(value, str) else None
+    meant = report.suggest(value, allowed) if isinstance(value, str) else None
     mend = f"did you mean '{meant}'?" if meant else f"use one of {one_of(allowed, 20)}"
     report.error(place.mark, f"{_described(value)} is not allowed as {place.quoted}", mend)
 
 
 def _too_short(details: ErrorDetails, place: Place, report: Report) -> None:
-    report.error(place.mark, f"{place.quoted} is empty", "give it at least one entry, or remove it")
+    mend = "write '- name:' with something below it" if place.is_entry else "give it at least one entry"
+    report.error(place.mark, f"{place.quoted} is empty", f"{mend}, or remove it")
 
 
 def _crowded(place: Crowd, report: Report) -> None:

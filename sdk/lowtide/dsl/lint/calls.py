@@ -7,7 +7,7 @@ from typing import Final
 from lowtide.dsl.keywords import keyword_of
 from lowtide.dsl.lint.lists import Listed, tasks_of
 from lowtide.dsl.normalise.draft import NOTHING
-from lowtide.dsl.problem import Report, one_of, suggest
+from lowtide.dsl.problem import Report, one_of
 from lowtide.dsl.templates import MARKER
 from lowtide.dsl.tree import Mark, Node
 from lowtide.model.duration import to_millis, write
@@ -57,7 +57,7 @@ def http_methods(root: Node, lists: list[Listed], report: Report) -> None:
         if task.node.value.get("call") != "http" or method is None or method.text is None or MARKER in method.text:
             continue
         if method.text.casefold() not in _METHODS:
-            meant = suggest(method.text, _METHODS)
+            meant = report.suggest(method.text, _METHODS)
             report.warn(
                 method.mark,
                 f"'{method.text}' is no usual HTTP method",
@@ -69,7 +69,7 @@ def script_languages(root: Node, lists: list[Listed], report: Report) -> None:
     for task in tasks_of(lists, "run"):
         language = task.node.get("run", "script", "language")
         if language is not None and language.text is not None and language.text not in _LANGUAGES:
-            meant = suggest(language.text, _LANGUAGES)
+            meant = report.suggest(language.text, _LANGUAGES)
             mend = f"did you mean '{meant}'?" if meant else "write js or python"
             report.warn(language.mark, f"scripts in '{language.text}' cannot be run", mend)
 
@@ -87,6 +87,6 @@ def backoff_options(root: Node, lists: list[Listed], report: Report) -> None:
         for options in (policy.get("backoff") or NOTHING).members.values():
             for key, mark in options.keys.items():
                 if key not in _BACKOFF:
-                    meant = suggest(key, _BACKOFF) or ("multiplier" if key == "factor" else None)
+                    meant = report.suggest(key, _BACKOFF) or ("multiplier" if key == "factor" else None)
                     mend = f"did you mean '{meant}'?" if meant else f"remove it, or use {one_of(_BACKOFF)}"
                     report.warn(mark, f"'{key}' means nothing in a backoff", mend)

@@ -50,7 +50,7 @@ def explain_cron(text: str) -> Iterator[Finding]:
 def _zone(zone: str) -> Iterator[Finding]:
     known = zoneinfo.available_timezones()
     if known and zone not in known:
-        meant = suggest(zone, known)
+        meant = suggest(zone, sorted(known))
         yield (
             "error",
             f"'{zone}' is not a time zone",

@@ -9,7 +9,7 @@ from lowtide.dsl.jqlex import Lexed, lex
 from lowtide.dsl.lint.syntax import syntax_errors
 from lowtide.dsl.normalise.draft import NOTHING, Draft, Site
 from lowtide.dsl.normalise.scope import ALWAYS, KNOWN
-from lowtide.dsl.problem import Report, one_of, suggest
+from lowtide.dsl.problem import Report, one_of
 from lowtide.dsl.templates import MARKER
 
 __all__ = ["check_expressions", "forgotten_braces"]
@@ -78,7 +78,7 @@ def _check_variables(draft: Draft, site: Site, lexed: Lexed, report: Report) -> 
             message = f"${name} is not available in {site.scope.place}"
             mend = f"there are {one_of(f'${known}' for known in sorted(site.scope.visible))}"
         else:
-            meant = suggest(name, site.scope.visible)
+            meant = report.suggest(name, site.scope.visible)
             message = f"there is no variable ${name} here"
             listed = one_of(f"${known}" for known in sorted(site.scope.visible))
             mend = f"did you mean ${meant}?" if meant else f"there are {listed}"
@@ -104,7 +104,7 @@ def _check_secrets(draft: Draft, site: Site, lexed: Lexed, report: Report) -> No
 def _declared(draft: Draft, name: str, mark: tuple[int, int], report: Report) -> None:
     declared = [item.text for item in (draft.use.get("secrets") or NOTHING).items if item.text is not None]
     if name not in declared:
-        meant = suggest(name, declared)
+        meant = report.suggest(name, declared)
         mend = f"did you mean '{meant}'?" if meant else f"declare it: use: {{secrets: [{name}]}}"
         report.error(mark, f"the secret '{name}' is not declared in use.secrets", mend)
 

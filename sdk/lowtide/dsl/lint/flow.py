@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from lowtide.dsl.keywords import DIRECTIVES, keyword_of
 from lowtide.dsl.lint.lists import Listed, tasks_of
 from lowtide.dsl.normalise.draft import NOTHING
-from lowtide.dsl.problem import Report, suggest
+from lowtide.dsl.problem import Report
 from lowtide.dsl.tree import Entry, Node
 
 __all__ = ["empty_lists", "switch_defaults", "unknown_targets", "unreachable_tasks"]
@@ -47,7 +47,7 @@ def _alone(listed: Listed) -> str:
 
 def _unknown(then: Node, listed: Listed, elsewhere: set[str], report: Report) -> None:
     name = then.text or ""
-    meant = suggest(name, [*listed.names, *DIRECTIVES])
+    meant = report.suggest(name, [*listed.names, *DIRECTIVES])
     if name in elsewhere:
         message = f"the task '{name}' is in another list, and 'then' stays in its own"
         mend = "name a task beside this one, or leave the list with exit"
@@ -62,25 +62,18 @@ def unreachable_tasks(root: Node, lists: list[Listed], report: Report) -> None:
         if listed.kind in ("branches", "function") or not listed.entries:
             continue
         places = {entry.name: place for place, entry in reversed(list(enumerate(listed.entries)))}
+        following = [_following(listed.entries, place, places) for place in range(len(listed.entries))]
         reached, waiting = {0}, [0]
         while waiting:
-            place = waiting.pop()
-            for following in _following(listed.entries, place, places):
-                if following < len(listed.entries) and following not in reached:
-                    reached.add(following)
-                    waiting.append(following)
+            fresh = {place for place in following[waiting.pop()] if place < len(following)} - reached
+            reached |= fresh
+            waiting += fresh
         for place, entry in enumerate(listed.entries):
-            if place not in reached and (place - 1 in reached or place - 1 not in _into(listed, place, places)):
+            after_unreached = place - 1 not in reached and place in following[place - 1]
+            if place not in reached and not after_unreached:
                 report.warn(
-                    entry.mark,
-                    f"no path leads to the task '{entry.name}'",
-                    "remove it, or lead to it with a 'then'",
+                    entry.mark, f"no path leads to the task '{entry.name}'", "remove it, or lead to it with a 'then'"
                 )
-
-
-def _into(listed: Listed, place: int, places: dict[str, int]) -> list[int]:
-    """Which tasks lead to this one."""
-    return [other for other in range(len(listed.entries)) if place in _following(listed.entries, other, places)]
 
 
 def _following(entries: list[Entry], place: int, places: dict[str, int]) -> set[int]:

@@ -6,7 +6,7 @@ from lowtide.dsl.keywords import CALLS, DIRECTIVES
 from lowtide.dsl.lint.lists import Listed, tasks_of
 from lowtide.dsl.normalise.draft import NOTHING
 from lowtide.dsl.normalise.scope import KNOWN
-from lowtide.dsl.problem import Report, suggest
+from lowtide.dsl.problem import Report
 from lowtide.dsl.tree import Node
 
 __all__ = ["called_functions", "case_names", "duplicate_names", "hidden_variables", "reserved_names"]
@@ -62,13 +62,13 @@ def called_functions(root: Node, lists: list[Listed], report: Report) -> None:
             continue
         base, _, catalog = name.partition("@")
         if catalog and catalog != "default" and catalog not in catalogs:
-            meant = suggest(catalog, [*catalogs, "default"])
+            meant = report.suggest(catalog, [*catalogs, "default"])
             report.error(
                 call.mark,
                 f"there is no catalog '{catalog}' in use.catalogs",
                 f"did you mean '{base}@{meant}'?" if meant else "define it in use.catalogs",
             )
-        elif not catalog and (meant := suggest(name, [*functions, *CALLS])) is not None:
+        elif not catalog and (meant := report.suggest(name, [*functions, *CALLS])) is not None:
             report.warn(
                 call.mark,
                 f"'{name}' is neither a call of the standard nor in use.functions, so it must be a registered step",

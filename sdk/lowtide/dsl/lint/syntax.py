@@ -7,8 +7,9 @@ no expression can reach into its neighbour.
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Any, Final
 
@@ -22,6 +23,9 @@ __all__ = ["syntax_errors"]
 
 _BATCH: Final = 100
 _BATCH_TEXT: Final = 8_000
+_MOST: Final = 100
+"""Expressions with mistakes that are explained: each costs several compilations."""
+
 _WHERE: Final = re.compile(r"at <top-level>, line (\d+)(?:, column (\d+))?")
 _UNDEFINED: Final = re.compile(r"([A-Za-z_][\w:]*)/(\d+) is not defined")
 _LABEL: Final = re.compile(r"\$\*label-(\w+) is not defined")
@@ -32,29 +36,35 @@ def syntax_errors(sites: list[Site]) -> Iterator[tuple[Site, int, str, str]]:
     by_source: dict[str, list[Site]] = {}
     for site in sites:
         by_source.setdefault(site.expression.source, []).append(site)
-    batch: list[str] = []
-    length = 0
-    bad: list[str] = []
-    for source in by_source:
-        batch.append(source)
-        length += len(source)
-        if len(batch) >= _BATCH or length >= _BATCH_TEXT:
-            bad += _refused(batch)
-            batch, length = [], 0
-    bad += _refused(batch)
-    for source in bad:
+    bad = (source for batch in _batches(by_source) for source in _refused(batch))
+    for source in itertools.islice(bad, _MOST):
         offset, message, mend = _explain(source)
         for site in by_source[source]:
             yield site, offset, message, mend
 
 
-def _refused(sources: list[str]) -> list[str]:
+def _batches(sources: Iterable[str]) -> Iterator[list[str]]:
+    batch: list[str] = []
+    length = 0
+    for source in sources:
+        batch.append(source)
+        length += len(source)
+        if len(batch) >= _BATCH or length >= _BATCH_TEXT:
+            yield batch
+            batch, length = [], 0
+    yield batch
+
+
+def _refused(sources: list[str]) -> Iterator[str]:
+    """The expressions that do not compile, found by halving."""
     if not sources or _compiles(sources):
-        return []
+        return
     if len(sources) == 1:
-        return sources
+        yield sources[0]
+        return
     middle = len(sources) // 2
-    return _refused(sources[:middle]) + _refused(sources[middle:])
+    yield from _refused(sources[:middle])
+    yield from _refused(sources[middle:])
 
 
 def _compiles(sources: list[str]) -> bool:

@@ -11,16 +11,19 @@ from typing import Final
 
 from lowtide.dsl.jqlex import lex
 from lowtide.dsl.normalise.scope import Scope
-from lowtide.dsl.problem import Report, suggest
+from lowtide.dsl.problem import Report
 from lowtide.dsl.source import Source
 from lowtide.dsl.templates import MARKER, split, whole
 from lowtide.dsl.tree import Mark, Node
 from lowtide.model.plan import ArrayTemplate, Expression, Interpolation, Literal_, ObjectTemplate, Template
 
-__all__ = ["NOTHING", "Draft", "Site"]
+__all__ = ["MOST_EXPRESSIONS", "NOTHING", "Draft", "Site"]
 
 NOTHING: Final = Node(None, (1, 1))
 """Stands for what a malformed document left out."""
+
+
+MOST_EXPRESSIONS: Final = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,7 @@ class Draft:
         known = self.use.get(group) or NOTHING
         found = known.members.get(name)
         if found is None:
-            meant = suggest(name, known.members)
+            meant = self.report.suggest(name, known.members)
             mend = f"did you mean '{meant}'?" if meant else f"define it in use.{group}, or write it inline"
             self.report.error(reference.mark, f"there is no '{name}' in use.{group}", mend)
         return found
@@ -129,6 +132,11 @@ class Draft:
         )
 
     def _site(self, source: str, node: Node, offset: int, scope: Scope, *, lenient: bool = False) -> Expression:
+        if len(self.sites) >= MOST_EXPRESSIONS:
+            self.report.error(
+                node.mark, f"the document has more than {MOST_EXPRESSIONS:,} expressions", "split it into several"
+            )
+            return Expression(source)
         line, column = self.source.locate(node, offset)
         expression = Expression(source, f"{line}:{column}", lenient)
         self.sites.append(Site(expression, node, offset, scope))
