@@ -2,7 +2,7 @@
 
     POST /reservations  POST /pick-lists  POST /labels     answer at once
     POST /fraud-checks                                     503 for the first calls of every order, then an answer
-    GET  /livez
+    GET  /livez                                            how many calls are being answered: {"inFlight": 3}
 
 Every body carries ``orderId``. A call that repeats an ``Idempotency-Key`` which was answered well is given the same
 answer again. Every call is written to a log, one JSON object a line: ``{"at": milliseconds since 1970 when it arrived,
@@ -34,6 +34,7 @@ class Shop:
         self._delay = delay
         self._fraud_checks: dict[str, int] = {}
         self._answers: dict[str, Answer] = {}
+        self._in_flight = 0
 
     def app(self) -> web.Application:
         app = web.Application()
@@ -46,13 +47,17 @@ class Shop:
         self._log.close()
 
     async def _livez(self, _: web.Request) -> web.Response:
-        return web.json_response({"status": "ok"})
+        return web.json_response({"status": "ok", "inFlight": self._in_flight})
 
     async def _call(self, request: web.Request) -> web.Response:
         arrived = time.time_ns() // 1_000_000
         key = request.headers.get("Idempotency-Key", "")
         order = str((await request.json())["orderId"])
-        await asyncio.sleep(self._delay)
+        self._in_flight += 1
+        try:
+            await asyncio.sleep(self._delay)
+        finally:
+            self._in_flight -= 1
         status, body = self._answers.get(key) or self._answer(request.path, order)
         if key and status < 500:
             self._answers[key] = (status, body)

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from textwrap import wrap
+from typing import Any, Final
 
 __all__ = ["Fulfilment", "lines_of", "totals"]
+
+_INDENT: Final = " " * 7
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,11 @@ def lines_of(fulfilment: Fulfilment) -> list[str]:
     head = (
         f"{fulfilment.order}  {execution.get('phase')} in {fulfilment.seconds:.1f} s ({fulfilment.how})  {result}{why}"
     )
-    return [head, *("       " + " · ".join(map(_told, timeline["items"])) for timeline in fulfilment.timelines)]
+    told = [" · ".join(map(_told, _entries(timeline["items"]))) for timeline in fulfilment.timelines]
+    return [
+        head,
+        *(line for text in told for line in wrap(text, 112, initial_indent=_INDENT, subsequent_indent=_INDENT)),
+    ]
 
 
 def totals(
@@ -74,12 +81,22 @@ def totals(
     ]
 
 
-def _told(row: dict[str, Any]) -> str:
-    seconds = _between(row.get("startedAt"), row.get("endedAt"))
+def _entries(rows: Sequence[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    """The entries of each task together, tasks in the order in which they began."""
+    entries: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        entries.setdefault(row["reference"], []).append(row)
+    return list(entries.values())
+
+
+def _told(entries: list[dict[str, Any]]) -> str:
+    """``reserve 60 ms``, or ``askFraudCheck 62 ms on attempt 3`` where it had failed before."""
+    last = entries[-1]
+    seconds = _between(last["startedAt"], last["endedAt"])
     took = f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
-    again = f" ×{row['attempt']}" if row.get("attempt", 1) > 1 else ""
-    odd = f" {row['status']}" if row.get("status") != "completed" else ""
-    return f"{row['name']} {took}{again}{odd}"
+    again = f" on attempt {len(entries)}" if len(entries) > 1 else ""
+    odd = "" if last["status"] == "completed" else f" {last['status']}"
+    return f"{last['name']} {took}{again}{odd}"
 
 
 def _between(start: str | None, end: str | None) -> float:
