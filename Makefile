@@ -4,7 +4,7 @@ BIN    := $(VENV)/bin
 PYTHON ?= python3
 NAME   ?=
 
-.PHONY: demo up test check format bench stubs lock clean
+.PHONY: demo up test check format bench stubs manifests images lock clean
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	@if command -v uv >/dev/null 2>&1; then \
@@ -39,6 +39,14 @@ bench: $(VENV)/.ready  ## make bench NAME=cold_start
 
 stubs: $(VENV)/.ready  ## Generate the gRPC stubs from the .proto files
 	@$(BIN)/python -m grpc_tools.protoc -I sdk --python_out=sdk --pyi_out=sdk --grpc_python_out=sdk sdk/lowtide/rpc/v1/ingest.proto
+
+manifests: $(VENV)/.ready  ## Render the Triggers from the table of who gets which event
+	@$(BIN)/python knative/render.py
+
+images:  ## Build the four images as knative/overlays/local names them
+	@for part in execute ingest orchestrate analytics; do \
+	  docker build -q --target $$part -t dev.local/lowtide-$$part:dev . || exit 1; \
+	done
 
 lock: $(VENV)/.ready  ## Renew constraints.txt
 	@$(BIN)/python -m pip freeze --exclude-editable | grep -v '^lowtide' > constraints.txt

@@ -1,0 +1,40 @@
+"""What `kubectl kustomize` makes of the folders of manifests."""
+
+from __future__ import annotations
+
+import functools
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+import yaml
+
+__all__ = ["ROOT", "ROOTS", "named", "objects", "of_kind"]
+
+ROOT: Final = Path(__file__).parents[3]
+ROOTS: Final = ("knative/base", "knative/overlays/local")
+"""What one may apply."""
+
+
+@functools.cache
+def objects(folder: str) -> tuple[dict[str, Any], ...]:
+    """The objects of one folder, in the order in which they are applied."""
+    kubectl = shutil.which("kubectl")
+    if kubectl is None:
+        pytest.skip("kubectl is not installed; it renders the manifests")
+    done = subprocess.run([kubectl, "kustomize", str(ROOT / folder)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert not done.stderr, done.stderr
+    return tuple(yaml.safe_load_all(done.stdout))
+
+
+def of_kind(folder: str, kind: str, group: str = "") -> list[dict[str, Any]]:
+    """The objects of one kind; ``group`` tells Knative's Services from the core's."""
+    return [found for found in objects(folder) if found["kind"] == kind and found["apiVersion"].startswith(group)]
+
+
+def named(folder: str, kind: str, name: str, group: str = "") -> dict[str, Any]:
+    (found,) = [one for one in of_kind(folder, kind, group) if one["metadata"]["name"] == name]
+    return found
