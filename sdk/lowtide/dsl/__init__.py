@@ -11,7 +11,7 @@
 ``draw``        a plan as Mermaid, as a tree for a terminal, as a graph
 """
 
-from lowtide.dsl.check import Checked, check, plan
+from lowtide.dsl.checking import Checked, check, plan
 from lowtide.dsl.problem import Problem
 
 __all__ = ["Checked", "Problem", "check", "plan"]

@@ -1,5 +1,6 @@
 """What a document becomes: pointers, resolved references, templates, positions."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -242,3 +243,9 @@ def test_warnings_do_not_forbid_a_plan() -> None:
     checked = check(HEAD + "do:\n- a: {wait: PT1S, then: end}\n- b: {wait: PT1S}\n")
     assert checked.plan is not None
     assert [problem.severity for problem in checked.problems] == ["warning"]
+
+
+def test_documents_are_checked_in_threads_at_the_same_time(everything: Plan) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(check, [EVERYTHING] * 16))
+    assert all(checked.plan == everything and checked.problems == () for checked in found)
