@@ -48,11 +48,11 @@ def _show(told: dict[str, Any], server: str) -> None:
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("service", "processes", "in flight", "waiting", "cold starts", "crashes", "at zero since"):
-        table.add_column(column, justify="left" if column in ("service", "at zero since") else "right")
+        table.add_column(column, justify="left" if column in ("service", "at zero since") else "right", no_wrap=True)
     for name, service in told["services"].items():
         ready = [process for process in service["processes"] if process["state"] != "ending"]
         numbers = (len(ready), service["inFlight"], service["waiting"], service["coldStarts"], service["crashes"])
-        table.add_row(name, *(str(number) for number in numbers), service["zeroSince"] or "")
+        table.add_row(name, *(str(number) for number in numbers), (service["zeroSince"] or "")[:19])
     console = Console(highlight=False)
     console.print(f"{'ready' if told['ready'] else 'starting'} at {server}", soft_wrap=True)
     console.print(table)

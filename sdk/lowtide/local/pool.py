@@ -25,7 +25,7 @@ from .services import Service
 __all__ = ["Instance", "Pool"]
 
 _LOOK: Final = 0.25  # seconds between two looks at load and idleness, while there are processes
-_SUSTAINED: Final = 0.5  # seconds of too much load that start another process
+_SUSTAINED: Final = 1.0  # seconds of too much load that start another process
 _BACKOFF: Final = (0.0, 0.2, 0.5, 1.0, 2.0, 5.0)  # seconds before a start, by failed starts in a row
 
 

@@ -27,9 +27,11 @@ class Service:
     protocol: Literal["http", "grpc"] = "http"
 
 
+_PROCESSORS: Final = os.cpu_count() or 2
+
 SERVICES: Final[dict[Name, Service]] = {
     "orchestrate": Service("orchestrate", target=50, limit=200, maximum=2),
-    "execute": Service("execute", target=20, limit=100, maximum=4),
+    "execute": Service("execute", target=20, limit=100, maximum=max(2, min(4, _PROCESSORS))),
     "ingest": Service("ingest", target=1000, limit=1000, maximum=1, protocol="grpc"),
     "analytics": Service("analytics", target=100, limit=200, maximum=1),
 }
