@@ -62,6 +62,9 @@ def unreachable_tasks(root: Node, lists: list[Listed], report: Report) -> None:
         if listed.kind in ("branches", "function") or not listed.entries:
             continue
         places = {entry.name: place for place, entry in reversed(list(enumerate(listed.entries)))}
+        targets = {then.text for entry in listed.entries for then in _directives(entry.node)}
+        if targets - places.keys() - set(DIRECTIVES):
+            continue  # a target is misspelt: where it leads is not known
         following = [_following(listed.entries, place, places) for place in range(len(listed.entries))]
         reached, waiting = {0}, [0]
         while waiting:

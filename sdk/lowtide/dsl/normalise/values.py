@@ -55,8 +55,18 @@ def duration(draft: Draft, node: Node | None, scope: Scope) -> Template | None:
 def timeout(draft: Draft, node: Node | None, scope: Scope) -> Template | None:
     """``timeout``: inline, or the name of one in ``use.timeouts``."""
     if node is not None and node.text is not None:
+        if _is_duration(node.text):
+            draft.report.error(node.mark, f"'{node.text}' stands where a timeout is", f"write {{after: {node.text}}}")
+            return None
         node = draft.refer("timeouts", node)
     return duration(draft, node.get("after"), scope) if node is not None else None
+
+
+def _is_duration(text: str) -> bool:
+    try:
+        return to_millis(text) >= 0
+    except ValueError:
+        return False
 
 
 def structure(draft: Draft, node: Node, scope: Scope) -> Template:
