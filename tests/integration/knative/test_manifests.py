@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import base64
-import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import pytest
 from jsonschema import Draft202012Validator
 
@@ -187,7 +187,7 @@ def test_all_processes_together_stay_within_fifty_connections(root: str) -> None
 
 
 def _defaults(settings: Any) -> dict[str, Any]:
-    return {field.name: field.default for field in dataclasses.fields(settings)}
+    return {field.name: field.default for field in msgspec.structs.fields(settings)}
 
 
 @pytest.mark.parametrize("name", sorted(_SETTINGS))
@@ -196,7 +196,7 @@ def test_a_function_is_told_what_its_settings_need_and_no_other_secret(name: str
     (container,) = named(root, "Service", name, _SERVING)["spec"]["template"]["spec"]["containers"]
     told = _environment(root, container)
     settings = _SETTINGS[name].from_environment(told)  # raises where something is missing
-    fields = {f"LOWTIDE_{field.name.upper()}" for field in dataclasses.fields(settings)}
+    fields = {f"LOWTIDE_{field.name.upper()}" for field in msgspec.structs.fields(settings)}
     assert {entry["name"] for entry in container["env"]} <= fields
 
 
@@ -205,7 +205,7 @@ def test_a_migration_is_told_its_own_store_alone(store: str) -> None:
     root = "knative/overlays/local"
     job = named(root, "Job", f"migrate-{store}")
     (container,) = job["spec"]["template"]["spec"]["containers"]
-    told = dataclasses.asdict(MigrateSettings.from_environment(_environment(root, container)))
+    told = msgspec.structs.asdict(MigrateSettings.from_environment(_environment(root, container)))
     assert [name for name, url in told.items() if url] == [f"{store}_url"]
     assert told[f"{store}_url"].endswith(f"/lowtide_{store}")
     databases = named(root, "ConfigMap", "postgres-databases")["data"]["databases.sql"]
