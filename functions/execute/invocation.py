@@ -16,11 +16,10 @@ import resource
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Final
 
 from lowtide.errors import Fenced, InvalidEvent, InvalidInput, LowtideError
-from lowtide.model.base import Millis
+from lowtide.model.base import Millis, Value
 from lowtide.model.command import Passive, RunChild
 from lowtide.model.usage import Usage
 from lowtide.runtime.driver import Diverged, Driver, Gone, Reply
@@ -40,8 +39,7 @@ log = logging.getLogger("lowtide.execute")
 _TOKEN_LIFETIME: Final = 24 * 3_600_000
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Value, frozen=True):
     """What to say to whoever delivered: an HTTP status, and an outcome event or a problem document."""
 
     status: int
@@ -49,8 +47,7 @@ class Answer:
     problem: dict[str, object] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Order:
+class _Order(Value, frozen=True):
     """A dispatch, verified, and what identifies it."""
 
     dispatch: Dispatch

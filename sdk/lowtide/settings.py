@@ -24,9 +24,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Self, get_type_hints
+from typing import Any, Self
+
+import msgspec
 
 from lowtide.errors import Misconfigured
 
@@ -41,24 +42,23 @@ __all__ = [
 ]
 
 
-class _FromEnvironment:
-    """Fills a dataclass from ``LOWTIDE_*`` variables; a field without a default is required."""
+class _FromEnvironment(msgspec.Struct, frozen=True, kw_only=True):
+    """Fills a Struct from ``LOWTIDE_*`` variables; a field without a default is required."""
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Self:
         """Raises :class:`lowtide.errors.Misconfigured` naming every variable that is missing or does not fit."""
         source = os.environ if environ is None else environ
-        hints = get_type_hints(cls)
         values: dict[str, Any] = {}
         wrong: list[str] = []
-        for field in fields(cls):  # type: ignore[arg-type]
+        for field in msgspec.structs.fields(cls):
             name = "PORT" if field.name == "port" else f"LOWTIDE_{field.name.upper()}"
             if name not in source:
-                if field.default is field.default_factory:  # both MISSING: required
+                if field.required:
                     wrong.append(f"{name} is not set")
                 continue
             try:
-                values[field.name] = _convert(source[name], hints[field.name])
+                values[field.name] = _convert(source[name], field.type)
             except ValueError as error:
                 wrong.append(f"{name}={source[name]!r}: {error}")
         if wrong:
@@ -80,8 +80,7 @@ def _convert(text: str, kind: Any) -> Any:
     return kind(text)
 
 
-@dataclass(frozen=True, kw_only=True)
-class ExecuteSettings(_FromEnvironment):
+class ExecuteSettings(_FromEnvironment, frozen=True, kw_only=True):
     key: bytes
     broker_url: str
     ingest_target: str
@@ -96,8 +95,7 @@ class ExecuteSettings(_FromEnvironment):
     stream_idle: float = 3.0
 
 
-@dataclass(frozen=True, kw_only=True)
-class IngestSettings(_FromEnvironment):
+class IngestSettings(_FromEnvironment, frozen=True, kw_only=True):
     journal_url: str
     analytics_url: str
     port: int = 8080
@@ -110,8 +108,7 @@ class IngestSettings(_FromEnvironment):
     shutdown_grace: float = 10.0
 
 
-@dataclass(frozen=True, kw_only=True)
-class OrchestrateSettings(_FromEnvironment):
+class OrchestrateSettings(_FromEnvironment, frozen=True, kw_only=True):
     key: bytes
     control_url: str
     broker_url: str
@@ -133,8 +130,7 @@ class OrchestrateSettings(_FromEnvironment):
     shutdown_grace: float = 25.0
 
 
-@dataclass(frozen=True, kw_only=True)
-class AnalyticsSettings(_FromEnvironment):
+class AnalyticsSettings(_FromEnvironment, frozen=True, kw_only=True):
     analytics_url: str
     port: int = 8080
     host: str = "0.0.0.0"
@@ -142,8 +138,7 @@ class AnalyticsSettings(_FromEnvironment):
     statement_timeout: float = 15.0
 
 
-@dataclass(frozen=True, kw_only=True)
-class MigrateSettings(_FromEnvironment):
+class MigrateSettings(_FromEnvironment, frozen=True, kw_only=True):
     """What the migrations of the stores read: each its own address, as an owner of the tables."""
 
     control_url: str = ""
@@ -151,8 +146,7 @@ class MigrateSettings(_FromEnvironment):
     analytics_url: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
-class BrokerSettings(_FromEnvironment):
+class BrokerSettings(_FromEnvironment, frozen=True, kw_only=True):
     """The laptop's broker; on Knative there is no such process."""
 
     broker_database_url: str

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Final
+
+import msgspec
 
 from lowtide.engine.host import Host
 from lowtide.model.base import JSON, Millis
@@ -29,8 +30,7 @@ class Pending:
 PENDING: Final = Pending()
 
 
-@dataclass(slots=True)
-class Done:
+class Done(msgspec.Struct):
     """A frame's output and where to go: ``None`` means the task's own ``then``."""
 
     output: JSON
@@ -40,8 +40,7 @@ class Done:
 Result = Done | Pending
 
 
-@dataclass(slots=True)
-class Place:
+class Place(msgspec.Struct):
     """Where a frame stands: whose context it sees, its local variables, its attempt.
 
     ``rebase`` is set inside a function: document pointers that begin with its first member are shown as if they began
@@ -68,8 +67,7 @@ def frame_id(frame: TaskFrame) -> str:
     return f"{frame.ref}@{frame.path}"
 
 
-@dataclass(slots=True)
-class Run:
+class Run(msgspec.Struct):
     """The turn in progress. ``arrivals`` are events by the command they answer, until a frame takes them."""
 
     plan: Plan
@@ -77,10 +75,10 @@ class Run:
     state: State
     now: Millis
     random: float = 0.0
-    arrivals: dict[str, Event] = field(default_factory=dict)
-    commands: dict[str, Command] = field(default_factory=dict)
-    retracted: list[str] = field(default_factory=list)
-    facts: list[Fact] = field(default_factory=list)
+    arrivals: dict[str, Event] = msgspec.field(default_factory=dict)
+    commands: dict[str, Command] = msgspec.field(default_factory=dict)
+    retracted: list[str] = msgspec.field(default_factory=list)
+    facts: list[Fact] = msgspec.field(default_factory=list)
     steps_left: int = STEPS_PER_TURN
     more: bool = False
 

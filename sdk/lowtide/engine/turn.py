@@ -8,7 +8,6 @@ fold(plan, state, entries, host)  -> State
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 from lowtide.engine.flow import DEADLINE, advance_sequence
 from lowtide.engine.frames import cancel_sequence, copy_state
@@ -17,7 +16,7 @@ from lowtide.engine.render import check_schema, duration, render
 from lowtide.engine.run import STEPS_PER_TURN, Pending, Place, Run
 from lowtide.engine.scope import Scope
 from lowtide.errors import TaskFailed
-from lowtide.model.base import JSON, Millis
+from lowtide.model.base import JSON, Millis, Value
 from lowtide.model.command import Command, Sleep
 from lowtide.model.error import Error, standard_error
 from lowtide.model.event import CancelAsked, Event
@@ -28,8 +27,7 @@ from lowtide.model.state import Cancelled, Completed, Faulted, Outcome, Seed, Se
 __all__ = ["Turn", "begin", "fold", "resume"]
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(Value, frozen=True):
     """What one step of the engine gives.
 
     ``commands`` are newly wanted (an id that was wanted before replaces it), ``retracted`` are ids no longer wanted.

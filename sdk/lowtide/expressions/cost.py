@@ -7,9 +7,10 @@ that commas can cause. Whatever can recurse, count without input, or match regul
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import cache
 from typing import Final
+
+from lowtide.model.base import Value
 
 __all__ = ["CHEAP_WORK", "is_cheap"]
 
@@ -39,8 +40,7 @@ _MAX_LENGTH: Final = 2_000
 _MAX_COMMAS: Final = 40
 
 
-@dataclass(frozen=True, slots=True)
-class _Shape:
+class _Shape(Value, frozen=True):
     bounded: bool
     iterations: int
     growth: float

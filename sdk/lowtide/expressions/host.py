@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -11,13 +10,12 @@ from lowtide.engine.host import ExpressionFailed, Variables
 from lowtide.expressions.cost import is_cheap
 from lowtide.expressions.program import Programs, names, request
 from lowtide.expressions.worker import Worker
-from lowtide.model.base import JSON, Millis
+from lowtide.model.base import JSON, Millis, Value
 
 __all__ = ["JqHost", "Limits"]
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Value, frozen=True):
     """Bounds of one expression: bytes of JSON input, seconds of wall time, bytes of the worker's memory."""
 
     input_bytes: int = 16 * 1024 * 1024

@@ -5,7 +5,7 @@ from typing import Any, NewType, TypeAlias
 
 import msgspec
 
-__all__ = ["JSON", "ExecutionId", "Millis", "Noun", "iso"]
+__all__ = ["JSON", "ExecutionId", "Millis", "Noun", "Value", "iso"]
 
 Millis = NewType("Millis", int)
 """A moment: milliseconds since 1970-01-01T00:00:00Z; or, where the name says so, a duration in milliseconds."""
@@ -28,3 +28,8 @@ def iso(moment: Millis) -> str:
     """A moment as ISO 8601 text in UTC with milliseconds: ``2026-11-23T12:00:00.000Z``."""
     text = datetime.fromtimestamp(moment / 1000, UTC).isoformat(timespec="milliseconds")
     return text.removesuffix("+00:00") + "Z"
+
+
+class Value(msgspec.Struct, frozen=True):
+    """An immutable value that stays in one process. A Struct is made ten times as fast as a frozen dataclass, and its
+    class twenty times: execute defines all of them at every cold start."""

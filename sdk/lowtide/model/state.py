@@ -165,8 +165,8 @@ class TryBody(Frame, tag_field="k", tag="try"):
 class ListenBody(Frame, tag_field="k", tag="listen"):
     """``consumed`` are the events as read, in the order they came; ``filters`` are the filters that took them.
 
-    ``until`` are the filters of the ``until`` strategy that matched. ``index`` is the next event for ``foreach``, ``outputs`` are the results of its iterations;
-    ``closed``: no more events are taken.
+    ``until`` are the filters of the ``until`` strategy that matched. ``index`` is the next event for ``foreach``,
+    ``outputs`` are the results of its iterations; ``closed``: no more events are taken.
     """
 
     consumed: list[JSON] = msgspec.field(default_factory=list)

@@ -12,12 +12,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import ParamSpec, TypeAlias, TypeVar
 
 from lowtide.engine import Turn, begin, fold, resume
 from lowtide.errors import Fenced, Held, LowtideError, Unavailable
-from lowtide.model.base import JSON
+from lowtide.model.base import JSON, Value
 from lowtide.model.command import Command, Passive, Sleep
 from lowtide.model.error import Error
 from lowtide.model.event import Event
@@ -40,8 +39,7 @@ Arrival: TypeAlias = tuple[Event | LowtideError | None, str | None]
 __all__ = ["Diverged", "Driver", "Gone", "Reply"]
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Value, frozen=True):
     """How the invocation ended: an outcome event's type and body, as stored when its epoch was closed."""
 
     type: str

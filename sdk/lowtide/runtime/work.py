@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 
 from lowtide.engine import Host
+from lowtide.model.base import Value
 from lowtide.model.command import Passive
 from lowtide.model.plan import Plan
 from lowtide.model.state import Seed
@@ -16,8 +16,7 @@ from lowtide.wire.types import Snapshot, Wake
 __all__ = ["Policy", "Ports", "Work"]
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(Value, frozen=True):
     """How long an invocation may go on. Milliseconds.
 
     ``stay``: never park; wait in process for whatever comes (``lowtide run``).
@@ -29,8 +28,7 @@ class Policy:
     stay: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
+class Work(Value, frozen=True):
     """One invocation's work order, decoded from a dispatch."""
 
     subject: Subject
@@ -40,11 +38,10 @@ class Work:
     seed: Seed | None = None
     snapshot: Snapshot | None = None
     wakes: tuple[Wake, ...] = ()
-    policy: Policy = field(default_factory=Policy)
+    policy: Policy = Policy()
 
 
-@dataclass(frozen=True, slots=True)
-class Ports:
+class Ports(Value, frozen=True):
     """``register`` reports passive commands that are issued while the invocation goes on."""
 
     journal: Journal

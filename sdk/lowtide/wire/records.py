@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Literal
 
-from lowtide.model.base import ExecutionId, Millis, Noun
+from lowtide.model.base import ExecutionId, Millis, Noun, Value
 from lowtide.model.error import Error
 from lowtide.model.event import Event
 from lowtide.model.phase import Phase
@@ -27,16 +26,14 @@ class Entry(Noun, frozen=True, kw_only=True):
     key: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Closing:
+class Closing(Value, frozen=True):
     """How an epoch ends: the outcome event's ``type`` and ``body``, stored with the journal."""
 
     type: str
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(Value, frozen=True):
     """The answer to the opening of an epoch.
 
     ``tail`` are the journal's entries after ``upto``, in order, with their numbers; set when the answer is *ok*.
@@ -49,8 +46,7 @@ class Opened:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
+class Subject(Value, frozen=True):
     """Whom a fact, a log line or usage is about."""
 
     namespace: str
@@ -59,8 +55,7 @@ class Subject:
     execution: ExecutionId
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class Change(Value, frozen=True, kw_only=True):
     """What control knows of an execution, told to analytics. ``number`` orders the changes of one execution."""
 
     subject: Subject
@@ -72,11 +67,10 @@ class Change:
     ended_at: Millis | None = None
     error: Error | None = None
     parent: ExecutionId | None = None
-    tags: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class LeaseState:
+class LeaseState(Value, frozen=True):
     """The newest epoch of an execution that was ever opened: whether its owner lives, and how it ended if it did."""
 
     epoch: int
