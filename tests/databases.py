@@ -8,11 +8,13 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import subprocess
 import tempfile
 import uuid
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -82,8 +84,9 @@ def _embedded() -> Iterator[str]:
     # and the path of its socket must stay short.
     folder = Path(tempfile.mkdtemp(prefix="lowtide-pg-"))
     folder.chmod(0o755)
-    server = get_server(folder / "data", cleanup_mode="stop")
+    server = get_server(folder / "data", cleanup_mode="stop", start=False)
     try:
+        _start(server)
         url: str = server.get_uri()
         # Tests kill processes of ours, never the machine: waiting for the disk would prove nothing.
         _execute(url, sql.SQL("ALTER SYSTEM SET fsync = off"))
@@ -92,6 +95,17 @@ def _embedded() -> Iterator[str]:
     finally:
         server.cleanup()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _start(server: Any, attempts: int = 3) -> None:
+    """The library waits ten seconds for a start, which a busy machine may need more than once."""
+    for left in reversed(range(attempts)):
+        try:
+            server.start()
+            return
+        except subprocess.SubprocessError:
+            if not left:
+                raise
 
 
 def _execute(url: str, statement: sql.SQL | sql.Composed) -> None:
