@@ -205,9 +205,10 @@ def test_a_document_of_two_thousand_tasks_is_checked_within_a_second() -> None:
 
 
 def seconds_to_check(text: str) -> float:
-    started = time.perf_counter()
+    """Seconds of this process's CPU, so that busy neighbours do not count."""
+    started = time.process_time()
     checked = check(text)
-    taken = time.perf_counter() - started
+    taken = time.process_time() - started
     assert checked.plan is not None
     assert len(checked.plan.do) == 2_000
     return taken
