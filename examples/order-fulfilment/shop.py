@@ -87,13 +87,14 @@ class Shop:
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--host", default="127.0.0.1")
     options.add_argument("--port", type=int, default=8090)
     options.add_argument("--log", type=Path, default=Path("shop.jsonl"))
     options.add_argument("--failures", type=int, default=2)
     options.add_argument("--delay", type=float, default=0.05)
     given = options.parse_args()
     shop = Shop(given.log, failures=given.failures, delay=given.delay)
-    web.run_app(shop.app(), host="127.0.0.1", port=given.port, print=None)
+    web.run_app(shop.app(), host=given.host, port=given.port, print=None)
 
 
 if __name__ == "__main__":

@@ -11,10 +11,12 @@ from typing import Any, Final
 import pytest
 import yaml
 
-__all__ = ["ROOT", "ROOTS", "named", "objects", "of_kind"]
+__all__ = ["DEMO", "LOCAL", "ROOT", "ROOTS", "named", "objects", "of_kind"]
 
 ROOT: Final = Path(__file__).parents[3]
-ROOTS: Final = ("knative/base", "knative/overlays/local")
+LOCAL: Final = "knative/overlays/local"
+DEMO: Final = "examples/order-fulfilment"
+ROOTS: Final = ("knative/base", LOCAL, DEMO)
 """What one may apply."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -20,7 +21,7 @@ from lowtide.settings import (
 )
 from lowtide.wire.triggers import DEAD_LETTER_PATH, TICK_PATH
 from tests.integration.knative.crds import FOLDER, Kind, schemas
-from tests.integration.knative.rendering import ROOTS, named, objects, of_kind
+from tests.integration.knative.rendering import DEMO, LOCAL, ROOT, ROOTS, named, objects, of_kind
 
 _SERVING = "serving.knative.dev/"
 _SETTINGS: dict[str, Any] = {
@@ -192,9 +193,8 @@ def _defaults(settings: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", sorted(_SETTINGS))
 def test_a_function_is_told_what_its_settings_need_and_no_other_secret(name: str) -> None:
-    root = "knative/overlays/local"
-    (container,) = named(root, "Service", name, _SERVING)["spec"]["template"]["spec"]["containers"]
-    told = _environment(root, container)
+    (container,) = named(LOCAL, "Service", name, _SERVING)["spec"]["template"]["spec"]["containers"]
+    told = _environment(LOCAL, container)
     settings = _SETTINGS[name].from_environment(told)  # raises where something is missing
     fields = {f"LOWTIDE_{field.name.upper()}" for field in msgspec.structs.fields(settings)}
     assert {entry["name"] for entry in container["env"]} <= fields
@@ -202,13 +202,12 @@ def test_a_function_is_told_what_its_settings_need_and_no_other_secret(name: str
 
 @pytest.mark.parametrize("store", ["control", "journal", "analytics"])
 def test_a_migration_is_told_its_own_store_alone(store: str) -> None:
-    root = "knative/overlays/local"
-    job = named(root, "Job", f"migrate-{store}")
+    job = named(LOCAL, "Job", f"migrate-{store}")
     (container,) = job["spec"]["template"]["spec"]["containers"]
-    told = msgspec.structs.asdict(MigrateSettings.from_environment(_environment(root, container)))
+    told = msgspec.structs.asdict(MigrateSettings.from_environment(_environment(LOCAL, container)))
     assert [name for name, url in told.items() if url] == [f"{store}_url"]
     assert told[f"{store}_url"].endswith(f"/lowtide_{store}")
-    databases = named(root, "ConfigMap", "postgres-databases")["data"]["databases.sql"]
+    databases = named(LOCAL, "ConfigMap", "postgres-databases")["data"]["databases.sql"]
     assert f"CREATE DATABASE lowtide_{store};" in databases
 
 
@@ -228,10 +227,25 @@ def _secret(root: str, name: str) -> dict[str, str]:
     return {key: base64.b64decode(value).decode() for key, value in found["data"].items()}
 
 
-def test_the_local_overlay_uses_images_that_need_no_registry() -> None:
-    root = "knative/overlays/local"
-    for found in (*of_kind(root, "Service", _SERVING), *of_kind(root, "Job")):
+@pytest.mark.parametrize("root", [LOCAL, DEMO])
+def test_the_local_overlay_uses_images_that_need_no_registry(root: str) -> None:
+    for found in (*of_kind(root, "Service", _SERVING), *of_kind(root, "Job"), *of_kind(root, "Deployment")):
         (container,) = found["spec"]["template"]["spec"]["containers"]
         assert container["image"].startswith("dev.local/lowtide-")
         assert container["image"].endswith(":dev")
         assert container["imagePullPolicy"] == "IfNotPresent"
+
+
+def test_the_demo_brings_its_step_into_execute_and_its_shop_beside_it() -> None:
+    spec = named(DEMO, "Service", "execute", _SERVING)["spec"]["template"]["spec"]
+    (container,) = spec["containers"]
+    told = {entry["name"]: entry.get("value") for entry in container["env"]}
+    assert told == {"LOWTIDE_KEY": None, "LOWTIDE_STEPS": "steps", "PYTHONPATH": "/example"}
+    (shop,) = named(DEMO, "Deployment", "shop")["spec"]["template"]["spec"]["containers"]
+    for volume, mounted in zip(spec["volumes"], container["volumeMounts"], strict=True):
+        assert mounted == {"name": volume["name"], "mountPath": "/example", "readOnly": True}
+        files = named(DEMO, "ConfigMap", volume["configMap"]["name"])["data"]
+        for name in (f"{told['LOWTIDE_STEPS']}.py", Path(shop["command"][1]).name):
+            assert files[name] == (ROOT / DEMO / name).read_text()
+    (service,) = [found for found in of_kind(DEMO, "Service", "v1") if found["metadata"]["name"] == "shop"]
+    assert str(service["spec"]["ports"][0]["targetPort"]) in shop["command"]
