@@ -7,6 +7,7 @@ a handler that has begun an effect must be able to write down that it did.
 
 from __future__ import annotations
 
+import asyncio
 from typing import Final
 
 from aiohttp import ClientError, ClientSession, ClientTimeout, web
@@ -17,11 +18,12 @@ from lowtide.wire import problem
 from .answers import answer_problem
 from .pool import Pool
 from .ports import LOOPBACK
-from .proxy import Broken, NotTaken, body_of, forward
+from .proxy import Broken, NotTaken, body_of, forward, repeatable
 
 __all__ = ["Activator", "http_probe"]
 
 _ATTEMPTS: Final = 3
+_NOTICED: Final = 0.05  # seconds after which a process that died is known to be dead
 _PROBE_TIMEOUT: Final = ClientTimeout(total=5.0)
 
 
@@ -51,7 +53,9 @@ class Activator:
                         self._pool.discard(instance)
             except Broken as error:
                 why = str(error)
-                break
+                if not repeatable(request):
+                    break
+                await asyncio.sleep(_NOTICED)
             except LowtideError as error:
                 return answer_problem(problem.of_error(error))
         name = self._pool.service.name

@@ -22,13 +22,13 @@ from aiohttp import (
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-__all__ = ["Broken", "NotTaken", "forward", "new_session"]
+__all__ = ["Broken", "NotTaken", "body_of", "forward", "new_session", "repeatable"]
 
 _CONNECTION_FIELDS: Final = frozenset(
     {"connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "expect"}
 )
 _WHOLE: Final = 256 * 1024  # bodies up to this size are read before they are sent, and can be sent again
-_REPEATABLE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_REPEATABLE: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 
 
 class NotTaken(Exception):
@@ -36,7 +36,7 @@ class NotTaken(Exception):
 
 
 class Broken(Exception):
-    """The process went away with the request."""
+    """The process went away with the request, or just before it came."""
 
 
 def new_session() -> ClientSession:
@@ -72,8 +72,6 @@ async def forward(
     except ClientConnectorError as error:
         raise NotTaken(str(error)) from error
     except (ClientError, OSError) as error:
-        if request.method in _REPEATABLE:
-            raise NotTaken(str(error)) from error
         raise Broken(str(error) or "the connection was closed") from error
     async with upstream:
         return await _respond(request, upstream)
@@ -112,6 +110,11 @@ def _kept(headers: CIMultiDictProxy[str]) -> CIMultiDict[str]:
     named = {name.strip().lower() for value in headers.getall("Connection", ()) for name in value.split(",")}
     dropped = _CONNECTION_FIELDS | named
     return CIMultiDict((name, value) for name, value in headers.items() if name.lower() not in dropped)
+
+
+def repeatable(request: web.BaseRequest) -> bool:
+    """Whether it does no harm when the request is performed twice (RFC 9110, 9.2.2, or its sender's own word)."""
+    return request.method in _REPEATABLE or "Idempotency-Key" in request.headers
 
 
 async def body_of(request: web.BaseRequest) -> bytes | None:

@@ -79,6 +79,17 @@ async def test_a_process_killed_with_a_request_is_a_502_and_the_next_request_sta
         assert pool.crashes == 1
 
 
+async def test_a_request_that_may_be_repeated_is_given_to_another_process(tmp_path: Path) -> None:
+    async with pool_of(tmp_path) as pool, fronted(pool) as client:
+        notes = Notes(tmp_path / "notes")
+        held = asyncio.create_task(client.post("/slow?1", data=b"x", headers={"Idempotency-Key": "a"}))
+        first = (await eventually(lambda: notes.all(began="slow")))[0]["pid"]
+        os.kill(first, signal.SIGKILL)
+        response = await held
+        assert response.status == 200
+        assert [note["pid"] for note in notes.all(did="slow")] == [int(await response.text())]
+
+
 async def test_a_request_after_a_crash_is_not_given_to_the_dead_process(tmp_path: Path) -> None:
     async with pool_of(tmp_path) as pool, fronted(pool) as client:
         for _ in range(3):
