@@ -53,14 +53,14 @@ def test_the_command_line_needs_no_optional_extra(module: str) -> None:
 
 
 def test_execute_starts_without_what_is_heavy() -> None:
-    heavy = ("fastapi", "sqlalchemy", "psycopg", "kubernetes", "pydantic", "ruamel", "lowtide.dsl", "aiohttp", "typer")
+    heavy = ("fastapi", "sqlalchemy", "psycopg", "kubernetes", "pydantic", "yaml", "lowtide.dsl", "aiohttp", "typer")
     loaded = set(_python("import functions.execute.__main__, sys; print(*sys.modules)").split())
     found = [name for name in loaded if name.startswith(heavy)]
     assert not found, f"execute's start imports {sorted(found)[:5]}"
 
 
 def test_the_command_line_answers_before_anything_heavy_is_imported() -> None:
-    heavy = ("aiohttp", "pydantic", "ruamel", "rich.live", "jq", "lowtide.dsl", "lowtide.engine")
+    heavy = ("aiohttp", "pydantic", "yaml", "rich.live", "jq", "lowtide.dsl", "lowtide.engine")
     loaded = set(_python("import lowtide.cli, sys; print(*sys.modules)").split())
     found = [name for name in loaded if name.startswith(heavy)]
     assert not found, f"importing the command line imports {sorted(found)[:5]}"

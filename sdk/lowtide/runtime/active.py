@@ -108,11 +108,9 @@ class ActiveCommands:
         self._happened(TimerFired(command=sleep.id, at=Millis(max(sleep.until, clock.now())), random=uniform()))
 
     async def _perform(self, command: Command) -> None:
-        execution = self._work.subject.execution
         happened: Event | LowtideError
         try:
-            if not self._ports.journal.holds(execution, self._work.epoch):
-                raise Fenced("the lease is not known to live; the effect was not started")
+            await self._confirm_lease()
             with self._ports.clock.working():
                 output = await self._send(command)
             happened = EffectSucceeded(command=command.id, output=output, at=self._ports.clock.now(), random=uniform())
@@ -125,6 +123,15 @@ class ActiveCommands:
             happened = self._failed(command, standard_error("runtime", detail))
         self._effects.pop(command.id, None)
         self._happened(happened)
+
+    async def _confirm_lease(self) -> None:
+        """Directly before an effect: the lease lives. Where that is not known, the journal is asked."""
+        journal, execution, epoch = self._ports.journal, self._work.subject.execution, self._work.epoch
+        if journal.holds(execution, epoch):
+            return
+        await journal.append(execution, epoch, [])
+        if not journal.holds(execution, epoch):
+            raise Unavailable("the lease is not known to live; the effect was not started")
 
     def _failed(self, command: Command, error: Error) -> EffectFailed:
         return EffectFailed(command=command.id, error=error, at=self._ports.clock.now(), random=uniform())

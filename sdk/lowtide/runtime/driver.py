@@ -15,7 +15,7 @@ from contextlib import suppress
 from typing import ParamSpec, TypeAlias, TypeVar
 
 from lowtide.engine import Turn, begin, fold, resume
-from lowtide.errors import Fenced, Held, LowtideError, Unavailable
+from lowtide.errors import Held, LowtideError
 from lowtide.model.base import JSON, Value
 from lowtide.model.command import Command, Passive, Sleep
 from lowtide.model.error import Error
@@ -69,6 +69,7 @@ class Driver:
         self._active = ActiveCommands(work, ports, lambda happened: self._arrived.put_nowait((happened, None)))
         self._registered: dict[str, Command] = {}
         self._stopping = False
+        self._held = False
         self._in_thread = may_block(work.plan, ports.host)
         self._ends = ports.clock.monotonic() + work.policy.budget / 1000
 
@@ -103,21 +104,20 @@ class Driver:
             )
             await self._feed([(wake.event, wake.key) for wake in self._work.wakes])
             outcome = await self._loop()
-            return await self._close(outcome, usage())
-        except (Fenced, Unavailable, asyncio.CancelledError):
-            await self._active.cancel_all()
-            await self._give_back()
-            raise
+            reply = await self._close(outcome, usage())
+            self._held = False
+            return reply
         finally:
             if silence is not None:
                 silence()
             await self._active.cancel_all()
+            if self._held:
+                await self._give_back()
 
     async def _give_back(self) -> None:
         """The epoch goes on elsewhere: nobody needs to wait until the lease expires."""
-        if self._state is not None:
-            with suppress(LowtideError):
-                await self._ports.journal.release(self._work.subject.execution, self._work.epoch)
+        with suppress(LowtideError):
+            await self._ports.journal.release(self._work.subject.execution, self._work.epoch)
 
     # ------------------------------------------------------------ opening
 
@@ -144,6 +144,7 @@ class Driver:
                 assert opened.closing is not None
                 return Reply(opened.closing.type, opened.closing.body)
             case "ok":
+                self._held = True
                 self._state = turn.state
                 self._ports.history.facts(subject, turn.facts)
                 await self._fold(opened.tail)

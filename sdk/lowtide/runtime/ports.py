@@ -31,6 +31,8 @@ class Journal(Protocol):
     ) -> None:
         """Write entries (consecutive numbers) and, with ``closing``, end the epoch; returns after the commit.
 
+        With neither, the journal is asked whether the lease still lives.
+
         Appends of one execution are written in the order of the calls. Raises :class:`lowtide.errors.Fenced` when
         another owner or epoch took over, :class:`lowtide.errors.Unavailable` when the journal stays unreachable.
         """
