@@ -15,6 +15,7 @@ from .app import create_app
 from .service import Service
 
 _LONGEST_REQUEST = 300
+_KEEP_ALIVE = 75  # longer than the pools of those who call: a POST on a connection that closes just then is lost
 
 
 class _Server(uvicorn.Server):
@@ -47,6 +48,7 @@ def main() -> int:
         port=settings.port,
         log_config=None,
         timeout_graceful_shutdown=_LONGEST_REQUEST,
+        timeout_keep_alive=_KEEP_ALIVE,
         lifespan="on",
         loop="asyncio",
     )

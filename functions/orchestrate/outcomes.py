@@ -14,7 +14,7 @@ import msgspec
 
 from lowtide.errors import InvalidEvent
 from lowtide.model.command import Await, RunChild, Sleep
-from lowtide.model.event import TimerFired
+from lowtide.model.event import CancelAsked, TimerFired
 from lowtide.runtime import chance
 from lowtide.wire import json
 from lowtide.wire.types import REGISTERED, Ended, Parked, Registered, Wake, decode_outcome
@@ -71,8 +71,15 @@ async def apply(work: Work, report: Report, digest: str) -> Verdict:
         case Parked():
             await _park(work, execution, report, now, dispatch.issued_at)
         case Ended():
-            await end(work, execution, now, report.status, output=report.output, error=report.error)
+            why = await _why(work, execution) if report.status == "cancelled" else None
+            await end(work, execution, now, report.status, output=report.output, error=report.error, reason=why)
     return "applied"
+
+
+async def _why(work: Work, execution: Execution) -> str | None:
+    """The reason that was given with the cancel."""
+    asked = [wake.event for wake in await wakes.wakes_of(work.tx, execution.id)]
+    return next((event.reason for event in asked if isinstance(event, CancelAsked)), None)
 
 
 async def _park(work: Work, execution: Execution, report: Parked, now: datetime, issued: datetime) -> None:

@@ -48,7 +48,7 @@ async def lock(tx: Tx, execution: str) -> tuple[Execution, datetime] | None:
     """The execution, locked until the transaction ends, and the database's time; ``None`` where there is none."""
     statement = select(*_ALL, func.clock_timestamp()).where(executions.c.id == execution).with_for_update()
     row = (await tx.execute(statement)).one_or_none()
-    return None if row is None else (Execution(*row[:-1]), row[-1])
+    return None if row is None else (_execution(row[:-1]), row[-1])
 
 
 def is_id(text: str) -> bool:
@@ -93,7 +93,7 @@ async def begin(tx: Tx, ids: Sequence[str]) -> list[Execution]:
     )
     values = {"phase": "running", "started_at": func.clock_timestamp(), "change": executions.c.change + 1}
     statement = update(executions).where(executions.c.id.in_(free)).values(**values).returning(*_ALL)
-    return [Execution(*row) for row in await tx.execute(statement)]
+    return [_execution(row) for row in await tx.execute(statement)]
 
 
 async def page(
@@ -133,4 +133,8 @@ async def drop_dispatches(tx: Tx, execution: str) -> None:
 
 
 def _one(row: Row[Any] | None) -> Execution | None:
-    return None if row is None else Execution(*row)
+    return None if row is None else _execution(row)
+
+
+def _execution(row: Any) -> Execution:
+    return Execution(*row)

@@ -1,14 +1,19 @@
-"""Starts: one transaction, one dispatch, one outcome."""
+"""Starts: one transaction, one dispatch, one outcome; by the Broker or by the short way."""
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
-from tests.integration.orchestrate.world import document, world
-
-GREET = document("- hello: {set: {greeting: '${ \"Hello \" + .name }'}}")
+from lowtide.wire import mac
+from lowtide.wire.types import DISPATCH, Dispatch, Ended, Extension, Parked
+from tests.eventually import eventually
+from tests.integration.orchestrate.world import KEY, FakeExecute, document, play, world
 
 pytestmark = pytest.mark.anyio
+
+GREET = document("- hello: {set: {greeting: '${ \"Hello \" + .name }'}}")
 
 
 async def test_an_execution_goes_by_the_broker_to_its_outcome(fresh_database: str) -> None:
@@ -19,3 +24,172 @@ async def test_an_execution_goes_by_the_broker_to_its_outcome(fresh_database: st
         shown = await there.until(started["id"], "completed")
         assert shown["output"] == {"greeting": "Hello Ada"}
         assert shown["input"] == {"name": "Ada"}
+        assert shown["createdAt"] <= shown["startedAt"] <= shown["endedAt"]
+        async for attempt in eventually():
+            with attempt:
+                assert there.ingest.phases(started["id"]) == ["pending", "running", "completed"]
+
+
+async def test_a_dispatch_says_who_it_is_for_and_is_signed(fresh_database: str) -> None:
+    async with world(fresh_database) as there:
+        await there.deploy(GREET)
+        execution = (await there.start({"name": "Ada"}))["id"]
+        await there.until(execution, "completed")
+        (event,) = there.broker.of_type(DISPATCH)
+        assert (event.id, event.source) == (f"{execution}:1", "/lowtide/tests/sample")
+        digest, token = str(event.text(Extension.digest)), str(event.text(Extension.token))
+        assert digest == mac.digest_of(event.data or b"")
+        assert mac.verify(KEY, token, "dispatch", execution, 1, digest, there.execute.taken[0][1].at)
+
+
+async def test_numbers_and_the_order_of_keys_survive_the_way_through(fresh_database: str) -> None:
+    async with world(fresh_database) as there:
+        await there.deploy(document("- same: {set: {all: '${ . }'}}", name="same"))
+        given = b'{"z":12345678901234567890,"a":1.0,"nul":"\\u0000","u":"\\u20ac"}'
+        answer = await there.api.post(
+            "/v1/namespaces/tests/workflows/same/executions",
+            content=given,
+            headers={"content-type": "application/json"},
+        )
+        shown = await there.api.get(answer.headers["location"])
+        assert b'"input":{"z":12345678901234567890,"a":1.0,"nul":"\\u0000"' in shown.content
+        await there.until(answer.json()["id"], "completed")
+
+
+async def test_a_synchronous_start_takes_the_short_way(fresh_database: str) -> None:
+    async with world(fresh_database) as there:
+        await there.deploy(GREET)
+        shown = await there.start({"name": "Ada"}, wait="30s")
+        assert (shown["phase"], shown["output"]) == ("completed", {"greeting": "Hello Ada"})
+        assert there.broker.of_type(DISPATCH) == []
+        async for attempt in eventually():
+            with attempt:
+                assert there.ingest.phases(shown["id"]) == ["running", "completed"]
+
+
+async def test_the_broker_takes_over_where_the_short_way_fails(fresh_database: str) -> None:
+    async with world(fresh_database) as there:
+        await there.deploy(GREET)
+        refused: list[str] = []
+
+        async def refuse_once(execute: FakeExecute, dispatch: Dispatch) -> Parked | Ended | int:
+            if refused:
+                return await play(execute, dispatch)
+            refused.append("once")
+            return 503
+
+        there.execute.answer = refuse_once
+        shown = await there.start({"name": "Ada"}, wait="30s")
+        assert shown["phase"] == "completed"
+        first, second = there.execute.taken
+        assert first[0].data == second[0].data, "what is sent again is the same, byte for byte"
+
+
+async def test_a_synchronous_start_waits_on_while_the_execution_is_parked(fresh_database: str) -> None:
+    async with world(fresh_database) as there:
+        await there.deploy(document("- nap: {wait: {milliseconds: 300}}\n- done: {set: {woken: true}}"))
+        shown = await there.start(wait="20s")
+        assert (shown["phase"], shown["output"]) == ("completed", {"woken": True})
+
+
+async def test_a_start_that_takes_longer_than_its_wait_is_accepted(fresh_database: str) -> None:
+    async with world(fresh_database) as there:
+        await there.deploy(document("- nap: {wait: {hours: 1}}"))
+        answer = await there.api.post("/v1/namespaces/tests/workflows/sample/executions", params={"wait": "300ms"})
+        assert (answer.status_code, answer.json()["phase"]) == (202, "waiting")
+
+
+async def test_the_same_key_starts_one_execution_also_at_once(fresh_database: str) -> None:
+    async with world(fresh_database) as there:
+        await there.deploy(GREET)
+        started = await asyncio.gather(*(there.start({"name": "Ada"}, key="k-1") for _ in range(8)))
+        assert len({shown["id"] for shown in started}) == 1
+        await there.until(started[0]["id"], "completed")
+        assert len(there.broker.of_type(DISPATCH)) == 1
+
+
+async def test_the_same_key_with_another_body_is_a_conflict(fresh_database: str) -> None:
+    async with world(fresh_database) as there:
+        await there.deploy(GREET)
+        path = "/v1/namespaces/tests/workflows/sample/executions"
+        first = await there.api.post(path, json={"name": "Ada"}, headers={"idempotency-key": "k"})
+        again = await there.api.post(path, json={"name": "Bob"}, headers={"idempotency-key": "k"})
+        assert (first.status_code, again.status_code, again.json()["code"]) == (202, 409, "conflict")
+
+
+async def test_a_start_is_accepted_while_the_broker_is_down(fresh_database: str) -> None:
+    async with world(fresh_database) as there:
+        await there.deploy(GREET)
+        there.broker.down = True
+        started = await there.start({"name": "Ada"})
+        await asyncio.sleep(0.2)
+        there.broker.down = False
+        await there.until(started["id"], "completed")
+
+
+async def test_a_broker_that_answers_only_at_the_end_holds_nobody_up(fresh_database: str) -> None:
+    async with world(fresh_database) as there:
+        await there.deploy(GREET)
+        there.broker.synchronous = True
+        started = [await there.start({"name": "Ada"}) for _ in range(5)]
+        for shown in started:
+            await there.until(shown["id"], "completed")
+
+
+async def test_no_more_dispatches_than_allowed_are_with_the_broker(fresh_database: str) -> None:
+    async with world(fresh_database, max_outstanding=3) as there:
+        await there.deploy(GREET)
+        there.broker.paused = True
+        started = [await there.start({"name": str(number)}) for number in range(8)]
+        await asyncio.sleep(0.3)
+        assert len(there.broker.of_type(DISPATCH)) == 3
+        there.broker.paused = False
+        for event in there.broker.of_type(DISPATCH):
+            await there.broker.deliver(event)
+        for shown in started:
+            await there.until(shown["id"], "completed")
+
+
+async def test_an_input_that_the_schema_refuses_starts_nothing(fresh_database: str) -> None:
+    async with world(fresh_database) as there:
+        head = "input: {schema: {format: json, document: {type: object, required: [name]}}}"
+        await there.deploy(document("- hello: {set: {a: 1}}", head=head))
+        answer = await there.api.post("/v1/namespaces/tests/workflows/sample/executions", json={})
+        assert (answer.status_code, answer.json()["code"]) == (400, "input.invalid")
+        assert "name" in answer.json()["detail"]
+
+
+async def test_what_was_committed_before_a_crash_is_published_by_the_next_process(fresh_database: str) -> None:
+    async with world(fresh_database) as there:
+        await there.deploy(GREET)
+        there.broker.down = True
+        started = await there.start({"name": "Ada"})
+    async with world(fresh_database) as there:
+        await there.tick()
+        shown = await there.until(started["id"], "completed", 40)
+        assert shown["output"] == {"greeting": "Hello Ada"}
+
+
+async def test_a_failed_task_faults_the_execution_with_its_error(fresh_database: str) -> None:
+    async with world(fresh_database) as there:
+        error = "{type: 'https://example.com/errors/out-of-stock', status: 409, title: Sold out}"
+        await there.deploy(document(f"- stop: {{raise: {{error: {error}}}}}"))
+        started = await there.start()
+        shown = await there.until(started["id"], "faulted")
+        assert (shown["error"]["status"], shown["error"]["title"]) == (409, "Sold out")
+        async for attempt in eventually():
+            with attempt:
+                told = [change for change in there.ingest.changes if change.phase == "faulted"]
+                assert [change.error.status for change in told if change.error] == [409]
+
+
+async def test_outcomes_are_applied_once_however_often_they_come(fresh_database: str) -> None:
+    async with world(fresh_database) as there:
+        await there.deploy(GREET)
+        started = await there.start({"name": "Ada"})
+        await there.until(started["id"], "completed")
+        (event,) = there.broker.of_type(DISPATCH)
+        for _ in range(3):
+            await there.broker.deliver(event)
+        assert (await there.show(started["id"]))["phase"] == "completed"
+        assert there.ingest.phases(started["id"]).count("completed") == 1

@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 import uvicorn
-from aiohttp import ClientSession, web
+from aiohttp import ClientError, ClientSession, web
 
 from functions.orchestrate.app import create_app
 from functions.orchestrate.migrate import upgrade
@@ -175,6 +175,7 @@ class FakeBroker(_Peer):
         self.down = False
         self.paused = False
         self.synchronous = False
+        self.retries = 4
         self._execute, self._orchestrate = execute_url, orchestrate_url
         self._tasks: set[asyncio.Task[None]] = set()
         self.session: ClientSession
@@ -196,13 +197,19 @@ class FakeBroker(_Peer):
         return web.Response(status=202)
 
     async def deliver(self, event: CloudEvent) -> None:
+        """Deliver an event and its reply, again and again while the subscriber answers 5xx, as a Broker does."""
         target = self._execute if event.type == DISPATCH else f"{self._orchestrate}/events"
         headers, body = to_binary(event)
-        with contextlib.suppress(Exception):
-            async with self.session.post(target, data=body, headers=headers) as response:
-                answer = await response.read()
-                if answer and response.status < 300:
-                    await self.deliver(read(list(response.headers.items()), answer))
+        for attempt in range(self.retries + 1):
+            with contextlib.suppress(ClientError):
+                async with self.session.post(target, data=body, headers=headers) as response:
+                    answer = await response.read()
+                    if response.status < 300:
+                        return await self.deliver(read(list(response.headers.items()), answer)) if answer else None
+                    if response.status < 500:
+                        return None
+            await asyncio.sleep(0.1 * 2**attempt)
+        return None
 
     async def close(self) -> None:
         for task in list(self._tasks):
@@ -326,7 +333,9 @@ async def world(database: str, **tunables: Any) -> AsyncIterator[World]:
     )
     services: list[Service] = []
     app = create_app(settings, neighbours=neighbours, started=services.append)
-    config = uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, lifespan="on", ws="none")
+    config = uvicorn.Config(
+        app, host="127.0.0.1", port=port, log_config=None, lifespan="on", ws="none", timeout_keep_alive=75
+    )
     server = _Server(config)
     async with contextlib.AsyncExitStack() as stack:
         broker.session = await stack.enter_async_context(ClientSession())

@@ -1,0 +1,167 @@
+"""Timers from zero: claimed, held, fired on time, by whichever process is there."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+from sqlalchemy import text
+
+from lowtide.wire.types import TICK
+from tests.eventually import eventually
+from tests.integration.orchestrate.world import document, world
+
+pytestmark = pytest.mark.anyio
+
+
+def nap(**duration: int) -> str:
+    given = ", ".join(f"{unit}: {count}" for unit, count in duration.items())
+    return document(f"- nap: {{wait: {{{given}}}}}\n- done: {{set: {{woken: true}}}}")
+
+
+async def test_a_short_wait_asks_for_a_tick_and_ends_on_time(fresh_database: str) -> None:
+    async with world(fresh_database) as there:
+        await there.deploy(nap(milliseconds=700))
+        began = time.monotonic()
+        started = await there.start()
+        await there.until(started["id"], "completed")
+        assert 0.7 <= time.monotonic() - began < 1.7
+        assert there.broker.of_type(TICK), "nothing was held here, so a tick was needed"
+        assert [dispatch.epoch for dispatch in there.execute.of(started["id"])] == [1, 2]
+
+
+async def test_a_waiting_execution_says_what_it_waits_for(fresh_database: str) -> None:
+    async with world(fresh_database) as there:
+        await there.deploy(nap(hours=1))
+        started = await there.start()
+        shown = await there.until(started["id"], "waiting")
+        (waiting,) = shown["waitingFor"]
+        assert (waiting["kind"], waiting["purpose"]) == ("timer", "wait")
+        assert waiting["until"] > shown["createdAt"]
+
+
+async def test_a_tick_with_nothing_due_answers_at_once(fresh_database: str) -> None:
+    async with world(fresh_database) as there:
+        await there.deploy(nap(hours=1))
+        started = await there.start()
+        await there.until(started["id"], "waiting")
+        began = time.monotonic()
+        answer = await there.tick()
+        assert (answer.status_code, answer.content) == (202, b"")
+        assert time.monotonic() - began < 1
+
+
+async def test_a_tick_is_answered_only_when_what_it_holds_has_fired(fresh_database: str) -> None:
+    async with world(fresh_database) as there:
+        await there.deploy(nap(seconds=1))
+        there.broker.paused = True  # the tick that is asked for does not arrive
+        started = await there.start()
+        async for attempt in eventually():
+            with attempt:
+                assert len(there.broker.events) == 1
+        (event,) = there.broker.events
+        await there.broker.deliver(event)
+        assert (await there.show(started["id"]))["phase"] == "waiting"
+        await there.tick()
+        async for attempt in eventually():
+            with attempt:
+                assert (await there.show(started["id"]))["phase"] in ("running", "completed")
+
+
+async def test_overlapping_ticks_fire_each_timer_once(fresh_database: str) -> None:
+    async with world(fresh_database) as there, world(fresh_database) as other:
+        await there.deploy(nap(milliseconds=900))
+        there.broker.paused = True
+        started = [await there.start() for _ in range(20)]
+        dispatches = list(there.broker.events)
+        async for attempt in eventually():
+            with attempt:
+                assert len(there.broker.events) >= 20
+        there.broker.paused = False
+        dispatches = [event for event in there.broker.events if event.type != TICK]
+        await asyncio.gather(*(there.broker.deliver(event) for event in dispatches))
+        await asyncio.gather(there.tick(), other.tick(), there.tick(), other.tick())
+        for shown in started:
+            await there.until(shown["id"], "completed")
+            epochs = [d.epoch for w in (there, other) for d in w.execute.of(shown["id"])]
+            assert sorted(set(epochs)) == [1, 2]
+            assert len(epochs) == len(set(epochs))
+
+
+async def test_many_timers_that_are_due_at_once_fire_within_a_second(fresh_database: str) -> None:
+    async with world(fresh_database) as there:
+        await there.deploy(nap(hours=1))
+        started = [await there.start() for _ in range(100)]
+        for shown in started:
+            await there.until(shown["id"], "waiting", 30)
+        soon = text("UPDATE timers SET due = clock_timestamp() + interval '2 s' RETURNING due")
+        rows = await there.service.desk.database.run(lambda tx: tx.execute(soon))
+        due = max(row.due for row in rows).timestamp()
+        await there.tick()
+        for shown in started:
+            await there.until(shown["id"], "completed", 30)
+        woken = [there.execute.of(shown["id"])[1].at / 1000 for shown in started]
+        assert all(0 <= at - due + 0.5 < 1.5 for at in woken), [round(at - due, 3) for at in woken]
+
+
+async def test_timers_of_a_process_that_died_are_fired_by_another(fresh_database: str) -> None:
+    async with world(fresh_database) as there:
+        await there.deploy(nap(seconds=1))
+        started = await there.start()
+        await there.until(started["id"], "waiting")
+        # As a process leaves it that claims and is killed: the claim runs out, nobody gives the timer back.
+        statement = text("UPDATE timers SET claimed_until = clock_timestamp() + interval '1500 ms'")
+        await there.service.desk.database.run(lambda tx: tx.execute(statement))
+        there.service.keeper.stop()
+    async with world(fresh_database) as there:
+        await asyncio.sleep(1.6)
+        await there.tick()
+        await there.until(started["id"], "completed")
+
+
+async def test_a_process_that_ends_gives_its_timers_back_and_asks_for_another(fresh_database: str) -> None:
+    async with world(fresh_database) as there:
+        await there.deploy(nap(seconds=3))
+        started = await there.start()
+        await there.until(started["id"], "waiting")
+        async for attempt in eventually():
+            with attempt:
+                assert there.service.keeper.nudge(), "the tick holds the timer"
+        ticks = len(there.broker.of_type(TICK))
+        there.broker.paused = True
+        claims = text("SELECT count(*) FROM timers WHERE claimed_until IS NOT NULL")
+        there.service.stop()
+        async for attempt in eventually():
+            with attempt:
+                assert len(there.broker.of_type(TICK)) == ticks + 1
+                rows = await there.service.desk.database.run(lambda tx: tx.execute(claims))
+                assert rows.scalar_one() == 0
+    async with world(fresh_database) as there:
+        await there.tick()
+        await there.until(started["id"], "completed")
+
+
+async def test_what_fell_due_while_nobody_was_there_is_fired_at_the_next_tick(fresh_database: str) -> None:
+    async with world(fresh_database) as there:
+        await there.deploy(nap(hours=5))
+        started = await there.start()
+        await there.until(started["id"], "waiting")
+        late = text("UPDATE timers SET due = clock_timestamp() - interval '1 hour'")
+        await there.service.desk.database.run(lambda tx: tx.execute(late))
+        began = time.monotonic()
+        await there.tick()
+        await there.until(started["id"], "completed")
+        assert time.monotonic() - began < 2
+
+
+async def test_a_timer_that_is_early_by_the_database_clock_waits_on(fresh_database: str) -> None:
+    async with world(fresh_database) as there:
+        await there.deploy(nap(seconds=1))
+        started = await there.start()
+        await there.until(started["id"], "waiting")
+        later = text("UPDATE timers SET due = due + interval '700 ms'")  # while it is held
+        await there.service.desk.database.run(lambda tx: tx.execute(later))
+        shown = await there.until(started["id"], "completed")
+        second = there.execute.of(shown["id"])[1]
+        assert second.at - there.execute.of(shown["id"])[0].at >= 1700
