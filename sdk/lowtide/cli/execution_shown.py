@@ -59,7 +59,8 @@ async def follow(server: str, namespace: str, execution: str, timeout: float | N
 def _waiting(waiting: dict[str, JSON]) -> str:
     where = str(waiting.get("command", "")).partition("@")[0]
     until = f" until {waiting['until']}" if waiting.get("until") else ""
-    return f"{waiting.get('kind', '')}{until} ({where})"
+    types = f" {', '.join(waiting['types'])}" if waiting.get("types") else ""
+    return f"{waiting.get('kind', '')}{types}{until} ({where})"
 
 
 def _timeline_row(row: dict[str, JSON]) -> tuple[str, str, str, str, str]:

@@ -118,12 +118,15 @@ def cancel(
     server: Server = DEFAULT_SERVER,
 ) -> None:
     """Cancel one execution, its children and its calls in flight. It ends a moment after this returns."""
-    asyncio.run(_cancel(server, namespace, execution, reason))
-    exits.say(f"asked {execution} to cancel; follow it with: lowtide executions watch {execution}")
+    asked = asyncio.run(_cancel(server, namespace, execution, reason))
+    if asked.get("endedAt"):
+        exits.say(f"{execution} has ended: {asked['phase']}")
+    else:
+        exits.say(f"asked {execution} to cancel; follow it with: lowtide executions watch {execution}")
 
 
-async def _cancel(server: str, namespace: str, execution: str, reason: str | None) -> None:
+async def _cancel(server: str, namespace: str, execution: str, reason: str | None) -> dict[str, JSON]:
     from lowtide.clients.orchestrate import Orchestrate
 
     async with Orchestrate(server) as api:
-        await api.cancel(namespace, execution, reason)
+        return await api.cancel(namespace, execution, reason)

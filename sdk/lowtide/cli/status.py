@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from lowtide.cli.server import DEFAULT_SERVER, Server
+from lowtide.cli.shown import show_table
 from lowtide.errors import Unavailable
 from lowtide.wire import json
 
@@ -43,22 +44,17 @@ async def _asked(url: str) -> bytes:
 
 
 def _show(told: dict[str, Any], server: str) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("service", "processes", "in flight", "waiting", "cold starts", "crashes", "at zero since"):
-        table.add_column(column, justify="left" if column in ("service", "at zero since") else "right", no_wrap=True)
-    for name, service in told["services"].items():
-        ready = [process for process in service["processes"] if process["state"] != "ending"]
-        numbers = (len(ready), service["inFlight"], service["waiting"], service["coldStarts"], service["crashes"])
-        table.add_row(name, *(str(number) for number in numbers), (service["zeroSince"] or "")[:19])
-    console = Console(highlight=False)
-    console.print(f"{'ready' if told['ready'] else 'starting'} at {server}", soft_wrap=True)
-    console.print(table)
+    print(f"{'ready' if told['ready'] else 'starting'} at {server}")
+    rows = [(name, *_cells(service)) for name, service in told["services"].items()]
+    show_table(("SERVICE", "PROCESSES", "IN FLIGHT", "WAITING", "COLD STARTS", "CRASHES", "AT ZERO SINCE"), rows)
     broker = told["broker"]
-    console.print(
+    print(
         f"broker: process {broker['pid']}, {broker['restarts']} restarts, {broker.get('queued', '?')} queued, "
-        f"{broker.get('inFlight', '?')} in delivery, {broker.get('deadLetters', '?')} dead letters",
-        soft_wrap=True,
+        f"{broker.get('inFlight', '?')} in delivery, {broker.get('deadLetters', '?')} dead letters"
     )
+
+
+def _cells(service: dict[str, Any]) -> tuple[str, ...]:
+    ready = [process for process in service["processes"] if process["state"] != "ending"]
+    numbers = (len(ready), service["inFlight"], service["waiting"], service["coldStarts"], service["crashes"])
+    return (*(str(number) for number in numbers), service["zeroSince"] or "")

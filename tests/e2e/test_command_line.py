@@ -1,0 +1,136 @@
+"""The commands that talk to a server, against `lowtide up` as its users start it."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lowtide.local.ports import free_port
+
+pytestmark = [pytest.mark.platform, pytest.mark.timeout(180)]
+
+_LOWTIDE = str(Path(sys.executable).with_name("lowtide"))
+
+_GREET = """\
+document: {dsl: 1.0.3, namespace: default, name: greet, version: 1.0.0}
+do:
+  - greet: {set: {greeting: "Hello ${ .name }!"}}
+"""
+
+_LISTEN = """\
+document: {dsl: 1.0.3, namespace: default, name: listen, version: 1.0.0}
+do:
+  - await: {listen: {to: {one: {with: {type: go}}}}}
+"""
+
+
+class _Platform:
+    """A running `lowtide up`, and the commands typed beside it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.url = f"http://127.0.0.1:{free_port()}"
+        ports = ["--port", self.url.rpartition(":")[2], "--grpc-port", str(free_port())]
+        command = [_LOWTIDE, "up", "--data-dir", str(folder / "data"), *ports, "--idle", "2"]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        assert self._process.stdout is not None
+        said = []
+        for line in self._process.stdout:
+            said.append(line)
+            if "ready" in line:
+                return
+        raise AssertionError("lowtide up did not start:\n" + "".join(said))
+
+    def end(self) -> int:
+        self._process.send_signal(signal.SIGINT)
+        self._process.communicate(timeout=60)
+        return self._process.returncode
+
+    def typed(self, *arguments: str, code: int = 0) -> str:
+        ended = self._run(*arguments)
+        assert ended.returncode == code, ended.stdout + ended.stderr
+        return ended.stdout
+
+    def refused(self, *arguments: str, code: int = 2) -> str:
+        ended = self._run(*arguments)
+        assert (ended.returncode, ended.stdout) == (code, ""), ended.stdout + ended.stderr
+        return ended.stderr
+
+    def file(self, name: str, text: str) -> str:
+        path = self.folder / name
+        path.write_text(text)
+        return str(path)
+
+    def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [_LOWTIDE, *arguments, "--server", self.url]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.fixture(scope="module")
+def up() -> Iterator[_Platform]:
+    with tempfile.TemporaryDirectory(prefix="lowtide-test-", ignore_cleanup_errors=True) as folder:
+        platform = _Platform(Path(folder))
+        try:
+            yield platform
+        finally:
+            code = platform.end()
+        assert code == 0
+
+
+def _started(up: _Platform, *arguments: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(up.typed("start", *arguments))
+    return found
+
+
+def test_what_is_deployed_can_be_started_waited_for_and_shown(up: _Platform) -> None:
+    document = up.file("greet.yaml", _GREET)
+    assert up.typed("deploy", document) == "default/greet 1.0.0\n"
+    assert up.typed("deploy", document) == "default/greet 1.0.0\n", "the same again changes nothing"
+    execution = _started(up, "greet", "--input", '{"name": "Ada"}', "--wait", "30s", "--idempotency-key", "ada")
+    assert (execution["phase"], execution["output"]) == ("completed", {"greeting": "Hello Ada!"})
+    again = _started(up, "greet", "--input", '{"name": "Ada"}', "--idempotency-key", "ada")
+    assert again["id"] == execution["id"]
+    assert execution["id"] in up.typed("executions", "list", "--workflow", "greet", "--phase", "completed")
+    assert json.loads(up.typed("executions", "show", execution["id"], "--json")) == execution
+    assert up.typed("executions", "watch", execution["id"]).startswith("completed\n")
+
+
+def test_an_execution_is_woken_by_an_event_and_another_is_cancelled(up: _Platform) -> None:
+    up.typed("deploy", up.file("listen.yaml", _LISTEN))
+    cancelled = _started(up, "listen")["id"]
+    assert _started_and_waited(up)["phase"] == "waiting"
+    up.typed("executions", "cancel", cancelled, "--reason", "a test")
+    assert up.typed("executions", "watch", cancelled, "--timeout", "30s", code=4).endswith("cancelled\n")
+    woken = _started(up, "listen")["id"]
+    up.typed("events", "send", "--type", "go", "--data", '{"answer": 42}')
+    assert up.typed("executions", "watch", woken, "--timeout", "30s").endswith('completed\n[{"answer":42}]\n')
+
+
+def _started_and_waited(up: _Platform) -> dict[str, Any]:
+    """One that does not end in time: exit code 5, and the execution as it is then."""
+    found: dict[str, Any] = json.loads(up.typed("start", "listen", "--wait", "1s", code=5))
+    return found
+
+
+def test_mistakes_are_told_in_a_sentence(up: _Platform) -> None:
+    up.typed("deploy", up.file("greet.yaml", _GREET))
+    changed = up.file("changed.yaml", _GREET.replace("Hello", "Goodbye"))
+    assert "raise document.version" in up.refused("deploy", changed)
+    assert ":3:" in up.refused("deploy", up.file("broken.yaml", _GREET.replace("set:", "ste:")))
+    assert "default/nothing" in up.refused("start", "nothing")
+    assert "ids are UUIDs" in up.refused("executions", "show", "7")
+    assert "cursor" in up.refused("executions", "list", "--cursor", "nonsense")
+
+
+def test_status_counts_the_processes(up: _Platform) -> None:
+    told = json.loads(up.typed("status", "--json"))
+    assert set(told["services"]) == {"execute", "ingest", "orchestrate", "analytics"}
+    assert "AT ZERO SINCE" in up.typed("status")
