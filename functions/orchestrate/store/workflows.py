@@ -74,15 +74,12 @@ async def add_version(tx: Tx, values: dict[str, Any]) -> tuple[int, datetime]:
 
 async def newest_page(tx: Tx, namespace: str, after: str | None, limit: int) -> Sequence[Row[Any]]:
     """The newest version of each workflow, by name."""
-    statement = (
-        select(*_SUMMARY)
-        .distinct(workflow_versions.c.name)
-        .where(workflow_versions.c.namespace == namespace, workflow_versions.c.deleted_at.is_(None))
-        .order_by(workflow_versions.c.name, workflow_versions.c.id.desc())
-        .limit(limit)
-    )
+    shown = and_(workflow_versions.c.namespace == namespace, workflow_versions.c.deleted_at.is_(None))
+    newest = select(func.max(workflow_versions.c.id)).where(shown).group_by(workflow_versions.c.name)
     if after is not None:
-        statement = statement.where(workflow_versions.c.name > after)
+        newest = newest.where(workflow_versions.c.name > after)
+    newest = newest.order_by(workflow_versions.c.name).limit(limit)
+    statement = select(*_SUMMARY).where(workflow_versions.c.id.in_(newest)).order_by(workflow_versions.c.name)
     return (await tx.execute(statement)).all()
 
 
