@@ -153,6 +153,8 @@ def test_a_function_rests_at_zero_and_runs_without_rights(root: str, name: str) 
     probe = {"ingest": "grpc"}.get(name, "httpGet")
     assert probe in container["readinessProbe"]
     assert probe in container["livenessProbe"]
+    # Knative repeats a probe without a period as fast as it can, and refuses any other number beside it.
+    assert container["readinessProbe"].keys() == {probe}
     hidden = service["metadata"]["labels"].get("networking.knative.dev/visibility") == "cluster-local"
     assert hidden == (name in {"execute", "ingest"})
 
