@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
+import signal
 import sys
-from types import FrameType
+from collections.abc import Iterator
 
 import uvicorn
 
@@ -23,10 +26,18 @@ class _Server(uvicorn.Server):
 
     service: Service | None = None
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """As uvicorn's, but an end that was asked for is not an error: the exit code is 0."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._end, number)
+        yield
+
+    def _end(self, number: int) -> None:
         if self.service is not None:
-            self.service.let_go()
-        super().handle_exit(sig, frame)
+            self.service.stop()
+        self.handle_exit(number, None)
 
 
 def main() -> int:

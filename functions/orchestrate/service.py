@@ -61,7 +61,6 @@ class Service:
         self._neighbours = neighbours
         self._grace = shutdown_grace
         self._loops: list[asyncio.Task[None]] = []
-        self._event_loop: asyncio.AbstractEventLoop | None = None
         desk.afterwards = self._afterwards
 
     @classmethod
@@ -88,7 +87,6 @@ class Service:
         )
 
     async def __aenter__(self) -> Self:
-        self._event_loop = asyncio.get_running_loop()
         self._loops = [
             asyncio.create_task(channel.run(), name=f"outbox {kind}") for kind, channel in self.channels.items()
         ]
@@ -112,13 +110,8 @@ class Service:
         if host_close is not None:
             host_close()
 
-    def let_go(self) -> None:
-        """From a signal handler: the process is asked to end, requests that only hold timers return."""
-        if self._event_loop is not None:
-            self._event_loop.call_soon_threadsafe(self.stop)
-
     def stop(self) -> None:
-        """Timers are given back, and another process is asked to hold them."""
+        """The process is asked to end: timers are given back, and another one is asked to hold them."""
         if self.keeper.stop():
             self.ticks.publish()
 

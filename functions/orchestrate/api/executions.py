@@ -78,6 +78,12 @@ def routes(service: Service) -> APIRouter:
         location = {"location": f"/v1/namespaces/{namespace}/executions/{execution.id}"}
         return reply(_shown(execution), 200 if seconds is not None and execution.ended else 202, location)
 
+    _add_lookups(router, service)
+    _add_cancel(router, service)
+    return router
+
+
+def _add_lookups(router: APIRouter, service: Service) -> None:
     @router.get("/executions", response_model=shapes.ExecutionPage, responses=shapes.problems())
     async def list_executions(
         namespace: NamespacePath,
@@ -102,6 +108,8 @@ def routes(service: Service) -> APIRouter:
         found = await service.desk.database.run(lambda tx: _find(tx, namespace, execution))
         return reply(_shown(found))
 
+
+def _add_cancel(router: APIRouter, service: Service) -> None:
     @router.post(
         "/executions/{execution}/cancel",
         status_code=202,
@@ -126,8 +134,6 @@ def routes(service: Service) -> APIRouter:
         if found.ended and found.phase != "cancelled":
             raise Conflict(f"execution {found.id} had already {found.phase} when it was asked to cancel")
         return reply(_shown(found), 202)
-
-    return router
 
 
 class _Start:

@@ -69,6 +69,13 @@ def routes(service: Service) -> APIRouter:
         location = {"location": f"/v1/namespaces/{namespace}/workflows/{plan.name}/versions/{plan.version}"}
         return reply(shown, 201 if deployed.fresh else 200, location)
 
+    _add_lookups(router, service, base)
+    _add_removals(router, service, base)
+    _add_checks(router, service, base)
+    return router
+
+
+def _add_lookups(router: APIRouter, service: Service, base: str) -> None:
     @router.get(base, response_model=shapes.WorkflowPage, responses=shapes.problems())
     async def list_workflows(namespace: NamespacePath, cursor: Cursor = None, limit: Limit = 50) -> Response:
         """The newest version of each workflow, by name."""
@@ -100,6 +107,8 @@ def routes(service: Service) -> APIRouter:
         """One version, with its document."""
         return reply(_shown(await _find(service, namespace, name, version)))
 
+
+def _add_removals(router: APIRouter, service: Service, base: str) -> None:
     @router.delete(f"{base}/{{name}}", status_code=204, responses=shapes.problems(404, 409))
     async def delete(namespace: NamespacePath, name: NamePath, force: Force = False) -> Response:
         """Remove all versions."""
@@ -113,9 +122,6 @@ def routes(service: Service) -> APIRouter:
         await _find(service, namespace, name, version)
         await service.desk.do(lambda work: remove(work, namespace, name, version, force=force))
         return Response(status_code=204)
-
-    _add_checks(router, service, base)
-    return router
 
 
 def _add_checks(router: APIRouter, service: Service, base: str) -> None:
