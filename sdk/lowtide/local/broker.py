@@ -23,7 +23,9 @@ from lowtide.wire.triggers import DEAD_LETTER_PATH, TRIGGERS, TriggerSpec
 
 from .answers import answer, answer_problem
 from .delivery import Delivery
+from .ports import bind
 from .routing import Router
+from .serving import serve
 from .stored import StoredEvents
 
 __all__ = ["main", "running"]
@@ -51,10 +53,8 @@ async def running(settings: BrokerSettings, triggers: tuple[TriggerSpec, ...] = 
             for trigger in triggers
         )
         await router.recover()
-        runner = web.ServerRunner(web.Server(_Ingress(router).handle, access_log=None), shutdown_timeout=1.0)
-        await runner.setup()
+        runner = await serve(_Ingress(router).handle, bind(settings.host, settings.port, "PORT"), grace=1.0)
         try:
-            await web.TCPSite(runner, settings.host, settings.port, backlog=1024).start()
             yield router
         finally:
             await router.drain(settings.shutdown_grace)

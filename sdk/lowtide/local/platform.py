@@ -37,6 +37,7 @@ from .programs import BROKER, command, module_of
 from .proxy import new_session
 from .resident import Resident
 from .services import MIGRATED, SERVICES, Addresses, Name, environment
+from .serving import serve
 from .splice import Splice, tcp_probe
 from .ticker import Ticker
 
@@ -210,11 +211,11 @@ class Platform:
         for work in (ticker.run(), self._tend_logs()):
             stack.push_async_callback(_cancelled, asyncio.create_task(work))
 
-    async def _listen(self, handle: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]], sock: socket) -> None:
-        runner = web.ServerRunner(web.Server(handle, access_log=None), shutdown_timeout=0.5)
-        await runner.setup()
+    async def _listen(
+        self, handle: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]], listening: socket
+    ) -> None:
+        runner = await serve(handle, listening)
         self._stack.push_async_callback(runner.cleanup)
-        await web.SockSite(runner, sock).start()
 
     # ------------------------------------------------------------ building parts
 

@@ -14,16 +14,17 @@ from pathlib import Path
 from typing import Any, Final
 
 import psutil
-from aiohttp import ClientSession, web
+from aiohttp import ClientSession
 
 from lowtide.local.activator import Activator, http_probe
 from lowtide.local.logs import LogFile
 from lowtide.local.pool import Pool
-from lowtide.local.ports import LOOPBACK
+from lowtide.local.ports import LOOPBACK, bind
 from lowtide.local.processes import Child, Ledger, start
 from lowtide.local.programs import command
 from lowtide.local.proxy import new_session
 from lowtide.local.services import Service
+from lowtide.local.serving import serve
 from lowtide.local.splice import Splice, tcp_probe
 from lowtide.runtime.clock import SystemClock
 
@@ -99,10 +100,7 @@ async def fronted(pool: Pool) -> AsyncIterator[ClientSession]:
     """A client of the pool's activator; paths are relative."""
     async with new_session() as upstream:
         activator = Activator(pool, upstream)
-        runner = web.ServerRunner(web.Server(activator.handle, access_log=None), shutdown_timeout=0.2)
-        await runner.setup()
-        site = web.TCPSite(runner, LOOPBACK, 0)
-        await site.start()
+        runner = await serve(activator.handle, bind(LOOPBACK), grace=0.2)
         async with ClientSession(f"http://{LOOPBACK}:{runner.addresses[0][1]}", auto_decompress=False) as client:
             yield client
         await runner.cleanup()

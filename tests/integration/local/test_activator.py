@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import io
 import json
 import os
@@ -174,3 +175,26 @@ async def test_a_client_that_asks_first_is_told_to_go_on(tmp_path: Path) -> None
     async with pool_of(tmp_path) as pool, fronted(pool) as client:
         async with client.post("/echo", data=b"x" * 400_000, expect100=True) as response:
             assert response.headers["x-seen"] == "400000"
+
+
+async def test_a_compressed_body_stays_compressed(tmp_path: Path) -> None:
+    body = gzip.compress(b"x" * 1000)
+    async with pool_of(tmp_path) as pool, fronted(pool) as client:
+        async with client.post("/echo", data=body, headers={"content-encoding": "gzip"}) as response:
+            assert await response.read() == body
+
+
+async def test_what_is_no_http_is_refused_with_a_problem(tmp_path: Path) -> None:
+    async with pool_of(tmp_path) as pool, fronted(pool) as client:
+        url = client._base_url
+        assert url is not None
+        for nonsense in (b"NONSENSE\r\n\r\n", b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n"):
+            reader, writer = await asyncio.open_connection(url.host, url.port)
+            writer.write(nonsense)
+            answer = await reader.read()
+            writer.close()
+            assert answer.startswith(b"HTTP/1.1 400 ") or answer.startswith(b"HTTP/1.0 400 ")
+            assert b"application/problem+json" in answer
+        async with client.get("/pid", headers={"x-long": "a" * 20_000}) as response:
+            assert response.status == 400
+            assert response.content_type == "application/problem+json"
