@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -15,6 +16,7 @@ from .readiness import until_ready
 __all__ = ["Resident"]
 
 _SHORT_LIFE: Final = 2.0  # seconds; who lives less is started again only after as long
+_log: Final = logging.getLogger(__name__)
 
 
 class Resident:
@@ -67,5 +69,10 @@ class Resident:
             await child.wait()
             if self._clock.monotonic() - born < _SHORT_LIFE:
                 await self._clock.sleep(_SHORT_LIFE)
-            child = self._child = await self._launch()
+            try:
+                child = self._child = await self._launch()
+            except OSError as error:  # no memory or no handles at this moment
+                _log.warning("%s could not be started again yet: %s", self._name, error)
+                await self._clock.sleep(_SHORT_LIFE)
+                continue
             self.restarts += 1

@@ -44,9 +44,12 @@ class StoredEvents:
         self._writer: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> StoredEvents:
-        async with await self._connected() as connection:
+        connection = await self._connected()
+        try:
             await connection.execute(_TABLE)
-        self._connection = None
+        except psycopg.Error as error:
+            await connection.close()
+            raise Unavailable(f"the broker's table cannot be made: {error}") from error
         self._writer = asyncio.create_task(self._write())
         return self
 
