@@ -15,7 +15,7 @@ from lowtide.model.fact import Fact, TaskStatus
 from lowtide.model.plan import Plan
 from lowtide.model.state import Branch, State, TaskFrame
 
-__all__ = ["PENDING", "STEPS_PER_TURN", "Done", "Pending", "Place", "Result", "Run", "frame_id"]
+__all__ = ["PENDING", "STEPS_PER_TURN", "Done", "Pending", "Place", "Result", "Run", "frame_id", "name_of"]
 
 STEPS_PER_TURN: Final = 500
 """How many tasks a turn enters before it says ``more``."""

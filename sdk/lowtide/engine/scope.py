@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from lowtide.engine.run import Place, Run
+from lowtide.engine.run import Place, Run, name_of
+from lowtide.errors import TaskFailed
 from lowtide.model.base import JSON, Millis, iso
+from lowtide.model.error import standard_error
 from lowtide.model.state import TaskFrame
 
 __all__ = ["Scope", "Stage", "describe_time"]
@@ -63,7 +65,7 @@ class Scope:
             case "output":
                 return self._output
             case "secrets":
-                return {key: self._run.host.secrets.get(key) for key in self._run.plan.secrets}
+                return self._secrets()
             case "runtime":
                 return self._run.host.runtime
             case "workflow":
@@ -73,6 +75,15 @@ class Scope:
             case "authorization":
                 return self._authorization
         raise KeyError(name)
+
+    def _secrets(self) -> JSON:
+        """Those that the document names. Raises ``TaskFailed`` (``authorization``, 403) where one is not to be had."""
+        known = self._run.host.secrets
+        missing = [name for name in self._run.plan.secrets if name not in known]
+        if missing:
+            detail = f"there is no secret {', '.join(missing)} that this workflow may read"
+            raise TaskFailed(standard_error("authorization", detail))
+        return {name: known[name] for name in self._run.plan.secrets}
 
     def _workflow(self) -> JSON:
         state = self._run.state
@@ -87,7 +98,7 @@ class Scope:
         if self._frame is None:
             return None
         descriptor: dict[str, JSON] = {
-            "name": self._frame.ref.rpartition("/")[2],
+            "name": name_of(self._frame.ref),
             "reference": self._frame.ref,
             "definition": _definition(self._run.plan.definition, self._frame.ref),
             "input": self._frame.raw,
