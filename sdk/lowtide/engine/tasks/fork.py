@@ -7,6 +7,7 @@ from lowtide.engine.frames import cancel_frame
 from lowtide.engine.run import PENDING, Done, Pending, Place, Result, Run
 from lowtide.errors import TaskFailed
 from lowtide.model.base import JSON
+from lowtide.model.error import Error
 from lowtide.model.plan import Fork
 from lowtide.model.state import Branch, ForkBody, TaskFrame
 
@@ -21,10 +22,12 @@ def start(run: Run, task: Fork, frame: TaskFrame, place: Place) -> Result:
 def advance(run: Run, task: Fork, frame: TaskFrame, place: Place) -> Result:
     body = frame.body
     assert isinstance(body, ForkBody)
+    lost: Error | None = None
     for index, branch in enumerate(body.branches):
         if not _can_move(run, branch):
             continue
         result = _advance_branch(run, task, frame, place, index)
+        lost = branch.error or lost
         if branch.status == "faulted" and not task.compete:
             assert branch.error is not None
             _cancel_others(run, body, branch)
@@ -37,7 +40,10 @@ def advance(run: Run, task: Fork, frame: TaskFrame, place: Place) -> Result:
             return Done(branch.output, "end" if result.then == "end" else None)
     if run.more or any(branch.status in {"ready", "blocked"} for branch in body.branches):
         return PENDING
-    return _join(body, task, place)
+    if task.compete and lost is not None:
+        # Nobody completed, else the race would have ended there: the error of the last to fail is the fork's.
+        raise TaskFailed(lost)
+    return _join(body, place)
 
 
 def _can_move(run: Run, branch: Branch) -> bool:
@@ -78,11 +84,7 @@ def _cancel_others(run: Run, body: ForkBody, winner: Branch) -> None:
         branch.status, branch.frame = "cancelled", None
 
 
-def _join(body: ForkBody, task: Fork, place: Place) -> Result:
-    if task.compete and body.branches:
-        # Nobody completed, else the race would have ended there: the last error is the fork's.
-        error = [branch.error for branch in body.branches if branch.error is not None][-1]
-        raise TaskFailed(error)
+def _join(body: ForkBody, place: Place) -> Result:
     place.holder.context = merge_contexts(place.holder.context, [branch.context for branch in body.branches])
     return Done([branch.output for branch in body.branches])
 
