@@ -1,0 +1,286 @@
+"""The phrases of the features: those of the standard's conformance kit, and ours for what it leaves untested.
+
+Each is a pattern and a function; ``perform`` finds the one that fits a step.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, Final
+
+from lowtide.dsl import plan
+from lowtide.model.duration import to_millis
+from tests.conformance.comparing import at, contains, equal
+from tests.conformance.gherkin import Scenario, Step
+from tests.conformance.world import Script, World, value_of
+
+__all__ = ["PHRASES", "perform", "phrase_of"]
+
+Phrase = Callable[..., None]
+
+_HEAD: Final = "document: {dsl: '1.0.3', namespace: features, name: sample, version: '1.0.0'}\n"
+
+PHRASES: Final[dict[str, Phrase]] = {}
+"""By pattern. A function is given the world, the step and the pattern's groups."""
+
+
+def phrase(pattern: str) -> Callable[[Phrase], Phrase]:
+    def keep(function: Phrase) -> Phrase:
+        PHRASES[pattern] = function
+        return function
+
+    return keep
+
+
+def phrase_of(step: Step) -> tuple[Phrase, tuple[str, ...]]:
+    for pattern, function in PHRASES.items():
+        found = re.fullmatch(pattern, step.text.strip())
+        if found is not None:
+            return function, found.groups()
+    raise AssertionError(f"line {step.line}: no phrase fits: {step.text}")
+
+
+def perform(scenario: Scenario, world: World) -> None:
+    for step in scenario.steps:
+        function, groups = phrase_of(step)
+        try:
+            function(world, step, *groups)
+        except AssertionError as error:
+            raise AssertionError(f"line {step.line}: {step.text}\n{error}") from error
+
+
+def _given(step: Step) -> Any:
+    assert step.document is not None, "this step needs a document between triple quotes"
+    return value_of(step.document)
+
+
+# ---------------------------------------------------------------- given
+
+
+@phrase("a workflow with definition:")
+def _(world: World, step: Step) -> None:
+    world.definition = step.document or ""
+
+
+@phrase("a workflow that says:")
+def _(world: World, step: Step) -> None:
+    """Everything but the ``document`` block, which is the same for all."""
+    world.definition = _HEAD + (step.document or "")
+
+
+@phrase("(?:given )?the workflow input is:")
+def _(world: World, step: Step) -> None:
+    world.input = _given(step)
+
+
+@phrase("the secrets are:")
+def _(world: World, step: Step) -> None:
+    world.secrets = _given(step)
+
+
+@phrase("these events occur:")
+def _(world: World, step: Step) -> None:
+    for number, event in enumerate(_given(step), 1):
+        world.events.append({"specversion": "1.0", "id": str(number), "source": "/features", **event})
+
+
+@phrase("another workflow with definition:")
+def _(world: World, step: Step) -> None:
+    world.others.append(plan(step.document or "", "other.yaml"))
+
+
+@phrase("another workflow '(.+)' that says:")
+def _(world: World, step: Step, name: str) -> None:
+    world.others.append(plan(_HEAD.replace("sample", name) + (step.document or ""), "other.yaml"))
+
+
+@phrase("the service '(.+)' answers:")
+def _(world: World, step: Step, host: str) -> None:
+    world.internet.sites[host] = Script(_given(step))
+
+
+@phrase("the step '(.+)' gives:")
+def _(world: World, step: Step, name: str) -> None:
+    world.steps[name] = _given(step)
+
+
+@phrase(r"the workflow is cancelled after (\S+)")
+def _(world: World, step: Step, duration: str) -> None:
+    world.cancel_after = to_millis(duration) / 1000
+
+
+# ---------------------------------------------------------------- when
+
+
+@phrase("the workflow is executed")
+def _(world: World, step: Step) -> None:
+    world.execute()
+
+
+@phrase("the document is checked")
+def _(world: World, step: Step) -> None:
+    world.check()
+
+
+# ---------------------------------------------------------------- then: the workflow
+
+
+@phrase("the workflow should complete")
+def _(world: World, step: Step) -> None:
+    assert world.report.outcome is not None, world.report.waiting
+    _ = world.output
+
+
+@phrase("the workflow should complete with output:")
+def _(world: World, step: Step) -> None:
+    expected, actual = _given(step), world.output
+    assert equal(actual, expected), f"the output is {actual!r}"
+
+
+@phrase("the workflow should fault")
+def _(world: World, step: Step) -> None:
+    _ = world.error
+
+
+@phrase("the workflow should fault with error:")
+def _(world: World, step: Step) -> None:
+    expected, actual = _given(step), world.error
+    assert contains(actual, expected), f"the error is {actual!r}"
+
+
+@phrase("the error's detail should mention '(.+)'")
+def _(world: World, step: Step, text: str) -> None:
+    assert text in str(world.error.get("detail")), f"the error is {world.error!r}"
+
+
+@phrase("the workflow should cancel")
+def _(world: World, step: Step) -> None:
+    _ = world.reason
+
+
+@phrase("the workflow should still wait")
+def _(world: World, step: Step) -> None:
+    assert world.report.outcome is None, f"it ended: {world.report.outcome!r}"
+    assert world.report.waiting
+
+
+@phrase("the workflow output should have properties (.+)")
+def _(world: World, step: Step, paths: str) -> None:
+    for path in re.findall("'([^']+)'", paths):
+        at(world.output, path)
+
+
+@phrase("the workflow output should have a '(.+)' property with value:")
+def _(world: World, step: Step, path: str) -> None:
+    expected, actual = _given(step), at(world.output, path)
+    assert equal(actual, expected), f"'{path}' is {actual!r}"
+
+
+@phrase(r"the workflow output should have a '(.+)' property containing (\d+) items?")
+def _(world: World, step: Step, path: str, count: str) -> None:
+    actual = at(world.output, path)
+    assert len(actual) == int(count), f"'{path}' is {actual!r}"
+
+
+@phrase(r"the workflow should take (\S+)")
+def _(world: World, step: Step, duration: str) -> None:
+    expected = to_millis(duration) / 1000
+    assert abs(world.took - expected) < 0.05, f"it took {world.took:.3f} s"
+
+
+@phrase(r"the workflow should take between (\S+) and (\S+)")
+def _(world: World, step: Step, low: str, high: str) -> None:
+    assert to_millis(low) / 1000 <= world.took + 0.001, f"it took {world.took:.3f} s"
+    assert world.took - 0.05 <= to_millis(high) / 1000, f"it took {world.took:.3f} s"
+
+
+# ---------------------------------------------------------------- then: tasks
+
+
+@phrase("no task should run")
+def _(world: World, step: Step) -> None:
+    assert not world.ran, f"{world.ran} ran"
+
+
+@phrase("the tasks should run in order (.+)")
+def _(world: World, step: Step, names: str) -> None:
+    assert world.ran == names.split(", "), f"they ran in order {', '.join(world.ran)}"
+
+
+@phrase(r"(\S+) should run first")
+def _(world: World, step: Step, name: str) -> None:
+    assert world.ran[:1] == [name], f"they ran in order {', '.join(world.ran)}"
+
+
+@phrase(r"(\S+) should run last")
+def _(world: World, step: Step, name: str) -> None:
+    assert world.ran[-1:] == [name], f"they ran in order {', '.join(world.ran)}"
+
+
+@phrase(r"(\S+) should run after (\S+)")
+def _(world: World, step: Step, name: str, other: str) -> None:
+    assert world.ran.index(other) < world.ran.index(name), f"they ran in order {', '.join(world.ran)}"
+
+
+@phrase(r"(\S+) should run before (\S+)")
+def _(world: World, step: Step, name: str, other: str) -> None:
+    assert world.ran.index(name) < world.ran.index(other), f"they ran in order {', '.join(world.ran)}"
+
+
+@phrase(r"(\S+) should (cancel|complete|fault)")
+def _(world: World, step: Step, name: str, verb: str) -> None:
+    last = {"cancel": "cancelled", "complete": "completed", "fault": "faulted"}[verb]
+    assert world.statuses(name)[-1:] == [last], f"{name} was {', '.join(world.statuses(name)) or 'never seen'}"
+
+
+@phrase(r"(\S+) should be skipped")
+def _(world: World, step: Step, name: str) -> None:
+    assert world.statuses(name) == ["skipped"], f"{name} was {', '.join(world.statuses(name)) or 'never seen'}"
+
+
+@phrase(r"(\S+) should be retried (\d+) times?")
+def _(world: World, step: Step, name: str, count: str) -> None:
+    assert world.statuses(name).count("retried") == int(count), f"{name} was {', '.join(world.statuses(name))}"
+
+
+@phrase(r"(\S+) should complete with output:")
+def _(world: World, step: Step, name: str) -> None:
+    expected, actual = _given(step), world.outputs(name)
+    assert actual, f"{name} gave nothing"
+    assert equal(actual[-1], expected), f"{name} gave {actual[-1]!r}"
+
+
+@phrase(r"(\S+) should fault with error:")
+def _(world: World, step: Step, name: str) -> None:
+    expected, actual = _given(step), world.errors(name)
+    assert actual, f"{name} did not fault"
+    assert contains(actual[-1], expected), f"{name} faulted with {actual[-1]!r}"
+
+
+# ---------------------------------------------------------------- then: the document, the world
+
+
+@phrase("the document should be refused at '([^']+)':?")
+def _(world: World, step: Step, place: str) -> None:
+    errors = [str(problem) for problem in world.checked.errors]
+    wanted = (step.document or "").strip()
+    found = [error for error in errors if f"workflow.yaml:{place}:" in error and wanted in error]
+    assert found, f"it has: {errors}"
+
+
+@phrase("the service '(.+)' should have received:")
+def _(world: World, step: Step, host: str) -> None:
+    expected = _given(step)
+    actual = [
+        {
+            "method": request.method,
+            "path": request.path,
+            "query": request.query,
+            "headers": request.headers,
+            "body": request.json if request.body else None,
+        }
+        for request in world.internet.requests
+        if request.host == host
+    ]
+    assert contains(actual, expected), f"it received {actual!r}"

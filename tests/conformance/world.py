@@ -1,0 +1,160 @@
+"""What a scenario is about: one document, what the world gives it, and how its execution ended.
+
+The document runs on the real engine and the real driver, with real effects; time alone is virtual.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import textwrap
+from dataclasses import dataclass, field
+from typing import Any
+
+from lowtide.dsl import Checked, check, plan
+from lowtide.dsl.load import load
+from lowtide.dsl.problem import Report as Problems
+from lowtide.dsl.source import Source
+from lowtide.effects import build
+from lowtide.model.base import JSON
+from lowtide.model.command import Perform
+from lowtide.model.plan import Plan
+from lowtide.model.state import Cancelled, Completed, Faulted
+from lowtide.runtime.inprocess import Report, run_plan
+from lowtide.testing.clock import VirtualClock
+from tests.conformance.watching import WatchingHost, watched
+from tests.standins.internet import Answer, Internet, Request
+
+__all__ = ["Script", "World", "value_of"]
+
+
+def value_of(text: str) -> Any:
+    """A value written in YAML 1.2, read as documents are."""
+    problems = Problems("value")
+    node = load(Source("value:\n" + textwrap.indent(text, "  ")), problems)
+    assert node is not None
+    assert not problems.failed, [str(problem) for problem in problems.problems]
+    return node.value["value"]
+
+
+@dataclass
+class Script:
+    """A site that answers as it was told: entries for the same request are used in turn, the last one for ever."""
+
+    entries: list[dict[str, Any]]
+
+    def __call__(self, request: Request) -> Answer:
+        fitting = [entry for entry in self.entries if entry.get("on", request.method) in _names(request)]
+        if not fitting:
+            return Answer(404, {"message": f"nothing was told about {request.method} {request.target}"})
+        if len(fitting) > 1:
+            self.entries.remove(fitting[0])
+        return Answer(**{key: value for key, value in fitting[0].items() if key != "on"})
+
+
+def _names(request: Request) -> set[str]:
+    return {request.method, f"{request.method} {request.path}", f"{request.method} {request.target}"}
+
+
+@dataclass
+class World:
+    internet: Internet
+    definition: str = ""
+    input: JSON = None
+    secrets: dict[str, JSON] = field(default_factory=dict)
+    events: list[dict[str, JSON]] = field(default_factory=list)
+    others: list[Plan] = field(default_factory=list)
+    steps: dict[str, JSON] = field(default_factory=dict)
+    cancel_after: float | None = None
+    took: float = 0.0
+    _checked: Checked | None = None
+    _report: Report | None = None
+    _host: WatchingHost | None = None
+
+    # ---------------------------------------------------------------- what happens
+
+    def check(self) -> None:
+        self._checked = check(self.definition, "workflow.yaml")
+
+    def execute(self) -> None:
+        self._host = WatchingHost(self.secrets)
+        asyncio.run(self._execute(watched(plan(self.definition, "workflow.yaml")), self._host))
+
+    async def _execute(self, plan: Plan, host: WatchingHost) -> None:
+        clock, cancelled = VirtualClock(), asyncio.Event()
+        began = clock.monotonic()
+        effects = build(step=self._step, allow_loopback=True)
+        canceller = asyncio.ensure_future(self._cancel(clock, cancelled))
+        try:
+            self._report = await run_plan(
+                plan,
+                self.input,
+                host=host,
+                effects=effects,
+                clock=clock,
+                events=self.events,
+                find=self._find,
+                cancelled=cancelled,
+            )
+        finally:
+            canceller.cancel()
+            await effects.close()
+        self.took = clock.monotonic() - began
+
+    async def _cancel(self, clock: VirtualClock, cancelled: asyncio.Event) -> None:
+        if self.cancel_after is not None:
+            await clock.sleep(self.cancel_after)
+            cancelled.set()
+
+    async def _step(self, command: Perform, key: str) -> JSON:
+        return self.steps[command.arguments["name"]]
+
+    def _find(self, namespace: str, name: str, version: str | None) -> Plan | None:
+        fitting = [one for one in self.others if (one.namespace, one.name) == (namespace, name)]
+        return next((one for one in reversed(fitting) if version in (None, one.version)), None)
+
+    def close(self) -> None:
+        if self._host is not None:
+            self._host.close()
+
+    # ---------------------------------------------------------------- what came of it
+
+    @property
+    def checked(self) -> Checked:
+        assert self._checked is not None, "the document was not checked"
+        return self._checked
+
+    @property
+    def report(self) -> Report:
+        assert self._report is not None, "the workflow was not executed"
+        return self._report
+
+    @property
+    def output(self) -> JSON:
+        assert isinstance(self.report.outcome, Completed), self.report
+        return self.report.outcome.output
+
+    @property
+    def error(self) -> dict[str, JSON]:
+        assert isinstance(self.report.outcome, Faulted), self.report
+        return self.report.outcome.error.as_json()
+
+    @property
+    def reason(self) -> str:
+        assert isinstance(self.report.outcome, Cancelled), self.report
+        return self.report.outcome.reason
+
+    @property
+    def ran(self) -> list[str]:
+        """The names of the tasks in the order in which they were entered; a skipped one was not."""
+        return [fact.name for fact in self.report.facts if fact.status == "running"]
+
+    def statuses(self, name: str) -> list[str]:
+        return [fact.status for fact in self.report.facts if fact.name == name]
+
+    def errors(self, name: str) -> list[dict[str, JSON]]:
+        faults = [fact for fact in self.report.facts if fact.name == name and fact.status == "faulted"]
+        return [fact.error.as_json() for fact in faults if fact.error is not None]
+
+    def outputs(self, name: str) -> list[JSON]:
+        assert self._host is not None
+        return self._host.seen.get(name, [])
