@@ -6,9 +6,11 @@ The order is the standard's (dsl.md, "Data Flow"): ``if``, ``input.schema``, ``i
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
-from lowtide.engine.frames import cancel_frame, retract_frame
+from lowtide.engine.frames import DEADLINE, cancel_frame, retract_frame
 from lowtide.engine.render import check_schema, duration, render, truthy
 from lowtide.engine.run import PENDING, Done, Pending, Place, Result, Run, frame_id
 from lowtide.engine.scope import Scope
@@ -19,14 +21,14 @@ from lowtide.model.error import Error, standard_error
 from lowtide.model.plan import Task
 from lowtide.model.state import Sequence, TaskFrame
 
-__all__ = ["DEADLINE", "advance_sequence", "advance_task", "body_scope", "enter_task"]
+__all__ = ["advance_sequence", "advance_task", "body_scope", "enter_task"]
 
-DEADLINE = "!deadline"
-"""Suffix of the id of a frame's deadline."""
+DEEPEST: Final = 100
+"""How deep tasks may be nested, functions in functions included: the interpreter's stack is finite."""
 
 
 def advance_sequence(run: Run, tasks: tuple[Task, ...], sequence: Sequence, path: str, place: Place) -> Result:
-    """Perform tasks in order, as far as possible. ``Done.then`` is ``"end"`` where the workflow ends here."""
+    """Perform tasks in order, as far as possible. ``Done.over`` where the workflow ends here."""
     while True:
         if sequence.child is None:
             if sequence.index >= len(tasks):
@@ -37,13 +39,13 @@ def advance_sequence(run: Run, tasks: tuple[Task, ...], sequence: Sequence, path
         if isinstance(result, Pending):
             return PENDING
         sequence.data = result.output
+        if result.ends:
+            return Done(sequence.data, over=True)
         match result.then:
             case None | "continue":
                 sequence.index += 1
             case "exit":
                 return Done(sequence.data)
-            case "end":
-                return Done(sequence.data, "end")
             case target:
                 sequence.index = _index_of(tasks, target)
 
@@ -79,6 +81,9 @@ def enter_task(run: Run, task: Task, frame: TaskFrame, place: Place) -> Result:
 
     before = Scope(run, place, "before", frame)
     try:
+        if frame.path.count(".") > DEEPEST:
+            detail = f"tasks are nested more than {DEEPEST} deep; a function that calls itself needs an end"
+            raise TaskFailed(standard_error("runtime", detail))
         if task.if_ is not None and not truthy(run, task.if_, frame.raw, before):
             run.fact(frame, "skipped")
             return Done(frame.raw)
@@ -120,12 +125,12 @@ def _finish(run: Run, task: Task, frame: TaskFrame, place: Place, result: Result
     if isinstance(result, Pending):
         return result
     output = raw_output = result.output
-    if result.then != "end" and task.output is not None:
+    if not result.over and task.output is not None:
         if task.output.as_ is not None:
             scope = Scope(run, place, "output", frame, raw_output=raw_output, authorization=authorization)
             output = render(run, task.output.as_, raw_output, scope)
         check_schema(run, task.output.schema, output, "output")
-    if result.then != "end" and task.export is not None:
+    if not result.over and task.export is not None:
         context = place.holder.context
         if task.export.as_ is not None:
             scope = Scope(
@@ -136,7 +141,7 @@ def _finish(run: Run, task: Task, frame: TaskFrame, place: Place, result: Result
         place.holder.context = context
     retract_frame(run, frame)
     run.fact(frame, "completed")
-    return Done(output, task.then if result.then is None else result.then)
+    return Done(output, task.then if result.then is None else result.then, result.over)
 
 
 def _fail(run: Run, frame: TaskFrame, error: Error) -> TaskFailed:

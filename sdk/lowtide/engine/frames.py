@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from copy import copy
-from typing import assert_never
+from typing import Final, assert_never
 
 from lowtide.engine.run import Run, frame_id
 from lowtide.model.state import (
@@ -23,7 +23,19 @@ from lowtide.model.state import (
     WaitBody,
 )
 
-__all__ = ["cancel_frame", "cancel_sequence", "copy_state", "frames_of", "retract_frame"]
+__all__ = [
+    "DEADLINE",
+    "attempt_id",
+    "cancel_frame",
+    "cancel_sequence",
+    "copy_state",
+    "frames_of",
+    "retract_frame",
+    "retry_id",
+]
+
+DEADLINE: Final = "!deadline"
+"""Suffix of the id of a frame's deadline."""
 
 
 def copy_state(state: State) -> State:
@@ -102,9 +114,21 @@ def frames_of(body: Body | None) -> Iterator[TaskFrame]:
 
 def retract_frame(run: Run, frame: TaskFrame) -> None:
     """No command of this frame is wanted any longer: its own, its deadline, its retry's delay."""
-    own = frame_id(frame)
-    for command_id in (own, own + "!deadline", own + "!retry", own + "!attempt"):
-        run.retract(command_id)
+    run.retract(frame_id(frame))
+    run.retract(frame_id(frame) + DEADLINE)
+    if isinstance(frame.body, TryBody):
+        run.retract(retry_id(frame, frame.body))
+        run.retract(attempt_id(frame, frame.body))
+
+
+def retry_id(frame: TaskFrame, body: TryBody) -> str:
+    """The id of the delay after this attempt. Numbered: an old timer that fires late must not end a newer delay."""
+    return f"{frame_id(frame)}!retry{body.attempt}"
+
+
+def attempt_id(frame: TaskFrame, body: TryBody) -> str:
+    """The id of this attempt's own deadline."""
+    return f"{frame_id(frame)}!attempt{body.attempt}"
 
 
 def cancel_frame(run: Run, frame: TaskFrame, *, inner_only: bool = False) -> None:

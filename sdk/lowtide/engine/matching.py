@@ -63,7 +63,15 @@ def _ask(host: Host, program: str, value: JSON, variables: Mapping[str, JSON], n
         return None
 
 
+def _fits(pattern: str, text: str) -> bool:
+    """A pattern that is none, which an expression may have given, fits nothing."""
+    try:
+        return re.fullmatch(pattern, text) is not None
+    except re.error:
+        return False
+
+
 def _same(wanted: JSON, actual: JSON) -> bool:
     if isinstance(wanted, str) and wanted.startswith("regex:"):
-        return isinstance(actual, str) and re.fullmatch(wanted.removeprefix("regex:"), actual) is not None
+        return isinstance(actual, str) and _fits(wanted.removeprefix("regex:"), actual)
     return bool(wanted == actual)

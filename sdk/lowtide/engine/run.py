@@ -31,10 +31,19 @@ PENDING: Final = Pending()
 
 
 class Done(msgspec.Struct):
-    """A frame's output and where to go: ``None`` means the task's own ``then``."""
+    """A frame's output and where to go: ``None`` means the task's own ``then``.
+
+    ``over``: a task below ended the workflow, so that nothing on the way out shapes or exports any more.
+    """
 
     output: JSON
     then: str | None = None
+    over: bool = False
+
+    @property
+    def ends(self) -> bool:
+        """Whether the workflow ends here."""
+        return self.over or self.then == "end"
 
 
 Result = Done | Pending

@@ -8,23 +8,42 @@ fold(plan, state, entries, host)  -> State
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Final
 
-from lowtide.engine.flow import DEADLINE, advance_sequence
-from lowtide.engine.frames import cancel_sequence, copy_state
+from lowtide.engine.flow import advance_sequence
+from lowtide.engine.frames import DEADLINE, cancel_sequence, copy_state
 from lowtide.engine.host import Host
 from lowtide.engine.render import check_schema, duration, render
 from lowtide.engine.run import STEPS_PER_TURN, Pending, Place, Run
 from lowtide.engine.scope import Scope
 from lowtide.errors import TaskFailed
 from lowtide.model.base import JSON, Millis, Value
-from lowtide.model.command import Command, Sleep
+from lowtide.model.command import Await, Command, Perform, Publish, RunChild, Sleep
 from lowtide.model.error import Error, standard_error
-from lowtide.model.event import CancelAsked, Event
+from lowtide.model.event import (
+    CancelAsked,
+    ChildEnded,
+    EffectFailed,
+    EffectSucceeded,
+    Event,
+    EventsReceived,
+    TimerFired,
+)
 from lowtide.model.fact import Fact
 from lowtide.model.plan import Plan
 from lowtide.model.state import Cancelled, Completed, Faulted, Outcome, Seed, Sequence, State
 
 __all__ = ["Turn", "begin", "fold", "resume"]
+
+
+_ANSWERS: Final[dict[type, tuple[type, ...]]] = {
+    Perform: (EffectSucceeded, EffectFailed),
+    Publish: (EffectSucceeded, EffectFailed),
+    Sleep: (TimerFired,),
+    Await: (EventsReceived,),
+    RunChild: (ChildEnded, EffectSucceeded, EffectFailed),
+}
+"""The events by which each kind of command ends."""
 
 
 class Turn(Value, frozen=True):
@@ -67,7 +86,8 @@ def begin(plan: Plan, seed: Seed, host: Host, *, steps: int = STEPS_PER_TURN) ->
 def resume(plan: Plan, state: State, event: Event | None, host: Host, *, steps: int = STEPS_PER_TURN) -> Turn:
     """The next turn: what happened is fed in; no event goes on with a turn that said ``more``.
 
-    An event that answers no pending command is ignored: it came too late, or twice. A state with an outcome stays.
+    An event that answers no pending command is ignored: it came too late, twice, or is of a kind that the command
+    cannot end by. A state with an outcome stays.
     """
     if state.outcome is not None:
         return Turn(state, outcome=state.outcome)
@@ -80,7 +100,7 @@ def resume(plan: Plan, state: State, event: Event | None, host: Host, *, steps: 
     run = Run(plan, host, state, state.now, random, steps_left=steps)
     if isinstance(event, CancelAsked):
         return _turn(run, lambda: Cancelled(reason=event.reason))
-    if event is not None and event.command in state.pending:
+    if event is not None and isinstance(event, _ANSWERS.get(type(state.pending.get(event.command)), ())):
         run.arrivals[event.command] = event
 
     def further() -> Outcome | None:

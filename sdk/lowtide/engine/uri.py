@@ -26,7 +26,7 @@ def expand_endpoints(template: Template, rendered: JSON, value: JSON) -> JSON:
     if not isinstance(rendered, dict):
         return rendered
     result = dict(rendered)
-    for name in _ENDPOINTS & rendered.keys():
+    for name in sorted(_ENDPOINTS & rendered.keys()):
         member = _member(template, name)
         if member is None:
             continue

@@ -61,6 +61,4 @@ def advance(run: Run, task: Call, frame: TaskFrame, place: Place) -> Result:
 
 def _without_directive(result: Result) -> Result:
     """A function's own ``then`` has no meaning where it is called, except that ``end`` ends the workflow."""
-    if isinstance(result, Pending) or result.then == "end":
-        return result
-    return Done(result.output)
+    return result if isinstance(result, Pending) else Done(result.output, over=result.ends)

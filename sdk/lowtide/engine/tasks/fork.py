@@ -34,10 +34,10 @@ def advance(run: Run, task: Fork, frame: TaskFrame, place: Place) -> Result:
             raise TaskFailed(branch.error)
         if isinstance(result, Pending):
             continue
-        if result.then == "end" or task.compete:
+        if result.ends or task.compete:
             _cancel_others(run, body, branch)
             place.holder.context = branch.context
-            return Done(branch.output, "end" if result.then == "end" else None)
+            return Done(branch.output, over=result.ends)
     if run.more or any(branch.status in {"ready", "blocked"} for branch in body.branches):
         return PENDING
     if task.compete and lost is not None:

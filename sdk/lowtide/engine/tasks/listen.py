@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from lowtide.engine.flow import advance_sequence, body_scope
-from lowtide.engine.frames import cancel_sequence
 from lowtide.engine.matching import correlation_values, matches
 from lowtide.engine.render import check_schema, render, truthy
 from lowtide.engine.run import PENDING, Done, Pending, Place, Result, Run, frame_id
@@ -117,9 +116,8 @@ def _iterate(run: Run, task: Listen, foreach: Foreach, frame: TaskFrame, place: 
         output = _shape(run, foreach, frame, inner, result.output)
         body.outputs.append(output)
         body.index += 1
-        if result.then == "end":
-            cancel_sequence(run, body.seq)
-            return Done(list(body.outputs), "end")
+        if result.over:
+            return Done(list(body.outputs), over=True)
     return Done(list(body.outputs)) if body.closed else PENDING
 
 

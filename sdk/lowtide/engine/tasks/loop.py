@@ -41,6 +41,6 @@ def advance(run: Run, task: For, frame: TaskFrame, place: Place) -> Result:
         body.seq = None
         body.data = result.output
         body.index += 1
-        if result.then == "end":
-            return Done(body.data, "end")
+        if result.over:
+            return Done(body.data, over=True)
     return Done(body.data)

@@ -16,7 +16,7 @@ __all__ = ["start"]
 def start(run: Run, task: Raise, frame: TaskFrame, place: Place) -> Result:
     members = render(run, task.error, frame.input, body_scope(run, frame, place))
     match members:
-        case {"type": str(kind), "status": int(status)}:
+        case {"type": str(kind), "status": int(status)} if not isinstance(status, bool):
             texts = {
                 name: str(members[name]) for name in ("title", "detail", "instance") if members.get(name) is not None
             }

@@ -5,21 +5,19 @@ from __future__ import annotations
 from hashlib import blake2b
 
 from lowtide.engine.flow import advance_sequence, body_scope
-from lowtide.engine.frames import cancel_sequence
+from lowtide.engine.frames import attempt_id, cancel_sequence, retry_id
 from lowtide.engine.render import duration, truthy
 from lowtide.engine.run import PENDING, Done, Pending, Place, Result, Run, frame_id
 from lowtide.engine.scope import Scope
 from lowtide.errors import TaskFailed
 from lowtide.model.base import JSON, Millis
 from lowtide.model.command import Sleep
+from lowtide.model.duration import LONGEST
 from lowtide.model.error import Error, same_type, standard_error
 from lowtide.model.plan import Catch, Retry, Template, Try
 from lowtide.model.state import Sequence, TaskFrame, TryBody
 
-__all__ = ["ATTEMPT", "RETRY", "advance", "start"]
-
-RETRY = "!retry"
-ATTEMPT = "!attempt"
+__all__ = ["advance", "start"]
 
 
 def start(run: Run, task: Try, frame: TaskFrame, place: Place) -> Result:
@@ -34,7 +32,7 @@ def advance(run: Run, task: Try, frame: TaskFrame, place: Place) -> Result:
     while True:
         match body.stage:
             case "delay":
-                if run.take(frame_id(frame) + RETRY) is None:
+                if run.take(retry_id(frame, body)) is None:
                     return PENDING
                 body.attempt += 1
                 _begin_attempt(run, task, frame, place)
@@ -57,14 +55,14 @@ def _begin_attempt(run: Run, task: Try, frame: TaskFrame, place: Place) -> None:
     retry = task.catch.retry
     if retry is not None and retry.attempt_duration is not None:
         length = duration(run, retry.attempt_duration, frame.input, body_scope(run, frame, place))
-        run.issue(Sleep(id=frame_id(frame) + ATTEMPT, until=Millis(run.now + length), purpose="deadline"))
+        run.issue(Sleep(id=attempt_id(frame, body), until=Millis(run.now + length), purpose="deadline"))
 
 
 def _advance_try(run: Run, task: Try, frame: TaskFrame, place: Place) -> Result:
     body = frame.body
     assert isinstance(body, TryBody)
     assert body.seq is not None
-    if run.take(frame_id(frame) + ATTEMPT) is not None:
+    if run.take(attempt_id(frame, body)) is not None:
         cancel_sequence(run, body.seq)
         raise TaskFailed(standard_error("timeout", f"attempt {body.attempt} took too long", instance=frame.ref))
     inside = Place(place.holder, place.variables, body.attempt, place.rebase)
@@ -78,7 +76,7 @@ def _advance_catch(run: Run, task: Try, frame: TaskFrame, place: Place) -> Resul
     assert body.error is not None
     inside = place.with_variables({task.catch.as_: body.error.as_json()})
     result = advance_sequence(run, task.catch.do, body.seq, f"{frame.path}.0", inside)
-    if isinstance(result, Pending) or result.then == "end":
+    if isinstance(result, Pending) or result.over:
         return result
     return Done(result.output, task.catch.then)
 
@@ -88,7 +86,7 @@ def _handle(run: Run, task: Try, frame: TaskFrame, place: Place, error: Error) -
     body = frame.body
     assert isinstance(body, TryBody)
     catch = task.catch
-    run.retract(frame_id(frame) + ATTEMPT)
+    run.retract(attempt_id(frame, body))
     scope = Scope(run, place.with_variables({catch.as_: error.as_json()}), "body", frame)
     if not _catches(run, catch, frame.input, scope, error):
         return False
@@ -97,7 +95,7 @@ def _handle(run: Run, task: Try, frame: TaskFrame, place: Place, error: Error) -
         delay = _retry_delay(run, catch.retry, frame, scope)
         if delay is not None:
             body.stage, body.seq = "delay", None
-            run.issue(Sleep(id=frame_id(frame) + RETRY, until=Millis(run.now + delay), purpose="retry"))
+            run.issue(Sleep(id=retry_id(frame, body), until=Millis(run.now + delay), purpose="retry"))
             run.fact(frame, "retried", error)
             return True
         if not catch.do and catch.then is None:
@@ -139,7 +137,7 @@ def _retry_delay(run: Run, retry: Retry, frame: TaskFrame, scope: Scope) -> int 
         case "linear":
             delay += length(retry.increment, int(delay)) * (number - 1)
         case "exponential":
-            delay *= retry.multiplier ** min(number - 1, 64)
+            delay = _grown(delay, retry.multiplier, number - 1)
         case "constant":
             pass
     if retry.max_delay is not None:
@@ -148,7 +146,16 @@ def _retry_delay(run: Run, retry: Retry, frame: TaskFrame, scope: Scope) -> int 
     delay += low + (high - low) * _uniform(run, frame)
     if retry.duration is not None and run.now + delay - body.since > length(retry.duration):
         return None
-    return int(delay)
+    return int(min(delay, LONGEST))
+
+
+def _grown(delay: float, factor: float, times: int) -> float:
+    """``delay * factor ** times``, as far as a duration may go."""
+    for _ in range(times):
+        if not 0 < delay < LONGEST or factor == 1:
+            break
+        delay *= factor
+    return max(0.0, min(delay, LONGEST))
 
 
 def _uniform(run: Run, frame: TaskFrame) -> float:
