@@ -19,13 +19,18 @@ __all__ = ["announce", "change"]
 async def change(work: Work, execution: Execution, **values: Any) -> Execution:
     """Store new values of a locked execution; returns it as it is now."""
     changed = replace(execution, **values, change=execution.change + 1)
-    await executions.change(work.tx, execution.id, {**values, "change": changed.change})
-    await announce(work, changed)
+    await executions.change(work.tx, execution.id, {**values, "change": changed.change}, changed.epoch, _note(changed))
+    work.after.report = True
     return changed
 
 
 async def announce(work: Work, execution: Execution) -> None:
     """Put the execution, as it is now, into the outbox for ingest."""
+    await outbox.add(work.tx, "change", execution.id, epoch=execution.epoch, body=_note(execution))
+    work.after.report = True
+
+
+def _note(execution: Execution) -> bytes:
     note = Change(
         subject=Subject(execution.namespace, execution.workflow, execution.version, execution.id),
         number=execution.change,
@@ -37,5 +42,4 @@ async def announce(work: Work, execution: Execution) -> None:
         error=json.decode(execution.error, Error) if execution.error else None,
         parent=execution.parent,
     )
-    await outbox.add(work.tx, "change", execution.id, epoch=execution.epoch, body=json.encode(note))
-    work.after.report = True
+    return json.encode(note)

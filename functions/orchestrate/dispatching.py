@@ -13,7 +13,7 @@ from lowtide.wire.mac import digest_of, sign
 from lowtide.wire.types import DISPATCH, Extension, Wake, dispatch_id, source_of
 
 from .nouns import Execution, Order, millis
-from .store import executions, outbox
+from .store import executions
 from .work import Work
 
 __all__ = ["body_of", "event_of", "write"]
@@ -33,15 +33,14 @@ async def write(
     With ``not_before`` it counts as sent now: somebody takes it to execute by the short way, and the Broker gets it
     only if that has not ended by then.
     """
-    plan = await work.plans.get(work.tx, execution.workflow_version)
+    plan = await work.plans.stored(work.tx, execution.workflow_version)
     body = body_of(execution, epoch, plan, wakes, millis(now), work.terms.budget, work.terms.short_wait)
     values: dict[str, Any] = {"execution": execution.id, "epoch": epoch, "body": body, "digest": digest_of(body)}
     values["issued_at"] = now
     if not_before is not None:
         values["sent_at"] = now
         values["next_try"] = not_before + timedelta(seconds=work.terms.lost_after)
-    await executions.add_dispatch(work.tx, values)
-    await outbox.add(work.tx, "dispatch", execution.id, epoch=epoch, not_before=not_before)
+    await executions.add_dispatch(work.tx, values, not_before)
     work.after.publish = True
     return Order(
         execution.id, epoch, body, values["digest"], execution.namespace, execution.workflow, execution.traceparent

@@ -6,20 +6,18 @@ import logging
 from collections import defaultdict
 from collections.abc import Sequence
 
-import msgspec
-
 from lowtide.engine.matching import correlation_values
 from lowtide.engine.tasks.listen import read
 from lowtide.errors import LowtideError
 from lowtide.model.base import ExecutionId
 from lowtide.model.event import Received
-from lowtide.model.plan import Plan
+from lowtide.model.plan import Schedule
 from lowtide.wire import json
 from lowtide.wire.cloudevents import CloudEvent
 from lowtide.wire.types import Extension
 
 from .listening import offer, received_by
-from .nouns import WorkflowVersion, millis
+from .nouns import millis
 from .starting import event_key, start
 from .store import events, executions, workflows
 from .store.events import Kept, Subscription
@@ -126,10 +124,10 @@ async def _start(
 
 async def _start_one(work: Work, number: int, kept: Kept) -> None:
     """One or any: every event that matches starts an execution, once per source and id."""
-    version, event = await workflows.version_of(work.tx, number), kept.event
-    if version.deleted_at is None:
+    version, event = await workflows.deployed_of(work.tx, number), kept.event
+    if version is not None:
         now = await executions.clock(work.tx)
-        given = [read(event, _reads(version))]
+        given = [read(event, (await _schedule(work, number)).read)]
         dedupe = event_key(str(event["source"]), str(event["id"]))
         await start(work, version, given, now, dedupe=dedupe, traceparent=_traceparent(event))
 
@@ -138,14 +136,15 @@ async def _gather(
     work: Work, number: int, filters: Sequence[Subscription], received: Sequence[Received], kept: Kept
 ) -> None:
     """All: events wait for each other, per correlation; the oldest of each filter start an execution together."""
-    version = await workflows.version_of(work.tx, number)
+    version = await workflows.deployed_of(work.tx, number)
+    if version is None:
+        return
     await workflows.lock_name(work.tx, version.namespace, version.name)
     if not await events.deliver(work.tx, hashed("start", str(number)), kept.fingerprint):
         return
-    plan = msgspec.json.decode(version.plan, type=Plan)
-    assert plan.schedule is not None
-    assert plan.schedule.on is not None
-    wanted = set(range(len(plan.schedule.on.filters)))
+    schedule = await _schedule(work, number)
+    assert schedule.on is not None
+    wanted = set(range(len(schedule.on.filters)))
     by_index = {found.filter.index: found.filter for found in filters}
     for one in received:
         values = correlation_values(by_index[one.filter], one.event, work.host, now=millis(kept.received_at))
@@ -156,15 +155,16 @@ async def _gather(
             continue
         chosen = [oldest[index] for index in sorted(wanted)]
         await events.take_gathered(work.tx, [row for row, _, _ in chosen])
-        given = [read(json.parse(body), _reads(version)) for _, _, body in chosen]
+        given = [read(json.parse(body), schedule.read) for _, _, body in chosen]
         dedupe = hashed("events", *(mark for _, mark, _ in chosen))
         now = await executions.clock(work.tx)
         await start(work, version, given, now, dedupe=dedupe, traceparent=_traceparent(kept.event))
 
 
-def _reads(version: WorkflowVersion) -> str:
-    plan = msgspec.json.decode(version.plan, type=Plan)
-    return plan.schedule.read if plan.schedule else "data"
+async def _schedule(work: Work, number: int) -> Schedule:
+    schedule = (await work.plans.get(work.tx, number)).schedule
+    assert schedule is not None, "only versions with a schedule have such subscriptions"
+    return schedule
 
 
 def _traceparent(event: dict[str, object]) -> str | None:

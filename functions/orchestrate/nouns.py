@@ -17,6 +17,7 @@ from lowtide.wire.types import Wake
 __all__ = [
     "COMMANDS",
     "Commands",
+    "Deployed",
     "Dispatched",
     "Execution",
     "Order",
@@ -40,6 +41,16 @@ def millis(moment: datetime) -> Millis:
 
 def moment(at: Millis) -> datetime:
     return datetime.fromtimestamp(at / 1000, UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """Which version of which workflow; its plan is read by ``id`` (``work.Plans``)."""
+
+    id: int
+    namespace: str
+    name: str
+    version: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,7 +90,7 @@ class Channel:
         """Let what is being sent arrive, and note that it did."""
         await self._tasks.close(grace)
         try:
-            await self._flush()
+            await self._look(0)
         except LowtideError as error:
             log.warning("what was sent could not be noted, it may be sent again: %s", error)
 
@@ -103,9 +103,8 @@ class Channel:
 
     async def _round(self) -> float:
         """Note what was sent, send what is due; how many seconds there is nothing to do."""
-        await self._flush()
         room = self._width - len(self._flying)
-        found = await self._desk.do(lambda work: self._claim(work, _LEASE, room)) if room else []
+        found, due = await self._look(room)
         for row in found:
             self._flying.add(row.id)
             self._tasks.spawn(self._carry(row), f"sending a {self._kind}")
@@ -113,10 +112,28 @@ class Channel:
             return 0.0 if self._width > len(self._flying) else _LEASE / 3
         if self._flying:
             return _LEASE / 3
-        due = await self._desk.database.run(lambda tx: outbox.next_due(tx, self._kind))
         if due is None or due > 0.05:
             self._idle.set()
         return _LONGEST_PAUSE if due is None else min(max(due, 0.05), _LONGEST_PAUSE)
+
+    async def _look(self, room: int) -> tuple[list[ToSend], float | None]:
+        """What is due now, claimed; and in how many seconds the next row is, where nothing is on its way."""
+        done, late = self._done[:], self._late[:]
+        flying: list[tuple[int, float]] = []
+        if self._flying and self._clock.monotonic() - self._renewed > _LEASE / 4:
+            self._renewed = self._clock.monotonic()
+            flying = [(row, _LEASE) for row in self._flying]
+
+        async def look(work: Work) -> tuple[list[ToSend], float | None]:
+            await outbox.done(work.tx, done)
+            await outbox.delay(work.tx, [*late, *flying])
+            found = await self._claim(work, _LEASE, room) if room else []
+            return found, None if found or self._flying else await outbox.next_due(work.tx, self._kind)
+
+        answer = await self._desk.do(look)
+        del self._done[: len(done)]
+        del self._late[: len(late)]
+        return answer
 
     async def _carry(self, row: ToSend) -> None:
         try:
@@ -135,21 +152,3 @@ class Channel:
         finally:
             self._flying.discard(row.id)
             self._kicked.set()
-
-    async def _flush(self) -> None:
-        """Remove what was taken, put off what was not, and keep what is under way ours."""
-        done, late = self._done[:], self._late[:]
-        flying: list[tuple[int, float]] = []
-        if self._clock.monotonic() - self._renewed > _LEASE / 4:
-            self._renewed = self._clock.monotonic()
-            flying = [(row, _LEASE) for row in self._flying]
-        if not (done or late or flying):
-            return
-
-        async def note(work: Work) -> None:
-            await outbox.done(work.tx, done)
-            await outbox.delay(work.tx, [*late, *flying])
-
-        await self._desk.do(note)
-        del self._done[: len(done)]
-        del self._late[: len(late)]

@@ -17,7 +17,7 @@ from lowtide.wire.types import Wake
 
 from . import dispatching
 from .changing import announce
-from .nouns import Execution, Order, WorkflowVersion, millis
+from .nouns import Deployed, Execution, Order, millis
 from .store import executions, wakes, workflows
 from .store.keys import hashed
 from .waking import child_key
@@ -55,7 +55,7 @@ def event_key(source: str, event_id: str) -> str:
 
 async def start(
     work: Work,
-    version: WorkflowVersion,
+    version: Deployed,
     given: JSON,
     now: datetime,
     *,
@@ -116,7 +116,7 @@ async def start_child(work: Work, parent: Execution, command: RunChild, now: dat
 
     A workflow that does not exist is the child's end, with a configuration error.
     """
-    version = await workflows.find_version(work.tx, command.namespace, command.workflow, command.version)
+    version, _ = await workflows.find_deployed(work.tx, command.namespace, command.workflow, command.version)
     if version is None:
         named = f"{command.namespace}/{command.workflow}" + (f":{command.version}" if command.version else "")
         error = standard_error("configuration", f"no workflow {named} is deployed", instance=command.reference)

@@ -38,13 +38,12 @@ _AT_ONCE: Final = 6
 async def fire(work: Work, execution_id: str, key: str) -> float:
     """Fire one timer if it is due by the database's clock; how many seconds it is too early."""
     found = await executions.lock(work.tx, execution_id)
-    timer = await wakes.timer_due(work.tx, execution_id, key) if found else None
-    if not found or not timer:
+    if found is None:
         return 0.0
-    (execution, now), (command, due) = found, timer
-    if due > now:
-        return (due - now).total_seconds()
-    await wakes.drop_timer(work.tx, execution_id, key)
+    execution, now = found
+    command = await wakes.take_timer(work.tx, execution_id, key)
+    if command is None:
+        return await wakes.time_left(work.tx, execution_id, key)
     if key == wakes.CANCEL:
         await force(work, execution, now)
     else:

@@ -20,7 +20,7 @@ from . import dispatching
 from .changing import change
 from .nouns import Commands, Execution, Signal, millis
 from .rule import Cancel, Go, Stay, decide
-from .store import events, executions, outbox, wakes
+from .store import executions, outbox, wakes
 from .store.keys import short
 from .work import Work
 
@@ -75,12 +75,7 @@ async def end(
     reason: str | None = None,
 ) -> Execution:
     """Give a locked execution its outcome: nothing wakes it any more, its parent learns of it, its children end."""
-    tx = work.tx
-    await wakes.drop_all(tx, execution.id)
-    await outbox.drop_dispatch(tx, execution.id)
-    await executions.drop_dispatches(tx, execution.id)
-    await events.unsubscribe(tx, execution.id)
-    await events.release(tx, execution.id)
+    await executions.clear(work.tx, execution.id)
     await cancel_children(work, execution, ())
     ended = await change(
         work,

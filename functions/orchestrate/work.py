@@ -15,6 +15,8 @@ from typing import Final, TypeVar
 
 from lowtide.engine import Host
 from lowtide.model.base import ExecutionId
+from lowtide.model.plan import Plan
+from lowtide.wire import json
 
 from .nouns import Signal
 from .store import workflows
@@ -65,16 +67,24 @@ class Aftermath:
 
 
 class Plans:
-    """Plans of workflow versions as JSON, read once: a version never changes."""
+    """Plans of workflow versions, as stored and decoded; read once, for a version never changes."""
 
     def __init__(self, most: int = 256) -> None:
         self._most: Final = most
-        self._plans: OrderedDict[int, bytes] = OrderedDict()
+        self._plans: OrderedDict[int, tuple[bytes, Plan]] = OrderedDict()
 
-    async def get(self, tx: Tx, workflow_version: int) -> bytes:
+    async def stored(self, tx: Tx, workflow_version: int) -> bytes:
+        """The plan's JSON."""
+        return (await self._both(tx, workflow_version))[0]
+
+    async def get(self, tx: Tx, workflow_version: int) -> Plan:
+        return (await self._both(tx, workflow_version))[1]
+
+    async def _both(self, tx: Tx, workflow_version: int) -> tuple[bytes, Plan]:
         plan = self._plans.get(workflow_version)
         if plan is None:
-            plan = await workflows.plan_of(tx, workflow_version)
+            stored = await workflows.plan_of(tx, workflow_version)
+            plan = stored, json.decode(stored, Plan)
             self._plans[workflow_version] = plan
             if len(self._plans) > self._most:
                 self._plans.popitem(last=False)

@@ -10,13 +10,12 @@ from lowtide.errors import Conflict, InvalidInput, NotFound
 from lowtide.model.base import JSON
 from lowtide.model.command import Await, RunChild, Sleep
 from lowtide.model.phase import Phase
-from lowtide.model.plan import Plan
 from lowtide.wire import json
 from lowtide.wire.mac import digest_of
 from lowtide.wire.types import Extension
 
 from ..cancelling import cancel
-from ..nouns import Execution, Passive, WorkflowVersion, moment
+from ..nouns import Deployed, Execution, Passive, moment
 from ..service import Service
 from ..starting import Started, request_key, start
 from ..store import executions, workflows
@@ -157,16 +156,16 @@ class _Start:
 
 
 async def _start(work: Work, wanted: _Start) -> Started:
-    version = await workflows.find_version(work.tx, wanted.namespace, wanted.name, wanted.version)
+    version, now = await workflows.find_deployed(work.tx, wanted.namespace, wanted.name, wanted.version)
     if version is None:
         suffix = f" of version {wanted.version}" if wanted.version else ""
         raise NotFound(f"there is no workflow {wanted.namespace}/{wanted.name}{suffix}; deploy it first")
-    _check_input(work, version, wanted.given)
+    await _check_input(work, version, wanted.given)
     return await start(
         work,
         version,
         wanted.given,
-        await executions.clock(work.tx),
+        now,
         dedupe=wanted.dedupe,
         body_digest=wanted.digest if wanted.dedupe else None,
         traceparent=wanted.traceparent,
@@ -174,9 +173,9 @@ async def _start(work: Work, wanted: _Start) -> Started:
     )
 
 
-def _check_input(work: Work, version: WorkflowVersion, given: JSON) -> None:
+async def _check_input(work: Work, version: Deployed, given: JSON) -> None:
     """An input that the workflow's own schema refuses starts nothing."""
-    plan = json.decode(version.plan, Plan)
+    plan = await work.plans.get(work.tx, version.id)
     schema = plan.input.schema if plan.input else None
     if schema is None or schema.document is None:
         return

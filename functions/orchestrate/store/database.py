@@ -30,7 +30,6 @@ class Database:
             pool_size=connections,
             max_overflow=0,
             pool_timeout=pool_timeout,
-            pool_pre_ping=True,
             connect_args={"connect_timeout": connect_timeout, "application_name": "lowtide-orchestrate"},
         )
 
@@ -40,12 +39,17 @@ class Database:
         Raises :class:`lowtide.errors.Unavailable` where the database cannot be reached or has no tables yet.
         """
         for left in reversed(range(_ATTEMPTS)):
+            committing = False
             try:
                 async with self.engine.begin() as connection:
-                    return await work(connection)
+                    result = await work(connection)
+                    committing = True
+                return result
             except exc.DBAPIError as error:
                 state = _state(error)
-                if state in _AGAIN and left:
+                # A connection that died while it was idle: nothing was done yet, another one will do.
+                stale = error.connection_invalidated and not committing and left == _ATTEMPTS - 1
+                if left and (state in _AGAIN or stale):
                     continue
                 if _is_away(error, state):
                     raise _unavailable(error, state) from error

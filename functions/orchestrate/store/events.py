@@ -33,7 +33,6 @@ __all__ = [
     "keep",
     "kept_since",
     "mark_matched",
-    "release",
     "subscribe",
     "subscriptions_of",
     "take_gathered",
@@ -153,11 +152,6 @@ async def unmatched(tx: Tx, older_than: float, limit: int) -> list[int]:
 
 async def mark_matched(tx: Tx, number: int) -> None:
     await tx.execute(update(kept_events).where(kept_events.c.id == number).values(matched_at=func.clock_timestamp()))
-
-
-async def release(tx: Tx, execution: str) -> None:
-    """Events that were kept for the sake of an execution expire like all others."""
-    await tx.execute(update(kept_events).where(kept_events.c.execution == execution).values(execution=None))
 
 
 async def expire(tx: Tx, limit: int) -> int:

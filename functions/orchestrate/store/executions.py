@@ -6,15 +6,16 @@ import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
+from uuid import UUID
 
-from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy import Row, delete, func, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from lowtide.model.base import ExecutionId
 
 from ..nouns import Dispatched, Execution
 from .database import Tx
-from .tables import dispatches, executions
+from .tables import dispatches, executions, outbox
 
 __all__ = [
     "add",
@@ -23,6 +24,7 @@ __all__ = [
     "by_dedupe",
     "change",
     "children_alive",
+    "clear",
     "clock",
     "dispatch_of",
     "drop_dispatches",
@@ -80,8 +82,11 @@ async def add(tx: Tx, values: dict[str, Any]) -> bool:
     return (await tx.execute(statement)).one_or_none() is not None
 
 
-async def change(tx: Tx, execution: str, values: dict[str, Any]) -> None:
-    await tx.execute(update(executions).where(executions.c.id == execution).values(**values))
+async def change(tx: Tx, execution: str, values: dict[str, Any], epoch: int, note: bytes) -> None:
+    """Store new values and, in the same statement, the note for ingest."""
+    changed = update(executions).where(executions.c.id == execution).values(**values).cte("changed")
+    told = {"kind": "change", "execution": execution, "epoch": epoch, "body": note}
+    await tx.execute(insert(outbox).values(**told).add_cte(changed))
 
 
 async def begin(tx: Tx, ids: Sequence[str]) -> list[Execution]:
@@ -118,14 +123,35 @@ async def children_alive(tx: Tx, parent: str) -> list[tuple[ExecutionId, str]]:
     return [(row.id, row.parent_command) for row in await tx.execute(statement)]
 
 
-async def add_dispatch(tx: Tx, values: dict[str, Any]) -> None:
-    await tx.execute(insert(dispatches).values(**values))
+async def add_dispatch(tx: Tx, values: dict[str, Any], not_before: datetime | None) -> None:
+    """Store a dispatch and, in the same statement, put it into the outbox."""
+    stored = insert(dispatches).values(**values).cte("stored")
+    to_send: dict[str, Any] = {"kind": "dispatch", "execution": values["execution"], "epoch": values["epoch"]}
+    if not_before is not None:
+        to_send["not_before"] = not_before
+    await tx.execute(insert(outbox).values(**to_send).add_cte(stored))
 
 
 async def dispatch_of(tx: Tx, execution: str, epoch: int) -> Dispatched | None:
     statement = select(dispatches).where(dispatches.c.execution == execution, dispatches.c.epoch == epoch)
     row = (await tx.execute(statement)).one_or_none()
     return None if row is None else Dispatched(*row)
+
+
+# The outbox before the dispatches, as those do who send them.
+_CLEAR = text("""
+    WITH sent AS (DELETE FROM outbox WHERE execution = :execution AND kind = 'dispatch'),
+    orders AS (DELETE FROM dispatches WHERE execution = :execution),
+    wakes AS (DELETE FROM inbox WHERE execution = :execution),
+    due AS (DELETE FROM timers WHERE execution = :execution),
+    listening AS (DELETE FROM subscriptions WHERE execution = :execution)
+    UPDATE kept_events SET execution = NULL WHERE execution = :execution
+""")
+
+
+async def clear(tx: Tx, execution: str) -> None:
+    """Everything that could wake an execution that has ended; what was kept for its sake expires like the rest."""
+    await tx.execute(_CLEAR, {"execution": UUID(execution)})
 
 
 async def drop_dispatches(tx: Tx, execution: str) -> None:

@@ -22,13 +22,13 @@ __all__ = [
     "Held",
     "add_timers",
     "claim_timers",
-    "drop_all",
     "drop_timer",
     "drop_timers_except",
     "drop_wakes",
     "give_back_timers",
     "insert_wake",
-    "timer_due",
+    "take_timer",
+    "time_left",
     "wakes_of",
 ]
 
@@ -65,12 +65,6 @@ async def drop_wakes(tx: Tx, execution: str, keys: Collection[str]) -> None:
         await tx.execute(delete(inbox).where(inbox.c.execution == execution, inbox.c.key.in_(keys)))
 
 
-async def drop_all(tx: Tx, execution: str) -> None:
-    """Everything that could wake an execution that has ended."""
-    await tx.execute(delete(inbox).where(inbox.c.execution == execution))
-    await tx.execute(delete(timers).where(timers.c.execution == execution))
-
-
 async def add_timers(tx: Tx, execution: str, due: Iterable[tuple[str, datetime]]) -> None:
     """Timers by command and moment; one that is there stays as it is."""
     rows = [
@@ -89,11 +83,18 @@ async def drop_timer(tx: Tx, execution: str, key: str) -> None:
     await tx.execute(delete(timers).where(timers.c.execution == execution, timers.c.key == key))
 
 
-async def timer_due(tx: Tx, execution: str, key: str) -> tuple[str, datetime] | None:
-    """The command and the moment of one timer; ``None`` where it is gone."""
-    statement = select(timers.c.command, timers.c.due).where(timers.c.execution == execution, timers.c.key == key)
-    row = (await tx.execute(statement)).one_or_none()
-    return None if row is None else (row.command, row.due)
+async def take_timer(tx: Tx, execution: str, key: str) -> str | None:
+    """Remove a timer that is due; its command, ``None`` where it is not due or not there."""
+    due = (timers.c.execution == execution) & (timers.c.key == key) & (timers.c.due <= func.clock_timestamp())
+    command: str | None = (await tx.execute(delete(timers).where(due).returning(timers.c.command))).scalar_one_or_none()
+    return command
+
+
+async def time_left(tx: Tx, execution: str, key: str) -> float:
+    """Seconds until a timer is due; 0 where it is not there."""
+    left = func.extract("epoch", timers.c.due - func.clock_timestamp())
+    statement = select(left).where(timers.c.execution == execution, timers.c.key == key)
+    return float((await tx.execute(statement)).scalar_one_or_none() or 0.0)
 
 
 async def claim_timers(tx: Tx, horizon: float, grace: float, limit: int) -> list[Held]:

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Row, and_, delete, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from ..nouns import WorkflowVersion
+from ..nouns import Deployed, WorkflowVersion
 from .database import Tx
 from .keys import TYPE_LENGTH
 from .tables import executions, interests, namespaces, subscriptions, workflow_versions, workflows
@@ -17,6 +17,8 @@ from .tables import executions, interests, namespaces, subscriptions, workflow_v
 __all__ = [
     "add_version",
     "any_alive",
+    "deployed_of",
+    "find_deployed",
     "find_version",
     "hide_versions",
     "lock_name",
@@ -24,11 +26,11 @@ __all__ = [
     "plan_of",
     "set_interests",
     "unschedule",
-    "version_of",
     "versions_page",
 ]
 
 _VERSION = [workflow_versions.c[name] for name in WorkflowVersion.__dataclass_fields__]
+_DEPLOYED = [workflow_versions.c[name] for name in Deployed.__dataclass_fields__]
 _SUMMARY = [workflow_versions.c[name] for name in ("id", "namespace", "name", "version", "created_at")]
 
 
@@ -54,8 +56,25 @@ async def find_version(tx: Tx, namespace: str, name: str, version: str | None = 
     return None if row is None else WorkflowVersion(*row)
 
 
-async def version_of(tx: Tx, number: int) -> WorkflowVersion:
-    return WorkflowVersion(*(await tx.execute(select(*_VERSION).where(workflow_versions.c.id == number))).one())
+async def find_deployed(
+    tx: Tx, namespace: str, name: str, version: str | None = None
+) -> tuple[Deployed | None, datetime]:
+    """Which version is meant by a start, and the database's time."""
+    statement = select(*_DEPLOYED, func.clock_timestamp()).where(_named(namespace, name))
+    if version is not None:
+        statement = statement.where(workflow_versions.c.version == version)
+    row = (await tx.execute(statement.order_by(workflow_versions.c.id.desc()).limit(1))).one_or_none()
+    if row is None:
+        now: datetime = (await tx.execute(select(func.clock_timestamp()))).scalar_one()
+        return None, now
+    return Deployed(*row[:-1]), row[-1]
+
+
+async def deployed_of(tx: Tx, number: int) -> Deployed | None:
+    """A version that is still shown, by its number."""
+    shown = and_(workflow_versions.c.id == number, workflow_versions.c.deleted_at.is_(None))
+    row = (await tx.execute(select(*_DEPLOYED).where(shown))).one_or_none()
+    return None if row is None else Deployed(*row)
 
 
 async def plan_of(tx: Tx, number: int) -> bytes:

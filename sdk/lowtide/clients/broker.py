@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Broker"]
 
+_NO_GUESS: Final = ("content-type",)
+"""aiohttp would name a type for a body that is not there, and so change the event."""
+
 _LONGEST: Final = 900.0
 """Seconds: beyond this, an in-memory Broker has given up as well."""
 
@@ -48,7 +51,7 @@ class Broker:
 
         headers, body = to_binary(event)
         try:
-            async with self._open().post(self.url, data=body, headers=headers) as response:
+            async with self._open().post(self.url, data=body, headers=headers, skip_auto_headers=_NO_GUESS) as response:
                 detail = (await response.content.read(500)).decode(errors="replace")
                 status = response.status
         except TimeoutError as error:

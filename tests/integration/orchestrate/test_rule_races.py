@@ -13,6 +13,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from sqlalchemy import text
 
 from functions.orchestrate.timekeeper import fire
 from lowtide.model.base import Millis
@@ -154,15 +155,13 @@ async def test_the_same_outcome_by_two_ways_at_once_is_applied_once(fresh_databa
 
 async def test_a_timer_that_two_processes_fire_at_once_is_one_wake(fresh_database: str) -> None:
     async with world(fresh_database) as there:
-        await there.deploy(document("- nap: {wait: {milliseconds: 100}}"))
-        there.broker.paused = True
+        await there.deploy(document("- nap: {wait: {hours: 1}}"))
         started = await there.start()
-        async for attempt in eventually():
-            with attempt:
-                assert there.broker.events
-        await there.broker.deliver(there.broker.events[0])
-        await asyncio.sleep(0.2)
+        await there.until(started["id"], "waiting")
         (waiting,) = (await there.show(started["id"]))["waitingFor"]
+        there.broker.paused = True
+        due = text("UPDATE timers SET due = clock_timestamp()")
+        await there.service.desk.database.run(lambda tx: tx.execute(due))
         desk = there.service.desk
         sides = [desk.do(lambda work: fire(work, started["id"], waiting["command"])) for _ in range(2)]
         await in_order(fresh_database, started["id"], *sides)
