@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import tempfile
@@ -38,8 +39,8 @@ def folder() -> Iterator[Path]:
 
 def platform(folder: Path) -> Platform:
     """Short times, so that what takes minutes in production takes seconds here."""
-    quick = {"LOWTIDE_TICK_HORIZON": "3", "LOWTIDE_LOST_AFTER": "6"}
-    return Platform(Options(data_directory=folder, port=0, grpc_port=0, idle=1.0, tick=2.0, fsync=False, extra=quick))
+    quick = {"LOWTIDE_TICK_HORIZON": "7", "LOWTIDE_LOST_AFTER": "6"}
+    return Platform(Options(data_directory=folder, port=0, grpc_port=0, idle=1.0, tick=6.0, fsync=False, extra=quick))
 
 
 async def deploy(client: httpx.AsyncClient, document: str) -> None:
@@ -68,7 +69,7 @@ async def ended(client: httpx.AsyncClient, execution: str, within: float = 90) -
         await asyncio.sleep(0.5)
 
 
-async def until(probe: Callable[[], object], within: float = 30) -> None:
+async def until(probe: Callable[[], object], within: float = 60) -> None:
     deadline = time.monotonic() + within
     while not probe():
         assert time.monotonic() < deadline
@@ -79,13 +80,16 @@ def at_zero(running: Platform) -> bool:
     """No process by the platform's word, and none by the operating system's."""
     if any(pool.instances for pool in running.pools.values()):
         return False
-    children = [" ".join(child.cmdline()) for child in psutil.Process().children(recursive=True)]
-    return not [line for line in children if "functions." in line or "analytics_api" in line]
+    for child in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if any(part in " ".join(child.cmdline()) for part in ("functions.", "analytics_api")):
+                return False
+    return True
 
 
 async def test_nothing_runs_while_executions_wait_and_all_of_them_wake(folder: Path) -> None:
     async with platform(folder) as running, httpx.AsyncClient(base_url=running.url, timeout=60) as client:
-        await deploy(client, NAP.format(seconds=15))
+        await deploy(client, NAP.format(seconds=30))
         executions = [await start(client, f"n{number}") for number in range(20)]
         await until(lambda: running.pools["execute"].cold_starts > 0)
         await until(lambda: at_zero(running))
