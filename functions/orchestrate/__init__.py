@@ -15,5 +15,6 @@ Flows, each a few functions over one transaction:
 ``incoming``     events from the world               ``listening``    listeners meet events
 ``cancelling``   cancel, and its grace               ``lost``         lost dispatches; ``deadletters``
 ``deploying``    a document becomes a version        ``shortway``     synchronous starts
+``scheduling``   every, cron, after
 ``relay``        the outbox's way out; ``outgoing``: to whom
 """

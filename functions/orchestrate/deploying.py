@@ -26,7 +26,8 @@ from lowtide.model.plan import (
 from lowtide.wire import json
 
 from .nouns import WorkflowVersion
-from .store import events, executions, workflows
+from .scheduling import set_first
+from .store import events, workflows
 from .work import Work
 
 __all__ = ["Deployed", "deploy", "problem_json", "remove", "starter_filters", "types_of"]
@@ -93,23 +94,25 @@ async def remove(work: Work, namespace: str, name: str, version: str | None, *, 
 
 
 async def _schedule_newest(work: Work, namespace: str, name: str) -> None:
-    """Only the newest version is started by events."""
+    """Only the newest version is started by events and by time."""
     await workflows.unschedule(work.tx, namespace, name)
-    newest = await workflows.find_version(work.tx, namespace, name)
-    plan = msgspec.json.decode(newest.plan, type=Plan) if newest else None
-    if newest is None or plan is None or plan.schedule is None or plan.schedule.on is None:
+    newest, now = await workflows.find_deployed(work.tx, namespace, name)
+    schedule = (await work.plans.get(work.tx, newest.id)).schedule if newest else None
+    if newest is None or schedule is None:
         return
-    since = await executions.clock(work.tx)
+    await set_first(work, newest.id, schedule, now)
+    if schedule.on is None:
+        return
     rows = [
         {
             "namespace": namespace,
             "workflow_version": newest.id,
             "filter": wanted,
-            "need": "all" if plan.schedule.on.mode == "all" else "any",
-            "since": since,
+            "need": "all" if schedule.on.mode == "all" else "any",
+            "since": now,
             "caught_up": True,
         }
-        for wanted in starter_filters(plan.schedule.on, work.host)
+        for wanted in starter_filters(schedule.on, work.host)
     ]
     await events.subscribe(work.tx, rows)
 

@@ -21,7 +21,10 @@ from lowtide.wire.types import Wake
 from .background import Background
 from .cancelling import force
 from .nouns import millis
-from .store import executions, wakes
+from .scheduling import begin_next
+from .store import executions, schedules, wakes
+from .store.database import Tx
+from .store.wakes import Held
 from .waking import deliver, timer_key
 from .work import Desk, Work
 
@@ -113,15 +116,20 @@ class Timekeeper:
 
     async def _claim(self) -> None:
         horizon = self._desk.terms.tick_horizon
+
+        async def claim(tx: Tx) -> list[Held]:
+            timers = await wakes.claim_timers(tx, horizon, _GRACE, _MOST)
+            return timers + await schedules.claim(tx, horizon, _GRACE, _MOST)
+
         try:
-            found = await self._desk.database.run(lambda tx: wakes.claim_timers(tx, horizon, _GRACE, _MOST))
+            found = await self._desk.database.run(claim)
         except LowtideError as error:
             log.warning("no timers can be claimed: %s", error)
             return
         now = self._clock.monotonic()
         for execution, key, seconds in found:
             heapq.heappush(self._heap, (now + seconds, execution, key))
-        if len(found) == _MOST:
+        if len(found) >= _MOST:
             self._nudged.set()
 
     def _fire_due(self) -> None:
@@ -134,7 +142,10 @@ class Timekeeper:
         """A timer that cannot be fired now stays in the store and is claimed again when its claim has run out."""
         try:
             async with self._slots:
-                early = await self._desk.do(lambda work: fire(work, execution, key))
+                scheduled = execution == schedules.OWNER
+                early = await self._desk.do(
+                    lambda work: begin_next(work, int(key)) if scheduled else fire(work, execution, key)
+                )
             if early > 0:
                 heapq.heappush(self._heap, (self._clock.monotonic() + early, execution, key))
         finally:
@@ -150,5 +161,11 @@ class Timekeeper:
             return
 
     async def _give_back(self, held: list[tuple[float, ExecutionId, str]]) -> None:
-        rows = [(execution, key) for _, execution, key in held]
-        await self._desk.database.run(lambda tx: wakes.give_back_timers(tx, rows))
+        rows = [(execution, key) for _, execution, key in held if execution != schedules.OWNER]
+        versions = [int(key) for _, execution, key in held if execution == schedules.OWNER]
+
+        async def give_back(tx: Tx) -> None:
+            await wakes.give_back_timers(tx, rows)
+            await schedules.give_back(tx, versions)
+
+        await self._desk.database.run(give_back)

@@ -75,7 +75,9 @@ async def end(
     reason: str | None = None,
 ) -> Execution:
     """Give a locked execution its outcome: nothing wakes it any more, its parent learns of it, its children end."""
-    await executions.clear(work.tx, execution.id)
+    next_one = await executions.clear(work.tx, execution.id)
+    if next_one is not None:
+        work.after.timer(next_one)
     await cancel_children(work, execution, ())
     ended = await change(
         work,

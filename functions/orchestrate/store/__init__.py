@@ -4,6 +4,8 @@
 ``database``    connections, transactions, what happens when PostgreSQL is away
 ``executions``  executions and their dispatches
 ``wakes``       inbox and timers
+``schedules``   when workflows start by time
+``overdue``     dispatches without an outcome
 ``events``      kept events, subscriptions, deliveries, what is gathered for a start
 ``workflows``   workflows, their versions, what they may listen for
 ``outbox``      what must be told to others, and dead letters

@@ -144,14 +144,19 @@ _CLEAR = text("""
     orders AS (DELETE FROM dispatches WHERE execution = :execution),
     wakes AS (DELETE FROM inbox WHERE execution = :execution),
     due AS (DELETE FROM timers WHERE execution = :execution),
-    listening AS (DELETE FROM subscriptions WHERE execution = :execution)
-    UPDATE kept_events SET execution = NULL WHERE execution = :execution
+    listening AS (DELETE FROM subscriptions WHERE execution = :execution),
+    loose AS (UPDATE kept_events SET execution = NULL WHERE execution = :execution)
+    UPDATE schedules SET running = NULL, due = clock_timestamp() + pause WHERE running = :execution RETURNING due
 """)
 
 
-async def clear(tx: Tx, execution: str) -> None:
-    """Everything that could wake an execution that has ended; what was kept for its sake expires like the rest."""
-    await tx.execute(_CLEAR, {"execution": UUID(execution)})
+async def clear(tx: Tx, execution: str) -> datetime | None:
+    """Remove everything that could wake an execution that has ended; what was kept for its sake expires like the rest.
+
+    Where a schedule waited for its end: when the next one begins.
+    """
+    due: datetime | None = (await tx.execute(_CLEAR, {"execution": UUID(execution)})).scalar_one_or_none()
+    return due
 
 
 async def drop_dispatches(tx: Tx, execution: str) -> None:

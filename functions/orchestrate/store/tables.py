@@ -17,6 +17,7 @@ from sqlalchemy import (
     Identity,
     Index,
     Integer,
+    Interval,
     LargeBinary,
     MetaData,
     Table,
@@ -38,6 +39,7 @@ __all__ = [
     "metadata",
     "namespaces",
     "outbox",
+    "schedules",
     "subscriptions",
     "timers",
     "workflow_versions",
@@ -204,6 +206,20 @@ timers = Table(
     _moment("claimed_until"),
 )
 Index("timers_by_due", timers.c.due)
+
+schedules = Table(
+    "schedules",
+    metadata,
+    # The newest version of a workflow that declares every, cron or after.
+    Column("workflow_version", BigInteger, ForeignKey("workflow_versions.id", ondelete="CASCADE"), primary_key=True),
+    # When it starts the next execution; null while ``after`` waits for the end of ``running``.
+    _moment("due"),
+    _moment("claimed_until"),
+    Column("running", Uuid(as_uuid=False)),
+    Column("pause", Interval),
+)
+Index("schedules_by_due", schedules.c.due)
+Index("schedules_by_running", schedules.c.running, postgresql_where=schedules.c.running.is_not(None))
 
 # ---------------------------------------------------------------- events
 

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from ..nouns import Deployed, WorkflowVersion
 from .database import Tx
 from .keys import TYPE_LENGTH
-from .tables import executions, interests, namespaces, subscriptions, workflow_versions, workflows
+from .tables import executions, interests, namespaces, schedules, subscriptions, workflow_versions, workflows
 
 __all__ = [
     "add_version",
@@ -135,8 +135,9 @@ async def set_interests(tx: Tx, version: int, namespace: str, types: Collection[
 
 
 async def unschedule(tx: Tx, namespace: str, name: str) -> None:
-    """No version of this workflow is started by events any more."""
+    """No version of this workflow is started by events or by time any more."""
     mine = select(workflow_versions.c.id).where(
         workflow_versions.c.namespace == namespace, workflow_versions.c.name == name
     )
     await tx.execute(delete(subscriptions).where(subscriptions.c.workflow_version.in_(mine)))
+    await tx.execute(delete(schedules).where(schedules.c.workflow_version.in_(mine)))

@@ -139,6 +139,18 @@ CREATE TABLE interests (
 CREATE INDEX interests_by_type ON interests (type, namespace);
 CREATE INDEX interests_by_version ON interests (workflow_version);
 
+CREATE TABLE schedules (
+    workflow_version BIGINT NOT NULL,
+    due timestamptz,
+    claimed_until timestamptz,
+    running UUID,
+    pause INTERVAL,
+    PRIMARY KEY (workflow_version),
+    FOREIGN KEY(workflow_version) REFERENCES workflow_versions (id) ON DELETE CASCADE
+);
+CREATE INDEX schedules_by_due ON schedules (due);
+CREATE INDEX schedules_by_running ON schedules (running) WHERE running IS NOT NULL;
+
 CREATE TABLE workflows (
     namespace TEXT NOT NULL,
     name TEXT NOT NULL,

@@ -1,0 +1,72 @@
+"""Starts by time: ``every`` and ``cron`` from one moment to the next, ``after`` from the end of the one before.
+
+What fell due while nobody was there starts one execution, not all that were missed.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from cronsim import CronSim
+
+from lowtide.model.plan import Schedule
+
+from .starting import start
+from .store import schedules, workflows
+from .store.keys import hashed
+from .work import Work
+
+__all__ = ["begin_next", "next_due", "set_first"]
+
+
+async def set_first(work: Work, version: int, schedule: Schedule, now: datetime) -> None:
+    """Register a newly deployed version: ``after`` begins at once, the others at their first moment."""
+    due = now if schedule.after is not None else next_due(schedule, now, now)
+    if due is None:
+        return
+    pause = None if schedule.after is None else timedelta(milliseconds=schedule.after)
+    await schedules.add(work.tx, version, due, pause)
+    work.after.timer(due)
+
+
+async def begin_next(work: Work, number: int) -> float:
+    """Start what is due and say when the next one is; how many seconds it is too early."""
+    found = await schedules.lock(work.tx, number)
+    version = await workflows.deployed_of(work.tx, number) if found else None
+    if found is None or version is None or found[0] is None:
+        return 0.0
+    due, now = found
+    assert due is not None
+    if due > now:
+        return (due - now).total_seconds()
+    schedule = (await work.plans.get(work.tx, number)).schedule
+    assert schedule is not None, "only versions with a schedule are registered"
+    started = await start(work, version, None, now, dedupe=hashed("schedule", due.isoformat()))
+    following = next_due(schedule, due, now)
+    await schedules.move(work.tx, number, following, None if following else started.execution.id)
+    if following is not None:
+        work.after.timer(following)
+    return 0.0
+
+
+def next_due(schedule: Schedule, due: datetime, now: datetime) -> datetime | None:
+    """The first moment after ``now`` in the rhythm that ``due`` belongs to; ``None`` where an end must come first."""
+    if schedule.every is not None:
+        period = timedelta(milliseconds=max(1, schedule.every))
+        return due + period * (max(timedelta(), now - due) // period + 1)
+    if schedule.cron is not None:
+        return _next_cron(schedule.cron, now)
+    return None
+
+
+def _next_cron(text: str, now: datetime) -> datetime | None:
+    """UTC unless ``CRON_TZ=`` stands in front; ``None`` where the day never comes."""
+    zone, fields = UTC, text.split()
+    if fields and fields[0].startswith(("CRON_TZ=", "TZ=")):
+        zone = ZoneInfo(fields.pop(0).partition("=")[2])  # type: ignore[assignment]
+    try:
+        moment: datetime = next(CronSim(" ".join(fields).replace("?", "*"), now.astimezone(zone)))
+    except StopIteration:
+        return None
+    return moment.astimezone(UTC)
