@@ -61,8 +61,9 @@ async def run_plan(
 ) -> Report:
     """Run one workflow to its end.
 
-    ``events`` (CloudEvents in JSON form) go to the listeners that match, each to all that are open at that time, or
-    to the first that opens later. ``find`` gives the plans of ``run: workflow``. Setting ``cancelled`` cancels.
+    ``events`` (CloudEvents in JSON form) go to the listeners that match, one after the other, each to all that are
+    open at that time, or to the first that opens later. ``find`` gives the plans of ``run: workflow``. Setting
+    ``cancelled`` cancels.
     """
     town = _Town(host, effects, clock, find, list(events))
     facts: list[Fact] = []
@@ -99,37 +100,54 @@ class _Town:
         self.host, self.effects, self.clock, self.find = host, effects, clock, find
         self.stuck = asyncio.Event()
         self._events = events
-        self._listeners: dict[tuple[ExecutionId, str], tuple[_Execution, Await]] = {}
+        self._sent: set[tuple[ExecutionId, str]] = set()
+        self._delivered: set[tuple[ExecutionId, str]] = set()
+        self._listeners: dict[tuple[ExecutionId, str], _Execution] = {}
         self._idle: dict[ExecutionId, bool] = {}
         self._children: set[asyncio.Task[None]] = set()
 
     # -------------------------------------------------------- events
 
     async def publish(self, event: dict[str, JSON]) -> None:
-        if not self._deliver(event):
-            self._events.append(event)
+        self._events.append(event)
+        self._carry()
 
     def listen(self, execution: _Execution, command: Await) -> None:
-        self._listeners[(execution.id, command.id)] = (execution, command)
-        self._events = [event for event in self._events if not self._deliver(event)]
+        self._listeners[(execution.id, command.id)] = execution
+        self._carry()
+
+    def heard(self, execution: ExecutionId, keys: set[str] | None = None) -> None:
+        """The execution has taken what was sent to it under these keys; ``None``: it takes nothing any more."""
+        self._sent = {sent for sent in self._sent if sent[0] != execution or (keys is not None and sent[1] not in keys)}
+        self._carry()
+
+    def _carry(self) -> None:
+        """Events go one after the other: what the next one meets depends on what became of the one before."""
+        while not self._sent:
+            taken = next((place for place, event in enumerate(self._events) if self._deliver(event)), None)
+            if taken is None:
+                return
+            del self._events[taken]
 
     def _deliver(self, event: dict[str, JSON]) -> bool:
+        """Send it to every listener that is open now; whether there is one."""
         taken = False
-        for execution, command in list(self._listeners.values()):
-            if command.id not in execution.driver.state.pending:
-                del self._listeners[(execution.id, command.id)]
+        for listener, execution in list(self._listeners.items()):
+            command = execution.driver.state.pending.get(listener[1])
+            if not isinstance(command, Await):
+                del self._listeners[listener]
                 continue
-            for wanted in command.filters:
-                if matches(wanted, event, self.host, now=self.clock.now()):
-                    received = EventsReceived(
-                        command=command.id,
-                        events=(Received(event, wanted.index),),
-                        at=self.clock.now(),
-                        random=uniform(),
-                    )
-                    execution.signal(f"{command.id} {event.get('source')} {event.get('id')}", received)
-                    taken = True
-                    break
+            place = next((one for one in command.filters if matches(one, event, self.host, now=self.clock.now())), None)
+            if place is None:
+                continue
+            taken = True
+            key = f"{command.id} {event.get('source')} {event.get('id')}"
+            if (execution.id, key) not in self._delivered:
+                self._delivered.add((execution.id, key))
+                self._sent.add((execution.id, key))
+                received = (Received(event, place.index),)
+                at = self.clock.now()
+                execution.signal(key, EventsReceived(command=command.id, events=received, at=at, random=uniform()))
         return taken
 
     # -------------------------------------------------------- children
@@ -211,7 +229,10 @@ class _Execution:
         town.busy(self.id)
 
     async def run(self) -> Outcome:
-        reply = await self.driver.run()
+        try:
+            reply = await self.driver.run()
+        finally:
+            self._town.heard(self.id)
         ended = json.decode(reply.body, Ended)
         match ended.status:
             case "completed":
@@ -245,7 +266,7 @@ class _Execution:
     async def append(
         self, execution: ExecutionId, epoch: int, entries: list[tuple[int, Entry]], closing: Closing | None = None
     ) -> None:
-        return None
+        self._town.heard(self.id, {entry.key for _, entry in entries if entry.key is not None})
 
     def holds(self, execution: ExecutionId, epoch: int) -> bool:
         return True
