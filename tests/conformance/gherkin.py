@@ -16,6 +16,7 @@ from pathlib import Path
 __all__ = ["BadFeature", "Scenario", "Step", "read"]
 
 _STEP = re.compile(r"(Given|When|Then|And|But)\s+(.*)")
+_BAR = re.compile(r"(?<!\\)\|")
 _TITLE = re.compile(r"(Feature|Background|Scenario|Scenario Outline|Example|Examples):\s*(.*)")
 
 
@@ -95,7 +96,7 @@ def _blocks(path: Path) -> tuple[str, list[_Draft]]:
         elif text.startswith('"""'):
             drafts[-1].steps[-1] = replace(drafts[-1].steps[-1], document=_document(lines, line))
         elif text.startswith("|"):
-            row = tuple(cell.strip() for cell in text.strip("|").split("|"))
+            row = tuple(cell.strip().replace(r"\|", "|") for cell in _BAR.split(text.strip("|")))
             _take_row(drafts[-1], row)
         else:
             raise BadFeature(f"{path.name}:{number}: this is no step, title or table: {text}")

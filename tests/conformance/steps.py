@@ -284,3 +284,11 @@ def _(world: World, step: Step, host: str) -> None:
         if request.host == host
     ]
     assert contains(actual, expected), f"it received {actual!r}"
+
+
+@phrase(r"the service '(.+)' should have received (\d+) requests with different '(.+)' headers")
+def _(world: World, step: Step, host: str, count: str, header: str) -> None:
+    values = [request.headers.get(header) for request in world.internet.requests if request.host == host]
+    assert len(values) == int(count), f"it received {len(values)}"
+    assert None not in values, f"they are {values}"
+    assert len(set(values)) == len(values), f"they are {values}"
