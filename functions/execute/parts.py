@@ -78,6 +78,7 @@ def build_parts(settings: ExecuteSettings) -> Parts:
         effects=build(
             step=registry.perform,
             allow_loopback=settings.allow_loopback,
+            allow_files=settings.allow_files,
             http_timeout=settings.http_timeout,
             max_response_bytes=settings.max_response_bytes,
         ),

@@ -89,6 +89,7 @@ class ExecuteSettings(_FromEnvironment, frozen=True, kw_only=True):
     steps: tuple[str, ...] = ()
     secrets_dir: Path | None = None
     allow_loopback: bool = False
+    allow_files: bool = False
     http_timeout: float = 30.0
     max_response_bytes: int = 8 * 1024 * 1024
     open_deadline: float = 15.0

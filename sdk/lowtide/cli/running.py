@@ -7,6 +7,7 @@ import contextlib
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lowtide.cli import exits
@@ -137,7 +138,12 @@ async def _effects(request: Request) -> AsyncIterator[Effects]:
         steps = StepRegistry.load(request.steps)
     except Misconfigured as error:
         raise InvalidInput(str(error).replace("LOWTIDE_STEPS", "--steps")) from error
-    effects = build(step=steps.perform, allow_loopback=request.allow_loopback)
+    effects = build(
+        step=steps.perform,
+        allow_loopback=request.allow_loopback,
+        allow_files=True,
+        base=None if request.file == "-" else Path(request.file).parent,
+    )
     try:
         yield effects
     finally:

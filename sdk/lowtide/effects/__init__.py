@@ -3,6 +3,12 @@
 ``table``    which effect performs which call; :func:`build` puts the usual one together
 ``http``     ``call: http``
 ``content``  bodies <-> JSON by content type
+``grpc``     ``call: grpc``; ``grpc_address`` finds the service, ``proto`` compiles what describes it
+
+``workshop`` makes what only some workflows need, when it is first wanted
+``resource`` external resources: proto files, agent cards, scripts
+``web``      HTTP below other protocols
+``child``    processes that a workflow starts, and their limits
 ``address``  which addresses a workflow may reach
 """
 

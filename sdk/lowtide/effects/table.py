@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import TypeAlias
 
 from lowtide.errors import TaskFailed
@@ -41,14 +42,29 @@ def build(
     *,
     step: Performer | None = None,
     allow_loopback: bool = False,
+    allow_files: bool = False,
+    base: Path | None = None,
     http_timeout: float = 30.0,
     max_response_bytes: int = 8 * 1024 * 1024,
 ) -> EffectTable:
-    """The effects of this version. ``http_timeout`` in seconds is a call's own unless its task sets a timeout."""
+    """The effects of this version. ``http_timeout`` in seconds is a call's own unless its task sets a timeout.
+
+    ``base`` is the folder of relative ``file:`` resources.
+    """
     from lowtide.effects.http import HttpCall
+    from lowtide.effects.workshop import Allowed, Workshop
 
     http = HttpCall(allow_loopback=allow_loopback, timeout=http_timeout, max_response_bytes=max_response_bytes)
-    performers: dict[str, Performer] = {"http": http.perform}
+    workshop = Workshop(
+        Allowed(
+            timeout=http_timeout,
+            max_response_bytes=max_response_bytes,
+            loopback=allow_loopback,
+            files=allow_files,
+            base=base,
+        )
+    )
+    performers: dict[str, Performer] = {"http": http.perform, "grpc": workshop.grpc}
     if step is not None:
         performers["step"] = step
-    return EffectTable(performers, (http.close,))
+    return EffectTable(performers, (http.close, workshop.close))

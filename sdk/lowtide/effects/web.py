@@ -1,0 +1,120 @@
+"""HTTP for the effects that speak a protocol above it: one guarded connection pool, faults as standard errors.
+
+Unlike :mod:`lowtide.effects.http`, which gives a workflow HTTP itself, this gives other effects what they need of it:
+resources, MCP servers and A2A agents.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from lowtide.effects.address import GuardedResolver, check_host
+from lowtide.errors import TaskFailed
+from lowtide.model.error import Error, standard_error
+
+if TYPE_CHECKING:
+    from aiohttp import ClientResponse, ClientSession
+    from yarl import URL
+
+__all__ = ["Web", "http_url", "refusal"]
+
+
+class Web:
+    """``limit`` bounds the bytes of one answer. The pool is opened when the first request is sent."""
+
+    def __init__(self, *, allow_loopback: bool, limit: int) -> None:
+        self.allow_loopback = allow_loopback
+        self.limit = limit
+        self._session: ClientSession | None = None
+
+    @contextlib.asynccontextmanager
+    async def request(
+        self,
+        method: str,
+        url: URL,
+        *,
+        seconds: float,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+    ) -> AsyncIterator[ClientResponse]:
+        """One answer, of any status; redirects are not followed. ``seconds`` bounds it whole, its body included.
+
+        Raises ``TaskFailed``: ``timeout``, ``communication`` (no connection, no TLS, a broken answer) or
+        ``authorization`` (an address that workflows may not reach).
+        """
+        import aiohttp
+
+        check_host(url.host or "", allow_loopback=self.allow_loopback)
+        shown = f"{method} {url.scheme}://{url.authority.rpartition('@')[2]}{url.path}"
+        timeout = aiohttp.ClientTimeout(total=seconds, connect=min(seconds, 10.0))
+        try:
+            async with self._opened().request(
+                method, url, headers=headers, data=body, allow_redirects=False, timeout=timeout
+            ) as response:
+                yield response
+        except TimeoutError as error:
+            raise TaskFailed(standard_error("timeout", f"{shown} gave no answer within {seconds:g} s")) from error
+        except (aiohttp.ClientError, OSError) as error:
+            detail = f"{shown} failed: {str(error) or type(error).__name__}"
+            raise TaskFailed(standard_error("communication", detail)) from error
+
+    async def read(self, response: ClientResponse) -> bytes:
+        """The body, within the limit. Raises ``TaskFailed`` (``communication``) where it is larger."""
+        parts: list[bytes] = []
+        size = 0
+        async for part in response.content.iter_chunked(65_536):
+            size += len(part)
+            self.check_size(size, str(response.url.with_query(None)))
+            parts.append(part)
+        return b"".join(parts)
+
+    def check_size(self, size: int, where: str) -> None:
+        """Raises ``TaskFailed`` (``communication``) where ``size`` bytes are more than one answer may have."""
+        if size > self.limit:
+            raise TaskFailed(
+                standard_error("communication", f"the answer of {where} is larger than {self.limit} bytes")
+            )
+
+    async def close(self) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    def _opened(self) -> ClientSession:
+        if self._session is None:
+            import aiohttp
+            from aiohttp.resolver import ThreadedResolver
+
+            guarded: Any = GuardedResolver(ThreadedResolver(), allow_loopback=self.allow_loopback)
+            connector = aiohttp.TCPConnector(limit=0, limit_per_host=0, resolver=guarded, ttl_dns_cache=10)
+            self._session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+        return self._session
+
+
+def http_url(uri: object, what: str) -> URL:
+    """Raises ``TaskFailed`` (``configuration``) where ``uri`` is no absolute http or https URI."""
+    from yarl import URL
+
+    try:
+        url = URL(uri) if isinstance(uri, str) else None
+    except ValueError:
+        url = None
+    if url is None or url.scheme not in {"http", "https"} or not url.host:
+        detail = f"{what} must be an http or https URI with a host, it is {uri!r}"
+        raise TaskFailed(standard_error("configuration", detail))
+    return url
+
+
+def refusal(status: int, reason: str | None, detail: str) -> Error:
+    """The error for an HTTP status that is none of success: its own status, and the type that fits it."""
+    match status:
+        case 401:
+            return standard_error("authentication", detail, title=reason)
+        case 403:
+            return standard_error("authorization", detail, title=reason)
+        case 408 | 504:
+            return standard_error("timeout", detail, status=status, title=reason)
+        case _:
+            return standard_error("communication", detail, status=status, title=reason)
