@@ -1,14 +1,14 @@
 """Which addresses a workflow may reach: checked after DNS resolution, and for addresses written as numbers.
 
-Link-local addresses (the clouds' metadata services among them), unspecified and multicast ones are never reached;
-loopback only where the operator allows it.
+Link-local addresses, the clouds' metadata services, unspecified, reserved and multicast addresses are never reached;
+loopback only where the operator allows it. An IPv4 address inside an IPv6 one (mapped, NAT64, 6to4) counts as itself.
 """
 
 from __future__ import annotations
 
 import socket
-from ipaddress import IPv6Address, ip_address
-from typing import TYPE_CHECKING
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import TYPE_CHECKING, Final
 
 from lowtide.errors import TaskFailed
 from lowtide.model.error import standard_error
@@ -19,18 +19,48 @@ if TYPE_CHECKING:
 __all__ = ["GuardedResolver", "check_host"]
 
 
+_METADATA: Final = frozenset(
+    {
+        "100.100.100.200",  # Alibaba Cloud
+        "168.63.129.16",  # Azure's platform
+        "192.0.0.192",  # Oracle Cloud
+        "fd00:ec2::254",  # AWS
+        "fd00:ec2::23",  # AWS, credentials of pods
+        "fd20:ce::254",  # Google Cloud
+    }
+)
+"""Metadata services that are not at link-local addresses."""
+
+_NAT64: Final = ip_network("64:ff9b::/96")
+
+
 def check_host(host: str, *, allow_loopback: bool) -> None:
     """Raises ``TaskFailed`` (``authorization``, 403) where ``host`` is an address that may not be reached."""
     try:
-        address = ip_address(host.strip("[]"))
+        address = _meant(ip_address(host.strip("[]")))
     except ValueError:
         return
-    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
-    refused = address.is_link_local or address.is_unspecified or address.is_multicast or address.is_reserved
-    if refused or (address.is_loopback and not allow_loopback):
-        detail = f"workflows may not reach {host}; an operator can allow loopback with LOWTIDE_ALLOW_LOOPBACK=true"
-        raise TaskFailed(standard_error("authorization", detail))
+    if address.is_loopback:
+        if not allow_loopback:
+            detail = f"workflows may not reach {host}; an operator can allow loopback with LOWTIDE_ALLOW_LOOPBACK=true"
+            raise TaskFailed(standard_error("authorization", detail))
+    elif _never(address):
+        raise TaskFailed(standard_error("authorization", f"workflows may not reach {host}"))
+
+
+def _meant(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    """Where packets to it end up."""
+    if isinstance(address, IPv4Address):
+        return address
+    inside = address.ipv4_mapped or address.sixtofour
+    if inside is None and address in _NAT64:
+        inside = IPv4Address(int(address) & 0xFFFF_FFFF)
+    return address if inside is None else inside
+
+
+def _never(address: IPv4Address | IPv6Address) -> bool:
+    kind = address.is_link_local or address.is_unspecified or address.is_multicast or address.is_reserved
+    return kind or str(address).partition("%")[0] in _METADATA
 
 
 class GuardedResolver:
