@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Final
 
 from lowtide.dsl.normalise.draft import Draft
@@ -9,7 +10,7 @@ from lowtide.dsl.normalise.scope import Scope
 from lowtide.dsl.templates import MARKER
 from lowtide.dsl.tree import Node
 from lowtide.model.duration import to_millis
-from lowtide.model.plan import ArrayTemplate, Literal_, ObjectTemplate, Template
+from lowtide.model.plan import ArrayTemplate, Expression, Literal_, ObjectTemplate, Template
 
 __all__ = ["authentication", "duration", "structure", "timeout"]
 
@@ -90,12 +91,15 @@ def structure(draft: Draft, node: Node, scope: Scope) -> Template:
 
 
 def authentication(draft: Draft, node: Node, scope: Scope) -> Template:
-    """A policy, inline or by name (``use: name``, or the bare name)."""
+    """A policy, inline or by name (``use: name``, or the bare name); one from a secret becomes ``$secrets.name``."""
     reference = node if node.text is not None else node.get("use")
     if reference is not None and reference.text is not None and MARKER not in reference.text:
         node = draft.refer("authentications", reference) or node
-    for scheme in node.members.values():
-        secret = scheme.get("use")
+    for scheme, configuration in node.members.items():
+        secret = configuration.get("use")
         if secret is not None and secret.text is not None and MARKER not in secret.text:
             draft.secrets.append((secret.text, secret.mark))
+            line, column = secret.mark
+            name = json.dumps(secret.text, ensure_ascii=False)
+            return ObjectTemplate({scheme: Expression(f"$secrets[{name}]", f"{line}:{column}")})
     return draft.template(node, scope, lenient=False)
