@@ -6,6 +6,8 @@ The order is the standard's (dsl.md, "Data Flow"): ``if``, ``input.schema``, ``i
 
 from __future__ import annotations
 
+from base64 import b64encode
+
 from typing import Final
 
 import msgspec
@@ -154,19 +156,38 @@ def _fail(run: Run, frame: TaskFrame, error: Error) -> TaskFailed:
 
 
 def _authorization(run: Run, frame: TaskFrame) -> JSON:
-    """``$authorization`` for what follows a call that authenticated with a plain scheme."""
+    """``$authorization`` for what follows a call that authenticated: the two parts of its ``Authorization`` header.
+
+    What the command itself does not hold stays out of the state: of a digest the username stands for the parameter,
+    which no other request could use, and a token that an authorization server gave is not shown.
+    """
     command = run.state.pending.get(frame_id(frame))
-    if not isinstance(command, Perform) or not isinstance(command.arguments, dict):
+    if not isinstance(command, Perform):
         return None
-    endpoint = command.arguments.get("endpoint")
-    policy = endpoint.get("authentication") if isinstance(endpoint, dict) else command.arguments.get("authentication")
-    match policy:
-        case {"bearer": {"token": token}}:
+    match _policy(command.arguments):
+        case {"bearer": {"token": str(token)} | str(token)}:
             return {"scheme": "Bearer", "parameter": token}
-        case {"basic": {"username": username, "password": _}}:
-            return {"scheme": "Basic", "parameter": username}
+        case {"basic": {"username": username, "password": password}}:
+            return {"scheme": "Basic", "parameter": b64encode(f"{username}:{password}".encode()).decode()}
+        case {"digest": {"username": username}}:
+            return {"scheme": "Digest", "parameter": username}
+        case {"oauth2": _} | {"oidc": _}:
+            return {"scheme": "Bearer", "parameter": None}
         case _:
             return None
+
+
+def _policy(arguments: JSON) -> JSON:
+    """The authentication of a call's own requests, wherever its kind keeps it."""
+    if not isinstance(arguments, dict):
+        return None
+    if arguments.get("authentication") is not None:
+        return arguments["authentication"]
+    for name in ("endpoint", "service", "server", "transport", "http"):
+        found = _policy(arguments.get(name))
+        if found is not None:
+            return found
+    return None
 
 
 def _index_of(tasks: tuple[Task, ...], name: str) -> int:
