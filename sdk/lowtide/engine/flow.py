@@ -7,7 +7,6 @@ The order is the standard's (dsl.md, "Data Flow"): ``if``, ``input.schema``, ``i
 from __future__ import annotations
 
 from base64 import b64encode
-
 from typing import Final
 
 import msgspec
