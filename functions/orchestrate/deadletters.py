@@ -8,8 +8,9 @@ import logging
 from typing import Final
 
 from lowtide.errors import InvalidEvent, LowtideError
-from lowtide.model.base import ExecutionId
+from lowtide.model.base import ExecutionId, Millis
 from lowtide.wire.cloudevents import CloudEvent
+from lowtide.wire.mac import verify
 from lowtide.wire.types import (
     DEAD_LETTER_CODE,
     DISPATCH,
@@ -46,6 +47,7 @@ async def take_dead_letter(desk: Desk, ingest: Ingest, event: CloudEvent) -> str
     if event.type == DISPATCH:
         if execution is None or epoch is None:
             raise InvalidEvent(f"a dispatch needs the extensions {Extension.execution} and {Extension.epoch}")
+        _check_ours(desk, event, execution, epoch)
         problem = f"execute refuses its dispatch with {code}: {detail}" if code in _NEVER else None
         verdict: str = await ask(desk, ingest, execution, epoch, problem)
     elif event.type in (*OUTCOMES, REGISTERED):
@@ -56,6 +58,12 @@ async def take_dead_letter(desk: Desk, ingest: Ingest, event: CloudEvent) -> str
         verdict = "applied" if await accept(desk, [event], None) else "ignored"
     await _record(desk, event, execution, epoch, code, detail, verdict)
     return verdict
+
+
+def _check_ours(desk: Desk, event: CloudEvent, execution: ExecutionId, epoch: int) -> None:
+    """Raise :class:`lowtide.errors.Unauthentic` where this is no dispatch of ours; an expired token is ours."""
+    digest, token = event.text(Extension.digest) or "", event.text(Extension.token) or ""
+    verify(desk.terms.key, token, "dispatch", execution, epoch, digest, Millis(0))
 
 
 def _about(event: CloudEvent) -> tuple[ExecutionId | None, int | None]:

@@ -53,6 +53,8 @@ async def apply(work: Work, report: Report, digest: str) -> Verdict:
     if found is None:
         return "unknown"
     execution, now = found
+    if isinstance(report, Registered):
+        await _detach(work, execution, report.commands, now)
     if execution.ended or report.epoch < execution.epoch or execution.phase == "waiting":
         return "out of date"
     dispatch = await executions.dispatch_of(work.tx, execution.id, execution.epoch)
@@ -80,6 +82,13 @@ async def _why(work: Work, execution: Execution) -> str | None:
     """The reason that was given with the cancel."""
     asked = [wake.event for wake in await wakes.wakes_of(work.tx, execution.id)]
     return next((event.reason for event in asked if isinstance(event, CancelAsked)), None)
+
+
+async def _detach(work: Work, execution: Execution, commands: Commands, now: datetime) -> None:
+    """Start detached children, whatever became of the execution since: execute considers them handed over."""
+    for command in commands:
+        if isinstance(command, RunChild) and command.detached:
+            await start_child(work, execution, command, now)
 
 
 async def _park(work: Work, execution: Execution, report: Parked, now: datetime, issued: datetime) -> None:
@@ -119,7 +128,7 @@ async def _register(work: Work, execution: Execution, commands: Commands, now: d
     for command in commands:
         if isinstance(command, Await):
             await subscribe(work, execution, command, issued)
-        elif isinstance(command, RunChild):
+        elif isinstance(command, RunChild) and not command.detached:
             await start_child(work, execution, command, now)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -22,6 +23,8 @@ from .store import executions, wakes, workflows
 from .store.keys import hashed
 from .waking import child_key
 from .work import Work
+
+log = logging.getLogger("lowtide.orchestrate")
 
 __all__ = ["Parent", "Started", "event_key", "request_key", "start", "start_child"]
 
@@ -114,26 +117,23 @@ async def _earlier(work: Work, wanted: Execution) -> Execution:
 async def start_child(work: Work, parent: Execution, command: RunChild, now: datetime) -> None:
     """Start what a ``run: workflow`` asks for, once per command. The parent's row is locked.
 
-    A workflow that does not exist is the child's end, with a configuration error.
+    A workflow that does not exist is the child's end, with a configuration error; nobody waits for a detached one.
     """
     version, _ = await workflows.find_deployed(work.tx, command.namespace, command.workflow, command.version)
-    if version is None:
-        named = f"{command.namespace}/{command.workflow}" + (f":{command.version}" if command.version else "")
+    if version is not None:
+        await start(
+            work,
+            version,
+            command.input,
+            now,
+            dedupe=hashed("child", parent.id, command.id),
+            parent=None if command.detached else Parent(parent.id, command.id),
+            traceparent=parent.traceparent,
+        )
+        return
+    named = f"{command.namespace}/{command.workflow}" + (f":{command.version}" if command.version else "")
+    log.warning("execution %s runs workflow %s, which is not deployed", parent.id, named)
+    if not command.detached:
         error = standard_error("configuration", f"no workflow {named} is deployed", instance=command.reference)
         event = ChildEnded(at=millis(now), random=chance.uniform(), command=command.id, execution="", error=error)
-        await wakes.insert_wake(work.tx, parent.id, Wake(key=child_key(command.id), event=event), now)
-        return
-    started = await start(
-        work,
-        version,
-        command.input,
-        now,
-        dedupe=hashed("child", parent.id, command.id),
-        parent=None if command.detached else Parent(parent.id, command.id),
-        traceparent=parent.traceparent,
-    )
-    if command.detached and started.fresh:
-        event = ChildEnded(
-            at=millis(now), random=chance.uniform(), command=command.id, execution=started.execution.id, output=None
-        )
         await wakes.insert_wake(work.tx, parent.id, Wake(key=child_key(command.id), event=event), now)

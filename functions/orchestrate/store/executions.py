@@ -37,7 +37,7 @@ __all__ = [
 
 _ID: Final = re.compile(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", re.ASCII)
 _ALL = [executions.c[name] for name in Execution.__dataclass_fields__]
-_SUMMARY = [column for column in executions.c if column.name not in {"seed", "state", "output"}]
+_SUMMARY = [column for column in executions.c if column.name not in {"seed", "state", "waiting", "output"}]
 
 
 async def clock(tx: Tx) -> datetime:

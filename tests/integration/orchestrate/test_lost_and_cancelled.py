@@ -237,6 +237,16 @@ async def test_a_forged_outcome_is_refused(fresh_database: str) -> None:
         assert (await there.show(execution))["phase"] == "running"
 
 
+async def test_a_forged_dead_letter_is_refused(fresh_database: str) -> None:
+    async with world(fresh_database) as there:
+        await there.deploy(GREET)
+        execution, _ = await lost(there)
+        letter = dead(there.broker.of_type(DISPATCH)[0], 400)
+        forged = CloudEvent({**letter.attributes, Extension.token: f"v1.1.{'0' * 64}"}, letter.data)
+        assert (await there.post(forged, "/dead-letters")).status_code == 403
+        assert (await there.show(execution))["phase"] == "running"
+
+
 async def test_an_outcome_of_another_dispatch_suspends_instead_of_guessing(fresh_database: str) -> None:
     async with world(fresh_database) as there:
         await there.deploy(GREET)

@@ -17,7 +17,7 @@ from sqlalchemy import text
 
 from functions.orchestrate.timekeeper import fire
 from lowtide.model.base import Millis
-from lowtide.model.command import Sleep
+from lowtide.model.command import RunChild, Sleep
 from lowtide.model.state import State
 from lowtide.wire.types import Dispatch, Ended, Extension, Parked, Registered, Snapshot
 from tests.eventually import eventually
@@ -217,3 +217,24 @@ async def test_an_older_epoch_changes_nothing(fresh_database: str) -> None:
         late = Ended(execution=dispatch.execution, epoch=1, status="faulted")
         assert (await there.post(outcome_event(late, str(event.text(Extension.digest))))).status_code == 202
         assert (await there.show(started["id"]))["phase"] == "completed"
+
+
+async def test_a_detached_child_starts_also_where_its_parent_has_ended_meanwhile(fresh_database: str) -> None:
+    """Execute considers it handed over; the Broker keeps no order between the two events."""
+    async with world(fresh_database) as there:
+        await there.deploy(document("- one: {set: {n: 1}}", name="child"))
+        await there.deploy(document("- hello: {set: {a: 1}}"))
+        execution, go = await held_back(there)
+        event, dispatch = there.execute.taken[0]
+        digest = str(event.text(Extension.digest))
+        ended = Ended(execution=dispatch.execution, epoch=1, status="completed")
+        assert (await there.post(outcome_event(ended, digest))).status_code == 202
+        child = RunChild(id="/do/0/c@1", namespace="tests", workflow="child", reference="/do/0/c", detached=True)
+        registered = Registered(execution=dispatch.execution, epoch=1, commands=(child,))
+        for _ in range(2):
+            assert (await there.post(outcome_event(registered, digest, number=1))).status_code == 202
+        (started,) = (await there.api.get("/v1/namespaces/tests/executions?workflow=child")).json()["items"]
+        assert started["parent"] is None
+        await there.until(started["id"], "completed")
+        assert (await there.show(execution))["phase"] == "completed"
+        go.set()
