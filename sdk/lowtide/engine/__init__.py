@@ -13,7 +13,7 @@
 No clock, no I/O, no randomness, no global state; nothing here imports a layer above ``model``.
 """
 
-from lowtide.engine.host import ExpressionFailed, Host
+from lowtide.engine.host import ExpressionFailed, Host, WouldWait
 from lowtide.engine.turn import Turn, begin, fold, resume
 
-__all__ = ["ExpressionFailed", "Host", "Turn", "begin", "fold", "resume"]
+__all__ = ["ExpressionFailed", "Host", "Turn", "WouldWait", "begin", "fold", "resume"]

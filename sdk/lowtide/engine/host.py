@@ -10,7 +10,7 @@ from typing import Protocol
 
 from lowtide.model.base import JSON, Millis
 
-__all__ = ["ExpressionFailed", "Host", "Variables"]
+__all__ = ["ExpressionFailed", "Host", "Variables", "WouldWait"]
 
 
 class ExpressionFailed(Exception):
@@ -22,6 +22,11 @@ class ExpressionFailed(Exception):
     def __init__(self, reason: str, *, syntax: bool = False) -> None:
         super().__init__(reason)
         self.syntax = syntax
+
+
+class WouldWait(Exception):
+    """A host that may not keep its thread waiting was asked for something that takes long: the turn is computed again
+    elsewhere. Not an :class:`ExpressionFailed`, so that no workflow ever sees it."""
 
 
 class Variables(Protocol):

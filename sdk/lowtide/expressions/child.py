@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable
 
@@ -15,8 +16,11 @@ from lowtide.model.base import JSON
 __all__ = ["serve"]
 
 
-def serve(first: Callable[[str, str], JSON]) -> None:
-    """The worker's own loop; ends when its parent closes the pipe or dies."""
+def serve(first: Callable[[str, str], JSON], answer_bytes: int, seconds: float) -> None:
+    """The worker's own loop; ends when its parent closes the pipe or dies.
+
+    An evaluation that outlives ``seconds`` ends the process, by the signal's default action: libjq runs no Python.
+    """
     output = sys.stdout.buffer
     send(output, msgspec.json.encode("ready"))
     while True:
@@ -24,13 +28,23 @@ def serve(first: Callable[[str, str], JSON]) -> None:
             wrapped, text = receive(sys.stdin.buffer, None)
         except EOFError:
             return
-        try:
-            answer: JSON = ["ok", first(wrapped, text)]
-        except ExpressionFailed as failure:
-            answer = ["syntax" if failure.syntax else "failed", str(failure)]
-        except MemoryError:
-            answer = ["failed", "it needed too much memory"]
-        send(output, msgspec.json.encode(answer))
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+        answer = _answer(first, wrapped, text)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        if len(answer) > answer_bytes:
+            answer = msgspec.json.encode(["failed", f"it gave {len(answer)} bytes of JSON, more than {answer_bytes}"])
+        send(output, answer)
+
+
+def _answer(first: Callable[[str, str], JSON], wrapped: str, text: str) -> bytes:
+    try:
+        return msgspec.json.encode(["ok", first(wrapped, text)])
+    except ExpressionFailed as failure:
+        return msgspec.json.encode(["syntax" if failure.syntax else "failed", str(failure)])
+    except MemoryError:
+        return msgspec.json.encode(["failed", "it needed too much memory"])
+    except (RecursionError, ValueError) as error:
+        return msgspec.json.encode(["failed", f"it gave what is not JSON: {error}"])
 
 
 def _limit_memory(count: int) -> None:
@@ -43,4 +57,4 @@ def _limit_memory(count: int) -> None:
 
 if __name__ == "__main__":
     _limit_memory(int(sys.argv[1]))
-    serve(Programs().first)
+    serve(Programs().first, int(sys.argv[2]), float(sys.argv[3]))

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING
 
-from lowtide.engine.host import ExpressionFailed, Variables
+from lowtide.engine.host import ExpressionFailed, Variables, WouldWait
 from lowtide.expressions.cost import is_cheap
 from lowtide.expressions.program import Programs, names, request
 from lowtide.expressions.worker import Worker
 from lowtide.model.base import JSON, Millis, Value
 
+if TYPE_CHECKING:
+    from lowtide.expressions.schema import Validators
+
 __all__ = ["JqHost", "Limits"]
 
 
 class Limits(Value, frozen=True):
-    """Bounds of one expression: bytes of JSON input, seconds of wall time, bytes of the worker's memory."""
+    """Bounds of one expression: bytes of JSON that go in or out, seconds of wall time, bytes of the worker's memory."""
 
     input_bytes: int = 16 * 1024 * 1024
     seconds: float = 2.0
@@ -38,7 +42,8 @@ class JqHost:
         self._runtime: dict[str, JSON] = {"name": "lowtide", "version": version, "metadata": metadata or {}}
         self._limits = limits or Limits()
         self._programs = Programs()
-        self._validators: dict[bytes, Any] = {}
+        self._worker = Worker(self._limits.seconds, self._limits.memory_bytes, self._limits.input_bytes)
+        self._patient = True
 
     @property
     def secrets(self) -> Mapping[str, JSON]:
@@ -49,8 +54,17 @@ class JqHost:
         return self._runtime
 
     @cached_property
-    def _worker(self) -> Worker:
-        return Worker(self._limits.seconds, self._limits.memory_bytes)
+    def _validators(self) -> Validators:
+        from lowtide.expressions.schema import Validators
+
+        return Validators()
+
+    @cached_property
+    def impatient(self) -> JqHost:
+        """The same host for whoever may not wait: it raises :class:`lowtide.engine.host.WouldWait` instead."""
+        twin = copy(self)
+        twin._patient = False
+        return twin
 
     def evaluate(self, program: str, value: JSON, variables: Variables, now: Millis) -> JSON:
         wrapped, text = request(program, value, variables, now)
@@ -59,6 +73,8 @@ class JqHost:
             raise ExpressionFailed(f"its input is {len(text)} bytes of JSON, more than {limit}")
         if is_cheap(program, text):
             return self._programs.first(wrapped, text)
+        if not self._patient:
+            raise WouldWait
         return self._worker.first(wrapped, text)
 
     def may_block(self, program: str) -> bool:
@@ -69,11 +85,8 @@ class JqHost:
         return names(program)
 
     def violations(self, schema: JSON, value: JSON) -> list[str]:
-        from lowtide.expressions.schema import violations
-
-        return violations(schema, value, self._validators)
+        return self._validators.violations(schema, value)
 
     def close(self) -> None:
         """End the worker process, if one was started."""
-        if "_worker" in self.__dict__:
-            self._worker.close()
+        self._worker.close()

@@ -8,8 +8,9 @@ input, because binding them at compile time costs milliseconds each time. The pa
 from __future__ import annotations
 
 import re
+import threading
 from collections import OrderedDict
-from functools import cache
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -37,7 +38,7 @@ _NEEDS_NOW: Final = re.compile(r"\bnow\b")
 _encode = msgspec.json.Encoder().encode
 
 
-@cache
+@lru_cache(maxsize=4096)
 def names(program: str) -> frozenset[str]:
     """The variables that a program may refer to (those that it binds itself are among them), without ``$``."""
     return frozenset(_VARIABLE.findall(program)) - {"ENV", "__loc__", "__prog_args"}
@@ -62,11 +63,12 @@ def request(program: str, value: JSON, variables: Variables, now: Millis) -> tup
 
 
 class Programs:
-    """Compiled programs, the least recently used dropped first. About 2.6 KiB each."""
+    """Compiled programs, about 2.6 KiB each, the least recently used dropped first; for several threads."""
 
     def __init__(self, size: int = 2000) -> None:
         self._size = size
         self._compiled: OrderedDict[str, Any] = OrderedDict()
+        self._lock = threading.Lock()
 
     def first(self, wrapped: str, text: str) -> JSON:
         """The first output, ``None`` where there is none. Raises :class:`ExpressionFailed`."""
@@ -79,19 +81,21 @@ class Programs:
         return None
 
     def _get(self, wrapped: str) -> Any:
-        program = self._compiled.get(wrapped)
-        if program is not None:
-            self._compiled.move_to_end(wrapped)
-            return program
+        with self._lock:
+            program = self._compiled.get(wrapped)
+            if program is not None:
+                self._compiled.move_to_end(wrapped)
+                return program
         import jq
 
         try:
             program = jq.compile(wrapped)
         except ValueError as error:
             raise ExpressionFailed(_reason(error), syntax=True) from error
-        self._compiled[wrapped] = program
-        if len(self._compiled) > self._size:
-            self._compiled.popitem(last=False)
+        with self._lock:
+            self._compiled[wrapped] = program
+            if len(self._compiled) > self._size:
+                self._compiled.popitem(last=False)
         return program
 
 

@@ -1,32 +1,60 @@
-"""JSON Schema 2020-12 validation (dsl-reference.md, "Schema")."""
+"""JSON Schema 2020-12 validation (dsl-reference.md, "Schema"). References lead into the schema itself alone."""
 
 from __future__ import annotations
 
+import threading
+from collections import OrderedDict
 from typing import Any, Final
 
 import msgspec
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
+from referencing import Registry
+from referencing.exceptions import Unresolvable
 
 from lowtide.model.base import JSON
 
-__all__ = ["violations"]
+__all__ = ["Validators"]
 
 _MOST: Final = 10
+_NOWHERE: Final[Registry[Any]] = Registry()
+"""Without it, the library would fetch what a reference names from anywhere."""
 
 
-def violations(schema: JSON, value: JSON, validators: dict[bytes, Any]) -> list[str]:
-    """What does not fit, as ``pointer: what``; at most ten. ``validators`` is the caller's cache."""
-    key = msgspec.json.encode(schema)
-    validator = validators.get(key)
-    if validator is None:
+class Validators:
+    """Compiled schemas, the least recently used dropped first. Safe to use from several threads."""
+
+    def __init__(self, size: int = 200) -> None:
+        self._size = size
+        self._made: OrderedDict[bytes, Any] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def violations(self, schema: JSON, value: JSON) -> list[str]:
+        """What does not fit, as ``pointer: what``; at most ten."""
         try:
-            Draft202012Validator.check_schema(schema)
+            found = sorted(self._get(schema).iter_errors(value), key=lambda error: list(map(str, error.absolute_path)))
         except SchemaError as error:
             return [f"the schema itself is wrong: {error.message}"]
-        validator = validators[key] = Draft202012Validator(schema)
-    found = sorted(validator.iter_errors(value), key=lambda error: list(map(str, error.absolute_path)))
-    return [f"{_pointer(error)}: {error.message[:300]}" for error in found[:_MOST]]
+        except Unresolvable as error:
+            return [f"the schema itself is wrong: the reference {error.ref!r} leads nowhere in it"]
+        except RecursionError:
+            return ["the schema itself is wrong, or the value is nested too deeply: the check has no end"]
+        return [f"{_pointer(error)}: {error.message[:300]}" for error in found[:_MOST]]
+
+    def _get(self, schema: JSON) -> Any:
+        key = msgspec.json.encode(schema)
+        with self._lock:
+            validator = self._made.get(key)
+            if validator is not None:
+                self._made.move_to_end(key)
+                return validator
+        Draft202012Validator.check_schema(schema)
+        validator = Draft202012Validator(schema, registry=_NOWHERE)
+        with self._lock:
+            self._made[key] = validator
+            if len(self._made) > self._size:
+                self._made.popitem(last=False)
+        return validator
 
 
 def _pointer(error: Any) -> str:

@@ -18,30 +18,36 @@ from typing import BinaryIO, Final
 import msgspec
 
 from lowtide.engine.host import ExpressionFailed
+from lowtide.errors import Unavailable
 from lowtide.model.base import JSON
 
 __all__ = ["Worker", "receive", "send"]
 
 _LENGTH: Final = struct.Struct(">I")
+_GRACE: Final = 5.0
+"""Seconds after which a worker that nobody killed in time ends by itself: its parent may be gone."""
 
 
 class Worker:
     """A handle on one worker process, started when it is first needed. Safe to use from several threads."""
 
-    def __init__(self, seconds: float, memory_bytes: int) -> None:
+    def __init__(self, seconds: float, memory_bytes: int, answer_bytes: int) -> None:
         self._seconds = seconds
         self._memory = memory_bytes
+        self._answer = answer_bytes
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
 
     def first(self, wrapped: str, text: str) -> JSON:
-        """As :meth:`Programs.first`, within the time limit (seconds of wall time, the start not counted)."""
+        """As :meth:`Programs.first`, within the time limit (seconds of wall time, the start not counted).
+
+        Raises :class:`lowtide.errors.Unavailable` where the machine has no room for a worker.
+        """
         with self._lock:
-            process = self._started()
+            process = self._asked(msgspec.json.encode([wrapped, text]))
             try:
-                send(process.stdin, msgspec.json.encode([wrapped, text]))
                 answer = receive(process.stdout, self._seconds)
-            except (BrokenPipeError, EOFError) as error:
+            except EOFError as error:
                 self._kill()
                 reason = f"it needed more than {self._memory // 1_048_576} MB and was stopped"
                 raise ExpressionFailed(reason) from error
@@ -60,12 +66,29 @@ class Worker:
         with self._lock:
             self._kill()
 
+    def _asked(self, request: bytes) -> subprocess.Popen[bytes]:
+        """A worker that has the request. One that died while nothing was asked of it is replaced."""
+        for last in (False, True):
+            try:
+                process = self._started()
+                send(process.stdin, request)
+                return process
+            except (OSError, EOFError, TimeoutError) as error:
+                self._kill()
+                if last:
+                    raise Unavailable(f"the process for expressions does not start: {error!r}") from error
+        raise AssertionError("the second attempt returns or raises")
+
     def _started(self) -> subprocess.Popen[bytes]:
-        if self._process is None or self._process.poll() is not None:
+        if self._process is not None and self._process.poll() is not None:
+            self._kill()
+        if self._process is None:
+            limits = [str(self._memory), str(self._answer), str(self._seconds + _GRACE)]
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "lowtide.expressions.child", str(self._memory)],
+                [sys.executable, "-m", "lowtide.expressions.child", *limits],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,  # libjq speaks there before it aborts; the answer says it better
                 env={"PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)},
                 start_new_session=True,
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from typing import TypeGuard
+from typing import Final, TypeGuard
 
 from lowtide.errors import Fenced, LowtideError, TaskFailed, Unavailable
 from lowtide.model.base import Millis
@@ -13,8 +13,12 @@ from lowtide.model.error import Error, standard_error
 from lowtide.model.event import EffectFailed, EffectSucceeded, Event, TimerFired
 from lowtide.runtime.chance import uniform
 from lowtide.runtime.work import Ports, Work
+from lowtide.wire import json
 
 __all__ = ["ActiveCommands", "is_served_elsewhere"]
+
+_GRACE: Final = 1.0
+"""Seconds beyond its time after which an effect is ended from outside."""
 
 
 def is_served_elsewhere(command: Command) -> TypeGuard[Await | RunChild]:
@@ -55,14 +59,14 @@ class ActiveCommands:
         ]
 
     def _fits(self, command: Command, ends: float) -> bool:
-        timeout = command.timeout if isinstance(command, Perform) and command.timeout else self._default_timeout
+        timeout = self._timeout(command)
         now = self._ports.clock.monotonic()
         # One that can never fit gets a whole budget: only a fresh invocation starts it.
         return now + timeout / 1000 <= ends or now - self._began < self._work.policy.budget / 10_000
 
-    @property
-    def _default_timeout(self) -> int:
-        return self._work.policy.effect_timeout
+    def _timeout(self, command: Command) -> int:
+        own = command.timeout if isinstance(command, Perform) else None
+        return own or self._work.policy.effect_timeout
 
     def start(self, commands: Iterable[Command]) -> None:
         for command in commands:
@@ -112,10 +116,15 @@ class ActiveCommands:
         try:
             await self._confirm_lease()
             with self._ports.clock.working():
-                output = await self._send(command)
+                output = await self._within_its_time(command)
             happened = EffectSucceeded(command=command.id, output=output, at=self._ports.clock.now(), random=uniform())
+            json.encode(happened)  # what the journal cannot hold fails its task, not every invocation from here on
         except TaskFailed as failure:
             happened = self._failed(command, failure.error)
+        except asyncio.CancelledError:
+            if command.id not in self._effects:
+                raise  # it was retracted; else somebody cancelled what the effect itself was waiting for
+            happened = self._failed(command, standard_error("runtime", "the effect was cancelled from within"))
         except (Fenced, Unavailable) as error:
             happened = error
         except Exception as error:
@@ -136,6 +145,18 @@ class ActiveCommands:
     def _failed(self, command: Command, error: Error) -> EffectFailed:
         return EffectFailed(command=command.id, error=error, at=self._ports.clock.now(), random=uniform())
 
+    async def _within_its_time(self, command: Command) -> object:
+        """Effects keep to their time themselves and say it better; this ends those that do not."""
+        seconds = self._timeout(command) / 1000
+        try:
+            async with asyncio.timeout(seconds + _GRACE):
+                return await self._send(command)
+        except TimeoutError as error:
+            detail = f"the effect did not end within {seconds:g} s"
+            if isinstance(command, RunChild):
+                raise Unavailable(detail) from error  # it may have begun: the same start again is harmless
+            raise TaskFailed(standard_error("timeout", detail)) from error
+
     async def _send(self, command: Command) -> object:
         match command:
             case Perform():
@@ -151,7 +172,7 @@ class ActiveCommands:
     async def _publish(self, command: Publish) -> None:
         """Until the broker takes it, within the time of an effect; the event's id makes a repetition harmless."""
         clock, wait = self._ports.clock, 0.1
-        ends = clock.monotonic() + self._default_timeout / 1000
+        ends = clock.monotonic() + self._timeout(command) / 1000
         while True:
             try:
                 return await self._ports.publisher.publish(command.event)

@@ -12,9 +12,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from typing import ParamSpec, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
-from lowtide.engine import Turn, begin, fold, resume
+from lowtide.engine import Turn, WouldWait, begin, fold, resume
 from lowtide.errors import Held, LowtideError
 from lowtide.model.base import JSON, Value
 from lowtide.model.command import Command, Passive, Sleep
@@ -23,14 +23,12 @@ from lowtide.model.event import Event
 from lowtide.model.state import Cancelled, Completed, Faulted, Outcome, State
 from lowtide.model.usage import Usage
 from lowtide.runtime.active import ActiveCommands, is_served_elsewhere
-from lowtide.runtime.blocking import may_block
 from lowtide.runtime.ports import Closing
 from lowtide.runtime.work import Ports, Work
 from lowtide.wire import json
 from lowtide.wire.records import Entry
 from lowtide.wire.types import Ended, Parked, Snapshot, type_of
 
-P = ParamSpec("P")
 T = TypeVar("T")
 
 Arrival: TypeAlias = tuple[Event | LowtideError | None, str | None]
@@ -70,7 +68,8 @@ class Driver:
         self._registered: dict[str, Command] = {}
         self._stopping = False
         self._held = False
-        self._in_thread = may_block(work.plan, ports.host)
+        self._impatient = getattr(ports.host, "impatient", ports.host)
+        self._in_thread = False
         self._ends = ports.clock.monotonic() + work.policy.budget / 1000
 
     @property
@@ -156,13 +155,13 @@ class Driver:
             return Turn(work.snapshot.state)
         assert work.seed is not None
         self.turns += 1
-        return await self._compute(begin, work.plan, work.seed, self._ports.host)
+        return await self._compute(begin, work.plan, work.seed)
 
     async def _fold(self, tail: tuple[tuple[int, Entry], ...]) -> None:
         if not tail:
             return
         entries = [(entry.turn, entry.event) for _, entry in tail]
-        self._state, facts = await self._compute(fold, self._work.plan, self.state, entries, self._ports.host)
+        self._state, facts = await self._compute(fold, self._work.plan, self.state, entries)
         self._number = tail[-1][0]
         self._keys.update(entry.key for _, entry in tail if entry.key is not None)
         self._ports.history.facts(self._work.subject, facts)
@@ -172,21 +171,26 @@ class Driver:
     async def _loop(self) -> Outcome | None:
         """The outcome, or ``None`` where the execution parks."""
         while self.state.outcome is None:
-            if self.state.more and not self._yielding:
-                await self._turn(None)
-                await asyncio.sleep(0)
-                await self._feed(self._drain())
-                continue
-            pending = self.state.pending.values()
+            pending, busy = self.state.pending.values(), self.state.more and not self._yielding
             startable = [] if self._yielding else self._active.startable(pending, self._ends)
-            if not startable and self._may_park():
+            if not startable and not busy and self._may_park():
                 return None
             await self._save()
             self._active.start(startable)
             self._active.set_timers(pending)
             await self._register()
-            await self._feed([await self._next(), *self._drain()])
+            if busy:
+                await self._go_on()
+            else:
+                await self._feed([await self._next(), *self._drain()])
         return self.state.outcome
+
+    async def _go_on(self) -> None:
+        """One more turn of a long computation; everybody else gets a turn too, and time does not jump meanwhile."""
+        with self._ports.clock.working():
+            await self._turn(None)
+            await asyncio.sleep(0)
+            await self._feed(self._drain())
 
     @property
     def _yielding(self) -> bool:
@@ -233,10 +237,15 @@ class Driver:
     # ------------------------------------------------------------ feed and journal
 
     async def _feed(self, arrivals: list[Arrival]) -> None:
-        """Feed what happened; it is saved before anything that follows from it is started or said."""
+        """Feed what happened; it is saved before anything that follows from it is started or said.
+
+        An error ends the invocation, but takes no result with it that came at the same time.
+        """
+        broken: LowtideError | None = None
         for happened, key in arrivals:
-            if isinstance(happened, Exception):
-                raise happened
+            if isinstance(happened, LowtideError):
+                broken = broken or happened
+                continue
             if happened is None or (key is not None and key in self._keys) or self.state.outcome is not None:
                 continue
             if key is not None:
@@ -245,6 +254,10 @@ class Driver:
             self.records += 1
             self._unsaved.append((self._number, Entry(turn=self.state.turn, event=happened, key=key)))
             await self._turn(happened)
+        if broken is not None and self.state.outcome is None:
+            with suppress(LowtideError):
+                await self._save()
+            raise broken
 
     async def _save(self) -> None:
         entries, self._unsaved = self._unsaved, []
@@ -253,18 +266,21 @@ class Driver:
 
     async def _turn(self, event: Event | None) -> None:
         self.turns += 1
-        turn = await self._compute(resume, self._work.plan, self.state, event, self._ports.host)
+        turn = await self._compute(resume, self._work.plan, self.state, event)
         self._state = turn.state
         for command_id in turn.retracted:
             self._active.retract(command_id)
             self._registered.pop(command_id, None)
         self._ports.history.facts(self._work.subject, turn.facts)
 
-    async def _compute(self, verb: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """A pure verb; beside the event loop where an expression of the plan may take long."""
-        if self._in_thread:
-            return await asyncio.to_thread(verb, *args, **kwargs)
-        return verb(*args, **kwargs)
+    async def _compute(self, verb: Callable[..., T], *arguments: Any) -> T:
+        """A pure verb, its host added; computed again beside the event loop once an expression may take long."""
+        if not self._in_thread:
+            try:
+                return verb(*arguments, self._impatient)
+            except WouldWait:
+                self._in_thread = True
+        return await asyncio.to_thread(verb, *arguments, self._ports.host)
 
     # ------------------------------------------------------------ closing
 

@@ -111,7 +111,7 @@ class StepRegistry:
             result = await _call(found.function, arguments)
         except TaskFailed:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # user code: whatever it raises is its task's failure
             detail = f"step {name!r} raised {type(error).__name__}: {error}"
             raise TaskFailed(standard_error("runtime", detail)) from error
         return _as_json(name, result)
@@ -177,7 +177,15 @@ def _convert_one(value: JSON, kind: Any) -> Any:
 async def _call(function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
     if inspect.iscoroutinefunction(function):
         return await function(**arguments)
-    return await asyncio.to_thread(function, **arguments)
+
+    def called() -> Any:
+        try:
+            return function(**arguments)
+        except (StopIteration, SystemExit) as error:
+            # No future can carry the first, and the second would end the process of all other invocations.
+            raise RuntimeError(f"{type(error).__name__}: {error}") from error
+
+    return await asyncio.to_thread(called)
 
 
 def _as_json(name: str, result: Any) -> JSON:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lowtide.engine.host import ExpressionFailed
+from lowtide.engine.host import ExpressionFailed, WouldWait
 from lowtide.expressions import JqHost, Limits
 from lowtide.expressions.cost import is_cheap
+from lowtide.expressions.program import Programs
 from lowtide.model.base import Millis
 
 NOW = Millis(1_700_000_000_500)
@@ -148,3 +153,63 @@ def test_violations_name_their_place(host: JqHost) -> None:
     assert host.violations(schema, {"n": "x"}) == ["/: 'm' is a required property", "/n: 'x' is not of type 'integer'"]
     assert host.violations(schema, {"n": 1, "m": 2}) == []
     assert "schema itself is wrong" in host.violations({"type": "nonsense"}, 1)[0]
+
+
+@pytest.mark.parametrize(
+    "schema", [{"$ref": "http://127.0.0.1:1/x"}, {"$ref": "#/nowhere"}, {"$ref": "#"}, {"pattern": "("}]
+)
+def test_a_schema_that_leads_nowhere_is_wrong_and_fetches_nothing(host: JqHost, schema: Any) -> None:
+    (violation,) = host.violations(schema, "x")
+    assert violation.startswith("the schema itself is wrong")
+
+
+def test_who_may_not_wait_is_told_so(host: JqHost) -> None:
+    impatient = host.impatient
+    assert evaluate(impatient, ".a", {"a": 1}) == 1
+    with pytest.raises(WouldWait):
+        evaluate(impatient, "[range(3)]")
+    assert evaluate(host, "[range(3)]") == [0, 1, 2]
+
+
+def test_an_answer_that_is_too_large_is_refused() -> None:
+    small = JqHost(limits=Limits(input_bytes=1000))
+    with pytest.raises(ExpressionFailed, match="more than 1000"):
+        evaluate(small, "[range(1000)]")
+    assert evaluate(small, "[range(3)]") == [0, 1, 2]
+    small.close()
+
+
+def test_a_worker_that_died_at_rest_is_replaced(host: JqHost) -> None:
+    assert evaluate(host, "[range(1)]") == [0]
+    process = host._worker._process
+    assert process is not None
+    process.kill()
+    process.wait(10)
+    assert evaluate(host, "[range(2)]") == [0, 1]
+
+
+def test_a_worker_whose_parent_is_gone_ends_by_itself() -> None:
+    code = (
+        "import os, threading, time\n"
+        "from lowtide.expressions import JqHost, Limits\n"
+        "host = JqHost(limits=Limits(seconds=0.2))\n"
+        "host.evaluate('[range(1)]', None, {}, 0)\n"
+        "print(host._worker._process.pid, flush=True)\n"
+        "threading.Thread(target=host.evaluate, args=('last(repeat(1))', None, {}, 0)).start()\n"
+        "time.sleep(0.1)\n"
+        "os._exit(9)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 9
+    worker = Path("/proc") / done.stdout.strip()
+    ends = time.monotonic() + 15
+    while worker.exists() and "State:\tZ" not in (worker / "status").read_text():
+        assert time.monotonic() < ends
+        time.sleep(0.05)
+
+
+def test_many_threads_share_the_compiled_programs() -> None:
+    programs = Programs(size=2)
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(lambda n: programs.first(f"{n % 5}", "null"), range(400)))
+    assert results == [n % 5 for n in range(400)]

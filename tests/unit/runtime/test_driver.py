@@ -46,6 +46,7 @@ class World:
     facts: list[Fact] = field(default_factory=list)
     effect: Callable[[Perform], Any] = lambda command: command.arguments["endpoint"]
     delay: float = 0.0
+    host: JqHost = field(default_factory=JqHost)
 
     async def perform(self, command: Perform, key: str) -> JSON:
         self.performed.append((command.reference, key))
@@ -68,7 +69,7 @@ class World:
         journal = self.store.journals.get(owner) or MemoryJournal(self.store, owner)
         history = _History(self)
         clock = self.store.clock
-        return Driver(work, Ports(journal, self, self, history, clock, JqHost(), self.register))
+        return Driver(work, Ports(journal, self, self, history, clock, self.host, self.register))
 
 
 class _History:
