@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from lowtide.errors import TaskFailed
+from lowtide.effects.auth.credentials import Fixed, text_of
 from lowtide.model.base import JSON
-from lowtide.model.error import standard_error
 
-__all__ = ["header"]
+__all__ = ["credentials"]
 
 
-def header(configuration: JSON) -> str:
-    match configuration:
-        case {"token": str(token)} if token:
-            return f"Bearer {token}"
-        case _:
-            raise TaskFailed(standard_error("authentication", "bearer authentication needs a token"))
+def credentials(configuration: JSON) -> Fixed:
+    """``{token}``; of a secret that is nothing but the token, its text."""
+    token = text_of({"token": configuration} if isinstance(configuration, str) else configuration, "token", "bearer")
+    return Fixed(f"Bearer {token}", (token,))
