@@ -36,16 +36,27 @@ _NAT64: Final = ip_network("64:ff9b::/96")
 
 def check_host(host: str, *, allow_loopback: bool) -> None:
     """Raises ``TaskFailed`` (``authorization``, 403) where ``host`` is an address that may not be reached."""
-    try:
-        address = _meant(ip_address(host.strip("[]")))
-    except ValueError:
+    address = _written(host.strip("[]").rstrip("."))
+    if address is None:
         return
+    address = _meant(address)
     if address.is_loopback:
         if not allow_loopback:
             detail = f"workflows may not reach {host}; an operator can allow loopback with LOWTIDE_ALLOW_LOOPBACK=true"
             raise TaskFailed(standard_error("authorization", detail))
     elif _never(address):
         raise TaskFailed(standard_error("authorization", f"workflows may not reach {host}"))
+
+
+def _written(host: str) -> IPv4Address | IPv6Address | None:
+    """The address that a text stands for, in every way in which a socket would understand it; else ``None``."""
+    try:
+        return ip_address(host)
+    except ValueError:
+        try:
+            return IPv4Address(socket.inet_aton(host))  # 127.1, 0x7f000001, 2130706433, 0177.0.0.1
+        except (OSError, ValueError):
+            return None
 
 
 def _meant(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from codecs import BOM_UTF8
 from urllib.parse import urlencode
 
 import msgspec
@@ -34,8 +35,9 @@ def content_of(body: bytes, content_type: str, charset: str) -> JSON:
         return None
     if _is_json(kind):
         try:
-            return msgspec.json.decode(body)
-        except msgspec.DecodeError as error:
+            plain = body if charset.lower() in {"utf-8", "ascii"} else body.decode(charset).encode()
+            return msgspec.json.decode(plain.removeprefix(BOM_UTF8))
+        except (msgspec.DecodeError, RecursionError) as error:
             raise ValueError(f"the response says it is {kind}, but {error}") from error
     if kind.startswith("text/") or kind in {"application/xml", "application/yaml", "application/x-yaml", ""}:
         return body.decode(charset, errors="replace")

@@ -11,6 +11,8 @@ from base64 import b64encode
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+import msgspec
+
 from lowtide.effects.address import GuardedResolver, check_host
 from lowtide.effects.auth import authorization
 from lowtide.effects.content import body_of, content_of
@@ -38,7 +40,9 @@ class HttpCall:
         """Send the request; the output is as ``with.output`` asks (content, raw or response)."""
         request = _Request(command.arguments)
         check_host(request.host, allow_loopback=self._allow_loopback)
-        headers = {"Idempotency-Key": quote(idempotency_key, safe="/@:.-_~!#"), **request.headers}
+        headers = request.headers
+        if not any(name.lower() == "idempotency-key" for name in headers):
+            headers = {"Idempotency-Key": quote(idempotency_key, safe="/@:.-_~!#"), **headers}
         seconds = self._timeout if command.timeout is None else command.timeout / 1000
         import aiohttp
 
@@ -86,7 +90,7 @@ class HttpCall:
         async for part in response.content.iter_chunked(65_536):
             size += len(part)
             if size > self._limit:
-                detail = f"the response of {response.url} is larger than {self._limit} bytes"
+                detail = f"the response of {response.url.host}{response.url.path} is larger than {self._limit} bytes"
                 raise TaskFailed(standard_error("communication", detail))
             parts.append(part)
         return b"".join(parts)
@@ -111,12 +115,12 @@ class _Request:
         if url.scheme not in {"http", "https"} or not url.host:
             detail = f"`with.endpoint` must be an http or https URI with a host, it is {uri!r}"
             raise TaskFailed(standard_error("configuration", detail))
-        query = {name: _text(value) for name, value in (arguments.get("query") or {}).items() if value is not None}
+        query = [(name, _text(value)) for name, given in _members(arguments, "query") for value in _each(given)]
         self.url = url.update_query(query) if query else url
         self.host = url.host
-        self.shown = f"{url.scheme}://{url.authority}{url.path}"
+        self.shown = f"{url.scheme}://{url.host_port_subcomponent}{url.path}"
         self.method = str(arguments.get("method", "get")).upper()
-        self.headers = {name: _text(value) for name, value in (arguments.get("headers") or {}).items()}
+        self.headers = {name: _text(value) for name, value in _members(arguments, "headers")}
         given = next((value for name, value in self.headers.items() if name.lower() == "content-type"), None)
         self.body, content_type = body_of(arguments.get("body"), given)
         if content_type is not None and given is None and self.body is not None:
@@ -130,13 +134,11 @@ class _Request:
 def _output(request: _Request, response: ClientResponse, body: bytes, sent: dict[str, str]) -> JSON:
     accepted = 400 if request.redirect else 300
     kind = response.headers.get("Content-Type", "")
-    charset = "utf-8"
-    with contextlib.suppress(LookupError, RuntimeError):
-        charset = response.get_encoding()
+    charset, reason = _charset(response), _whole(response.reason or "")
     if not 200 <= response.status < accepted:
         text = body[:500].decode(charset, errors="replace")
-        detail = f"{request.method} {request.shown} answered {response.status} {response.reason}: {text}".rstrip(": ")
-        title = response.reason or "Communication Error"
+        detail = f"{request.method} {request.shown} answered {response.status} {reason}: {text}".rstrip(": ")
+        title = reason or "Communication Error"
         raise TaskFailed(standard_error("communication", detail, status=response.status, title=title))
     if request.output == "raw":
         return b64encode(body).decode()
@@ -145,14 +147,44 @@ def _output(request: _Request, response: ClientResponse, body: bytes, sent: dict
         return content
     shown = {name: value for name, value in sent.items() if name.lower() != "authorization"}
     return {
-        "request": {"method": request.method, "uri": str(request.url), "headers": shown},
+        "request": {"method": request.method, "uri": str(request.url.with_user(None)), "headers": shown},
         "statusCode": response.status,
-        "headers": dict(response.headers),
+        "headers": {_whole(name): _whole(", ".join(response.headers.getall(name))) for name in response.headers},
         "content": content,
     }
 
 
+def _charset(response: ClientResponse) -> str:
+    """What the response says of itself, where that is a name of a way to write text."""
+    with contextlib.suppress(LookupError, RuntimeError):
+        charset = response.get_encoding()
+        b"00".decode(charset, errors="replace")  # a codec that is none of text is refused here
+        return charset
+    return "utf-8"
+
+
+def _whole(text: str) -> str:
+    """Header bytes that are not UTF-8 are Latin-1 (RFC 9110, 5.5); half characters fit into no JSON."""
+    try:
+        return text.encode("utf-8", "surrogateescape").decode()
+    except UnicodeError:
+        return text.encode("utf-8", "surrogateescape").decode("latin-1")
+
+
+def _members(arguments: JSON, name: str) -> list[tuple[str, JSON]]:
+    """The members of ``with.headers`` or ``with.query`` that have a value."""
+    given = arguments.get(name)
+    if given is None:
+        return []
+    if not isinstance(given, dict):
+        raise TaskFailed(standard_error("configuration", f"`with.{name}` must be an object of names and values"))
+    return [(key, value) for key, value in given.items() if value is not None]
+
+
+def _each(given: JSON) -> list[JSON]:
+    """A parameter with several values is sent once for each."""
+    return [value for value in given if value is not None] if isinstance(given, list) else [given]
+
+
 def _text(value: JSON) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return value if isinstance(value, str) else str(value)
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
