@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from lowtide.model.base import ExecutionId, Millis
 
-__all__ = ["new_execution_id", "new_nonce", "new_owner", "uniform"]
+__all__ = ["new_execution_id", "new_owner", "uniform"]
 
 uniform: Callable[[], float] = random.random
 """A number uniform in [0, 1)."""
@@ -37,8 +37,3 @@ def new_execution_id(now: Millis) -> ExecutionId:
 def new_owner() -> str:
     """The name of one process on its leases."""
     return secrets.token_hex(8)
-
-
-def new_nonce() -> str:
-    """A text that nobody can guess, for protocols that ask for one; the engine never sees it."""
-    return secrets.token_hex(16)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING, Final
 
 from lowtide.effects.auth import basic, bearer, oauth2
@@ -33,13 +33,13 @@ _ANSWERS: Final = 2
 
 class Authenticator:
     """Keeps tokens, discovery documents and nonces. ``seconds`` bounds each request to an authorization server;
-    ``clock`` dates signed assertions, ``nonce`` draws texts that nobody can guess."""
+    ``clock`` dates signed assertions: without one, none can be signed."""
 
-    def __init__(self, web: Web, *, seconds: float, clock: Clock, nonce: Callable[[], str]) -> None:
+    def __init__(self, web: Web, *, seconds: float, clock: Clock | None = None) -> None:
         self._web = web
-        self._nonce = nonce
+        self._clock = clock
         self._nonces = Nonces()
-        self._tokens = Tokens(web, seconds, lambda: Signer(clock, nonce))
+        self._tokens = Tokens(web, seconds, self._signer)
         self._discovery = Discovery(web, seconds)
 
     def credentials(self, policy: JSON) -> Credentials | None:
@@ -55,7 +55,7 @@ class Authenticator:
             case {"bearer": configuration}:
                 return bearer.credentials(configuration)
             case {"digest": configuration}:
-                return Digest(configuration, self._nonces, self._nonce)
+                return Digest(configuration, self._nonces)
             case {"oauth2": configuration}:
                 return self._access_token(configuration, "oauth2")
             case {"oidc": configuration}:
@@ -104,6 +104,12 @@ class Authenticator:
     async def close(self) -> None:
         await self._tokens.close()
         await self._discovery.close()
+
+    def _signer(self) -> Signer:
+        if self._clock is None:
+            detail = "a client's assertion cannot be signed here: this process was given no clock"
+            raise TaskFailed(standard_error("configuration", detail))
+        return Signer(self._clock)
 
     def _access_token(self, configuration: JSON, scheme: str) -> Credentials:
         asked, key = configuration_of(configuration, scheme)

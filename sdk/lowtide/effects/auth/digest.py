@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable
 from dataclasses import dataclass
+from secrets import token_hex
 from typing import Final
 from urllib.parse import quote
 
@@ -45,13 +45,12 @@ class Nonces:
 
 
 class Digest:
-    """The credentials of one call: ``{username, password}``. ``nonce`` draws the client's."""
+    """The credentials of one call: ``{username, password}``."""
 
-    def __init__(self, configuration: JSON, nonces: Nonces, nonce: Callable[[], str]) -> None:
+    def __init__(self, configuration: JSON, nonces: Nonces) -> None:
         self._username = text_of(configuration, "username", "digest")
         self._password = text_of(configuration, "password", "digest")
         self._nonces = nonces
-        self._nonce = nonce
         self._answered: str | None = None
 
     @property
@@ -72,7 +71,7 @@ class Digest:
         if self._answered is not None and not stale:
             return None
         self._answered = challenge.parameters["nonce"]
-        session = _Session(challenge, self._nonce())
+        session = _Session(challenge, token_hex(16))
         self._nonces.keep(self._key(sending), session)
         return self._header(session, sending)
 

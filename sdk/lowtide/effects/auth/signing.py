@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Callable
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Final
 
 from lowtide.errors import TaskFailed
@@ -20,12 +20,12 @@ _CURVES: Final = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES51
 
 
 class Signer:
-    """``clock`` dates the assertions, ``nonce`` makes each one new.
+    """``clock`` dates the assertions.
 
     Raises ``TaskFailed`` (``configuration``) where the extra is not installed.
     """
 
-    def __init__(self, clock: Clock, nonce: Callable[[], str]) -> None:
+    def __init__(self, clock: Clock) -> None:
         try:
             import jwt
             from cryptography.hazmat.primitives.serialization import load_pem_private_key
@@ -35,7 +35,6 @@ class Signer:
         self._load = load_pem_private_key
         self._jwt = jwt
         self._clock = clock
-        self._nonce = nonce
 
     def with_secret(self, secret: str, client: str, audience: str) -> str:
         """``client_secret_jwt``: HMAC with SHA-256."""
@@ -63,7 +62,7 @@ class Signer:
 
     def _claims(self, client: str, audience: str) -> dict[str, Any]:
         now = self._clock.now() // 1000
-        issued = {"iat": now, "nbf": now - _LIFETIME, "exp": now + _LIFETIME, "jti": self._nonce()}
+        issued = {"iat": now, "nbf": now - _LIFETIME, "exp": now + _LIFETIME, "jti": token_hex(16)}
         return {"iss": client, "sub": client, "aud": audience, **issued}
 
 
