@@ -6,6 +6,7 @@ import asyncio
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -15,10 +16,10 @@ from lowtide.clients.broker import Broker
 from lowtide.errors import InvalidEvent, LowtideError, TooLarge, Unavailable
 from lowtide.wire.cloudevents import CloudEvent, read
 
-EVENT = {"specversion": "1.0", "id": "grün 1%", "source": "/s", "type": "t", "data": {"n": 1.0}}
+EVENT: dict[str, Any] = {"specversion": "1.0", "id": "grün 1%", "source": "/s", "type": "t", "data": {"n": 1.0}}
 
 
-async def published(answer: Callable[[web.Request], Awaitable[web.Response]], event: dict[str, object]) -> None:
+async def published(answer: Callable[[web.Request], Awaitable[web.Response]], event: dict[str, Any]) -> None:
     app = web.Application()
     app.router.add_post("/", answer)
     async with TestServer(app) as server, Broker(str(server.make_url("/")), timeout=0.5) as broker:
