@@ -292,3 +292,16 @@ def _(world: World, step: Step, host: str, count: str, header: str) -> None:
     assert len(values) == int(count), f"it received {len(values)}"
     assert None not in values, f"they are {values}"
     assert len(set(values)) == len(values), f"they are {values}"
+
+
+@phrase("the service '(.+)' should have received as text:")
+def _(world: World, step: Step, host: str) -> None:
+    bodies = [request.body.decode() for request in world.internet.requests if request.host == host]
+    assert bodies == [(step.document or "").strip()], f"it received {bodies!r}"
+
+
+@phrase("the last request should have been '(.+)'")
+def _(world: World, step: Step, expected: str) -> None:
+    last = world.internet.requests[-1]
+    shown = f"{last.method} {last.scheme}://{last.host}{last.target} {last.body.decode()}".strip()
+    assert shown == expected, f"it was {shown}"
