@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gzip
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -27,16 +27,20 @@ class Server:
         self.reply, self.delay = reply, delay
         self.received = b""
         self.port = 0
+        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.received += await reader.read(65_536)
-        await asyncio.sleep(self.delay)
-        writer.write(self.reply)
-        await writer.drain()
+        with contextlib.suppress(ConnectionError):
+            await asyncio.wait({self.ended}, timeout=self.delay)
+            writer.write(self.reply)
+            await writer.drain()
         writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
 
 
-@asynccontextmanager
+@contextlib.asynccontextmanager
 async def serving(head: str, body: bytes = b"", *, delay: float = 0.0) -> AsyncIterator[Server]:
     length = f"Content-Length: {len(body)}\r\nConnection: close\r\n"
     made = Server(head.replace("\n", "\r\n").encode("latin-1") + length.encode() + b"\r\n" + body, delay)
@@ -44,6 +48,8 @@ async def serving(head: str, body: bytes = b"", *, delay: float = 0.0) -> AsyncI
     made.port = server.sockets[0].getsockname()[1]
     async with server:
         yield made
+        made.ended.set_result(None)
+        await asyncio.sleep(0.01)
 
 
 OK = "HTTP/1.1 200 OK\n"
