@@ -76,10 +76,13 @@ def build_parts(settings: ExecuteSettings) -> Parts:
         clock=clock,
         host=JqHost(secrets=FolderSecrets(settings.secrets_dir) if settings.secrets_dir else None),
         effects=build(
+            clock=clock,
             step=registry.perform,
             allow_loopback=settings.allow_loopback,
             allow_files=settings.allow_files,
             http_timeout=settings.http_timeout,
+            http_connect_timeout=settings.http_connect_timeout,
+            http_read_timeout=settings.http_read_timeout,
             max_response_bytes=settings.max_response_bytes,
         ),
         publisher=Broker(settings.broker_url),

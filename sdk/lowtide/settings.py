@@ -91,6 +91,8 @@ class ExecuteSettings(_FromEnvironment, frozen=True, kw_only=True):
     allow_loopback: bool = False
     allow_files: bool = False
     http_timeout: float = 30.0
+    http_connect_timeout: float = 10.0
+    http_read_timeout: float = 120.0
     max_response_bytes: int = 8 * 1024 * 1024
     open_deadline: float = 15.0
     stream_idle: float = 3.0

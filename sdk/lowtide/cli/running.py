@@ -132,6 +132,7 @@ def _checked(request: Request) -> Plan:
 @contextlib.asynccontextmanager
 async def _effects(request: Request) -> AsyncIterator[Effects]:
     from lowtide.effects import build
+    from lowtide.runtime.clock import SystemClock
     from lowtide.runtime.steps import StepRegistry
 
     try:
@@ -139,6 +140,7 @@ async def _effects(request: Request) -> AsyncIterator[Effects]:
     except Misconfigured as error:
         raise InvalidInput(str(error).replace("LOWTIDE_STEPS", "--steps")) from error
     effects = build(
+        clock=SystemClock(),  # others live by real time, also where this execution does not
         step=steps.perform,
         allow_loopback=request.allow_loopback,
         allow_files=True,

@@ -1,157 +1,184 @@
 """``call: http`` (dsl-reference.md, "HTTP Call").
 
-Redirects are not followed: with ``redirect: true`` a response of 300 to 399 is a result, else an error. A status that
-is an error becomes ``communication`` with that status; a time-out ``timeout``; no connection ``communication``.
+With ``redirect: true`` redirects are followed, each hop guarded as the first; credentials stay at the origin that they
+were meant for, and a 300 to 399 that leads nowhere is a result. Otherwise such a status is an error.
+
+401 becomes ``authentication``, 403 ``authorization``, any other status that is an error ``communication`` with that
+status; a time-out ``timeout``; no connection ``communication``.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from base64 import b64encode
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 import msgspec
 
-from lowtide.effects.address import GuardedResolver, check_host
-from lowtide.effects.auth import authorization
+from lowtide.effects.auth import Authenticator, Credentials, mask
 from lowtide.effects.content import body_of, content_of
+from lowtide.effects.web import Web, http_url
 from lowtide.errors import TaskFailed
 from lowtide.model.base import JSON
 from lowtide.model.command import Perform
 from lowtide.model.error import standard_error
 
 if TYPE_CHECKING:
-    from aiohttp import ClientResponse, ClientSession
+    from aiohttp import ClientResponse
 
 __all__ = ["HttpCall"]
 
+_HOPS: Final = 10
+_FOLLOWED: Final = frozenset({301, 302, 303, 307, 308})
+_CARRIED: Final = frozenset(
+    {
+        "accept",
+        "accept-language",
+        "content-encoding",
+        "content-language",
+        "content-type",
+        "idempotency-key",
+        "user-agent",
+    }
+)
+"""Headers that follow a redirect to another origin; any other may hold a key that is meant for the first."""
+
+_HIDDEN: Final = frozenset({"authorization", "cookie", "proxy-authorization"})
+"""Headers that ``output: response`` does not show."""
+
 
 class HttpCall:
-    """One connection pool per process, made when the first call is sent."""
+    """``timeout``: seconds of a call, its redirects and tokens included, unless its task sets another."""
 
-    def __init__(self, *, allow_loopback: bool, timeout: float, max_response_bytes: int) -> None:
-        self._allow_loopback = allow_loopback
+    def __init__(self, web: Web, authenticator: Authenticator, *, timeout: float) -> None:
+        self._web = web
+        self._authenticator = authenticator
         self._timeout = timeout
-        self._limit = max_response_bytes
-        self._session: ClientSession | None = None
 
     async def perform(self, command: Perform, idempotency_key: str) -> JSON:
         """Send the request; the output is as ``with.output`` asks (content, raw or response)."""
         request = _Request(command.arguments)
-        check_host(request.host, allow_loopback=self._allow_loopback)
-        headers = request.headers
-        if not any(name.lower() == "idempotency-key" for name in headers):
-            headers = {"Idempotency-Key": quote(idempotency_key, safe="/@:.-_~!#"), **headers}
+        if not any(name.lower() == "idempotency-key" for name in request.headers):
+            request.headers["Idempotency-Key"] = quote(idempotency_key, safe="/@:.-_~!#")
         seconds = self._timeout if command.timeout is None else command.timeout / 1000
-        import aiohttp
-
+        credentials = self._authenticator.credentials(request.policy)
         try:
-            async with self._opened().request(
-                request.method,
-                request.url,
-                headers=headers,
-                data=request.body,
-                allow_redirects=False,
-                timeout=aiohttp.ClientTimeout(total=seconds, connect=min(seconds, 10.0)),
-            ) as response:
-                body = await self._read(response)
-                return _output(request, response, body, headers)
+            async with asyncio.timeout(seconds):
+                return await self._send(request, credentials, seconds)
         except TimeoutError as error:
             detail = f"{request.method} {request.shown} gave no answer within {seconds:g} s"
             raise TaskFailed(standard_error("timeout", detail)) from error
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            cause = error.__cause__ or error.__context__
-            if isinstance(cause, TaskFailed):
-                raise cause from error
-            detail = f"{request.method} {request.shown} failed: {str(error) or type(error).__name__}"
-            raise TaskFailed(standard_error("communication", detail)) from error
+        except ValueError as error:
+            detail = f"{request.method} {request.shown} cannot be sent: {error}"
+            raise TaskFailed(standard_error("configuration", detail)) from error
+        except TaskFailed as failure:
+            masked = mask(failure.error.detail or "", credentials.secrets if credentials is not None else ())
+            raise TaskFailed(msgspec.structs.replace(failure.error, detail=masked)) from None
 
-    async def close(self) -> None:
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
-
-    def _opened(self) -> ClientSession:
-        if self._session is None:
-            import aiohttp
-            from aiohttp.resolver import ThreadedResolver
-
-            guarded: Any = GuardedResolver(ThreadedResolver(), allow_loopback=self._allow_loopback)
-            connector = aiohttp.TCPConnector(limit=0, limit_per_host=0, resolver=guarded, ttl_dns_cache=10)
-            self._session = aiohttp.ClientSession(
-                connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=True
-            )
-        return self._session
-
-    async def _read(self, response: ClientResponse) -> bytes:
-        parts: list[bytes] = []
-        size = 0
-        async for part in response.content.iter_chunked(65_536):
-            size += len(part)
-            if size > self._limit:
-                detail = f"the response of {response.url.host}{response.url.path} is larger than {self._limit} bytes"
-                raise TaskFailed(standard_error("communication", detail))
-            parts.append(part)
-        return b"".join(parts)
+    async def _send(self, request: _Request, credentials: Credentials | None, seconds: float) -> JSON:
+        for _ in range(_HOPS + 1):
+            async with self._authenticator.request(
+                request.method,
+                request.url,
+                credentials=credentials,
+                seconds=seconds,
+                headers=request.headers,
+                body=request.body,
+            ) as response:
+                location = response.headers.get("Location") if response.status in _FOLLOWED else None
+                if location is None or not request.redirect:
+                    return _output(request, response, await self._web.read(response))
+            if not request.follow(location, response.status):
+                credentials = None
+        detail = f"{request.method} {request.shown} redirects more than {_HOPS} times"
+        raise TaskFailed(standard_error("communication", detail))
 
 
 class _Request:
-    """The evaluated arguments of the task, checked."""
+    """The evaluated arguments of the task, checked; after a redirect, the request that follows it."""
 
     def __init__(self, arguments: JSON) -> None:
-        from yarl import URL
-
         endpoint = arguments.get("endpoint")
-        uri, policy = endpoint, None
+        uri, self.policy = endpoint, None
         if isinstance(endpoint, dict):
-            uri, policy = endpoint.get("uri"), endpoint.get("authentication")
-        if not isinstance(uri, str):
-            raise TaskFailed(standard_error("configuration", "`with.endpoint` must give a URI"))
-        try:
-            url = URL(uri)
-        except ValueError as error:
-            raise TaskFailed(standard_error("configuration", f"`with.endpoint`: {uri!r} is no URI: {error}")) from error
-        if url.scheme not in {"http", "https"} or not url.host:
-            detail = f"`with.endpoint` must be an http or https URI with a host, it is {uri!r}"
-            raise TaskFailed(standard_error("configuration", detail))
+            uri, self.policy = endpoint.get("uri"), endpoint.get("authentication")
+        url = http_url(uri, "`with.endpoint`")
+        if url.user is not None:
+            self.policy = self.policy or {"basic": {"username": url.user, "password": url.password}}
+            url = url.with_user(None)
         query = [(name, _text(value)) for name, given in _members(arguments, "query") for value in _each(given)]
         self.url = url.update_query(query) if query else url
-        self.host = url.host
-        self.shown = f"{url.scheme}://{url.host_port_subcomponent}{url.path}"
         self.method = str(arguments.get("method", "get")).upper()
         self.headers = {name: _text(value) for name, value in _members(arguments, "headers")}
         given = next((value for name, value in self.headers.items() if name.lower() == "content-type"), None)
         self.body, content_type = body_of(arguments.get("body"), given)
         if content_type is not None and given is None and self.body is not None:
             self.headers["Content-Type"] = content_type
-        if policy is not None:
-            self.headers["Authorization"] = authorization(policy)
         self.output = arguments.get("output") or "content"
         self.redirect = bool(arguments.get("redirect", False))
 
+    @property
+    def shown(self) -> str:
+        """The URI without what may be secret in it."""
+        return str(self.url.with_query(None).with_fragment(None))
 
-def _output(request: _Request, response: ClientResponse, body: bytes, sent: dict[str, str]) -> JSON:
+    def follow(self, location: str, status: int) -> bool:
+        """Become the request that a redirect asks for (RFC 9110, 15.4); whether it stays at the same origin."""
+        from yarl import URL
+
+        try:
+            target = self.url.join(URL(location))
+        except ValueError:
+            target = URL()
+        target = http_url(str(target), f"the redirect of {self.shown}")
+        same = target.origin() == self.url.origin()
+        become_get = status == 303 or (status in (301, 302) and self.method == "POST")
+        if become_get and self.method != "HEAD":
+            self.method, self.body = "GET", None
+        if self.body is None:
+            self.headers = {name: value for name, value in self.headers.items() if name.lower()[:8] != "content-"}
+        if not same:
+            self.headers = {name: value for name, value in self.headers.items() if name.lower() in _CARRIED}
+        self.url = target.with_user(None)
+        return same
+
+
+def _output(request: _Request, response: ClientResponse, body: bytes) -> JSON:
     accepted = 400 if request.redirect else 300
     kind = response.headers.get("Content-Type", "")
-    charset, reason = _charset(response), _whole(response.reason or "")
+    charset = _charset(response)
     if not 200 <= response.status < accepted:
-        text = body[:500].decode(charset, errors="replace")
-        detail = f"{request.method} {request.shown} answered {response.status} {reason}: {text}".rstrip(": ")
-        title = reason or "Communication Error"
-        raise TaskFailed(standard_error("communication", detail, status=response.status, title=title))
+        raise _refusal(request, response, body[:500].decode(charset, errors="replace"))
     if request.output == "raw":
         return b64encode(body).decode()
-    content = content_of(body, kind, charset)
+    try:
+        content = content_of(body, kind, charset)
+    except ValueError as error:
+        detail = f"{request.method} {request.shown} failed: {error}"
+        raise TaskFailed(standard_error("communication", detail)) from error
     if request.output == "content":
         return content
-    shown = {name: value for name, value in sent.items() if name.lower() != "authorization"}
+    shown = {name: value for name, value in request.headers.items() if name.lower() not in _HIDDEN}
     return {
-        "request": {"method": request.method, "uri": str(request.url.with_user(None)), "headers": shown},
+        "request": {"method": request.method, "uri": str(request.url), "headers": shown},
         "statusCode": response.status,
         "headers": {_whole(name): _whole(", ".join(response.headers.getall(name))) for name in response.headers},
         "content": content,
     }
+
+
+def _refusal(request: _Request, response: ClientResponse, text: str) -> TaskFailed:
+    reason = _whole(response.reason or "")
+    detail = f"{request.method} {request.shown} answered {response.status} {reason}: {text}".rstrip(": ")
+    match response.status:
+        case 401:
+            return TaskFailed(standard_error("authentication", detail, title=reason))
+        case 403:
+            return TaskFailed(standard_error("authorization", detail, title=reason))
+        case status:
+            return TaskFailed(standard_error("communication", detail, status=status, title=reason))
 
 
 def _charset(response: ClientResponse) -> str:

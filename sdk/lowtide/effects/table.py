@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from lowtide.errors import TaskFailed
 from lowtide.model.base import JSON
 from lowtide.model.command import Perform
 from lowtide.model.error import standard_error
+
+if TYPE_CHECKING:
+    from lowtide.runtime.clock import Clock
 
 __all__ = ["EffectTable", "Performer", "build"]
 
@@ -40,14 +43,19 @@ class EffectTable:
 
 def build(
     *,
+    clock: Clock | None = None,
     step: Performer | None = None,
     allow_loopback: bool = False,
     allow_files: bool = False,
     base: Path | None = None,
     http_timeout: float = 30.0,
+    http_connect_timeout: float = 10.0,
+    http_read_timeout: float = 120.0,
     max_response_bytes: int = 8 * 1024 * 1024,
 ) -> EffectTable:
-    """The effects of this version. ``http_timeout`` in seconds is a call's own unless its task sets a timeout.
+    """The effects of this version. ``http_timeout`` in seconds is a call's own unless its task sets a timeout; before
+    that, a call ends that waits longer for a connection, or for the next byte.
+    ``clock`` dates signed assertions of OAuth 2 clients.
 
     ``base`` is the folder of relative ``file:`` resources.
     """
@@ -58,13 +66,16 @@ def build(
     workshop = Workshop(
         Allowed(
             timeout=http_timeout,
+            connect_timeout=http_connect_timeout,
+            read_timeout=http_read_timeout,
             max_response_bytes=max_response_bytes,
             loopback=allow_loopback,
             files=allow_files,
             base=base,
-        )
+        ),
+        clock=clock,
     )
-    performers: dict[str, Performer] = {"http": http.perform, "grpc": workshop.grpc}
+    performers: dict[str, Performer] = {"http": workshop.http, "grpc": workshop.grpc}
     if step is not None:
         performers["step"] = step
-    return EffectTable(performers, (http.close, workshop.close))
+    return EffectTable(performers, (workshop.close,))

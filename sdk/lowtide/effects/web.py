@@ -1,8 +1,4 @@
-"""HTTP for the effects that speak a protocol above it: one guarded connection pool, faults as standard errors.
-
-Unlike :mod:`lowtide.effects.http`, which gives a workflow HTTP itself, this gives other effects what they need of it:
-resources, MCP servers and A2A agents.
-"""
+"""HTTP for all effects: one guarded connection pool, limits on time and size, faults as standard errors."""
 
 from __future__ import annotations
 
@@ -22,11 +18,16 @@ __all__ = ["Web", "http_url", "refusal"]
 
 
 class Web:
-    """``limit`` bounds the bytes of one answer. The pool is opened when the first request is sent."""
+    """``limit`` bounds the bytes of one answer; ``connect_timeout`` and ``read_timeout`` are the seconds to wait for a
+    connection and for each next byte. The pool is opened when the first request is sent."""
 
-    def __init__(self, *, allow_loopback: bool, limit: int) -> None:
+    def __init__(
+        self, *, allow_loopback: bool, limit: int, connect_timeout: float = 10.0, read_timeout: float = 120.0
+    ) -> None:
         self.allow_loopback = allow_loopback
         self.limit = limit
+        self._connect = connect_timeout
+        self._read = read_timeout
         self._session: ClientSession | None = None
 
     @contextlib.asynccontextmanager
@@ -48,12 +49,17 @@ class Web:
 
         check_host(url.host or "", allow_loopback=self.allow_loopback)
         shown = f"{method} {url.scheme}://{url.authority.rpartition('@')[2]}{url.path}"
-        timeout = aiohttp.ClientTimeout(total=seconds, connect=min(seconds, 10.0))
+        timeout = aiohttp.ClientTimeout(total=seconds, connect=self._connect, sock_read=self._read)
         try:
             async with self._opened().request(
                 method, url, headers=headers, data=body, allow_redirects=False, timeout=timeout
             ) as response:
                 yield response
+        except aiohttp.ConnectionTimeoutError as error:
+            detail = f"{shown}: no connection within {min(seconds, self._connect):g} s"
+            raise TaskFailed(standard_error("timeout", detail)) from error
+        except aiohttp.SocketTimeoutError as error:
+            raise TaskFailed(standard_error("timeout", f"{shown}: nothing came for {self._read:g} s")) from error
         except TimeoutError as error:
             raise TaskFailed(standard_error("timeout", f"{shown} gave no answer within {seconds:g} s")) from error
         except (aiohttp.ClientError, OSError) as error:
@@ -62,11 +68,14 @@ class Web:
 
     async def read(self, response: ClientResponse) -> bytes:
         """The body, within the limit. Raises ``TaskFailed`` (``communication``) where it is larger."""
+        where = str(response.url.with_user(None).with_query(None))
+        if response.method != "HEAD":
+            self.check_size(response.content_length or 0, where)
         parts: list[bytes] = []
         size = 0
         async for part in response.content.iter_chunked(65_536):
             size += len(part)
-            self.check_size(size, str(response.url.with_query(None)))
+            self.check_size(size, where)
             parts.append(part)
         return b"".join(parts)
 

@@ -10,9 +10,12 @@ from lowtide.model.base import JSON, Value
 from lowtide.model.command import Perform
 
 if TYPE_CHECKING:
+    from lowtide.effects.auth import Authenticator
     from lowtide.effects.grpc import GrpcCall
+    from lowtide.effects.http import HttpCall
     from lowtide.effects.resource import Resources
     from lowtide.effects.web import Web
+    from lowtide.runtime.clock import Clock
 
 __all__ = ["Allowed", "Workshop"]
 
@@ -25,6 +28,8 @@ class Allowed(Value, frozen=True):
 
     timeout: float
     max_response_bytes: int
+    connect_timeout: float = 10.0
+    read_timeout: float = 120.0
     loopback: bool = False
     files: bool = False
     base: Path | None = None
@@ -33,13 +38,19 @@ class Allowed(Value, frozen=True):
 class Workshop:
     """Makes and keeps them. ``close`` ends those that were made."""
 
-    def __init__(self, allowed: Allowed) -> None:
+    def __init__(self, allowed: Allowed, *, clock: Clock | None = None) -> None:
         self._allowed = allowed
+        self._clock = clock
+
+    async def http(self, command: Perform, idempotency_key: str) -> JSON:
+        return await self._http.perform(command, idempotency_key)
 
     async def grpc(self, command: Perform, idempotency_key: str) -> JSON:
         return await self._grpc.perform(command, idempotency_key)
 
     async def close(self) -> None:
+        if "authenticator" in vars(self):
+            await self.authenticator.close()
         if "_web" in vars(self):
             await self._web.close()
 
@@ -47,7 +58,25 @@ class Workshop:
     def _web(self) -> Web:
         from lowtide.effects.web import Web
 
-        return Web(allow_loopback=self._allowed.loopback, limit=self._allowed.max_response_bytes)
+        allowed = self._allowed
+        return Web(
+            allow_loopback=allowed.loopback,
+            limit=allowed.max_response_bytes,
+            connect_timeout=allowed.connect_timeout,
+            read_timeout=allowed.read_timeout,
+        )
+
+    @cached_property
+    def authenticator(self) -> Authenticator:
+        from lowtide.effects.auth import Authenticator
+
+        return Authenticator(self._web, seconds=self._allowed.timeout, clock=self._clock)
+
+    @cached_property
+    def _http(self) -> HttpCall:
+        from lowtide.effects.http import HttpCall
+
+        return HttpCall(self._web, self.authenticator, timeout=self._allowed.timeout)
 
     @cached_property
     def resources(self) -> Resources:
