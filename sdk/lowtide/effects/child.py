@@ -10,18 +10,22 @@ import asyncio
 import contextlib
 import os
 import signal
+import subprocess
+import sys
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 from lowtide.errors import TaskFailed
 from lowtide.model.base import Value
 from lowtide.model.error import standard_error
 
-__all__ = ["Child", "Ended", "Limits", "launch", "run"]
+__all__ = ["Child", "Ended", "Limits", "Running", "conceal", "launch", "run"]
 
 # The shell in between only sets the limits: `exec` puts the program in its place.
 _LIMITED: Final = 'ulimit -c 0; ulimit -d "$0" 2>/dev/null; unset PWD; exec "$@"'
+_PR_SET_DUMPABLE: Final = 4
 _LAST_WORDS: Final = 1.0  # seconds for output that is still in the pipes when the child has ended
 
 
@@ -46,7 +50,7 @@ class Child(asyncio.SubprocessProtocol):
 
     def __init__(self, receive: Callable[[int, bytes], None]) -> None:
         loop = asyncio.get_running_loop()
-        self.exited: asyncio.Future[int] = loop.create_future()
+        self._exited: asyncio.Future[int] = loop.create_future()
         self._silent: asyncio.Future[None] = loop.create_future()
         self._receive = receive
         self._transport: Any = None
@@ -62,6 +66,10 @@ class Child(asyncio.SubprocessProtocol):
         if pipe is not None:
             pipe.close()
 
+    async def exited(self) -> int:
+        """Its exit code, once it has ended."""
+        return await asyncio.shield(self._exited)
+
     async def silent(self) -> None:
         """Returns when no more output can come, or after a second: who left the session may hold the pipes."""
         with contextlib.suppress(TimeoutError):
@@ -72,7 +80,7 @@ class Child(asyncio.SubprocessProtocol):
 
     def kill(self) -> None:
         """End it and all of its session at once, and let go of its pipes."""
-        if not self.exited.done():
+        if not self._exited.done():
             self._signal(signal.SIGKILL)
         self._transport.close()
 
@@ -91,7 +99,7 @@ class Child(asyncio.SubprocessProtocol):
     def process_exited(self) -> None:
         self._signal(signal.SIGKILL)  # the rest of its session
         code = self._transport.get_returncode()
-        self.exited.set_result(128 - code if code < 0 else code)
+        self._exited.set_result(128 - code if code < 0 else code)
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self._silent.done():
@@ -105,48 +113,85 @@ async def launch(
     folder: Path,
     memory: int,
     receive: Callable[[int, bytes], None],
+    stdin: int | IO[bytes] = subprocess.PIPE,
 ) -> Child:
-    """Start a program. Raises ``TaskFailed`` (``runtime``) where the machine cannot, or a text holds a NUL."""
+    """Start a program; its stdin is a pipe unless a file is given.
+
+    Raises ``TaskFailed`` (``runtime``) where the machine cannot, or a text holds a NUL.
+    """
     words = ("/bin/sh", "-c", _LIMITED, str(max(memory // 1024, 1)), *argv)
     try:
         _, child = await asyncio.get_running_loop().subprocess_exec(
-            lambda: Child(receive), *words, env=dict(environment), cwd=folder, start_new_session=True
+            lambda: Child(receive), *words, stdin=stdin, env=dict(environment), cwd=folder, start_new_session=True
         )
     except (OSError, ValueError) as error:
         raise TaskFailed(standard_error("runtime", f"{argv[0]} could not be started: {error}")) from error
     return child
 
 
+class Running:
+    """A program whose output is collected, within its limits."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._parts: dict[int, bytearray] = {1: bytearray(), 2: bytearray()}
+        self._over = 0
+        self._child: Child | None = None
+
+    async def start(
+        self, argv: Sequence[str], *, stdin: bytes = b"", environment: Mapping[str, str], folder: Path
+    ) -> None:
+        """As :func:`launch`. Its stdin is a file, not a pipe: it is there whole, and /dev/stdin can be opened."""
+        with tempfile.TemporaryFile() as file:
+            file.write(stdin)
+            file.seek(0)
+            memory = self._limits.memory
+            self._child = await launch(
+                argv, environment=environment, folder=folder, memory=memory, receive=self._receive, stdin=file
+            )
+
+    async def ended(self) -> Ended:
+        """Raises ``TaskFailed``: ``timeout`` where it takes longer than its limit, ``runtime`` where it writes more.
+
+        When the caller is cancelled the program is killed.
+        """
+        assert self._child is not None
+        try:
+            async with asyncio.timeout(self._limits.seconds):
+                code = await self._child.exited()
+            await self._child.silent()
+        except TimeoutError as error:
+            detail = f"the process did not end within {self._limits.seconds:g} s"
+            raise TaskFailed(standard_error("timeout", detail)) from error
+        finally:
+            self._child.kill()
+        if self._over:
+            name = "stdout" if self._over == 1 else "stderr"
+            detail = f"the process wrote more than {self._limits.output} bytes to its {name}"
+            raise TaskFailed(standard_error("runtime", detail))
+        return Ended(code, bytes(self._parts[1]), bytes(self._parts[2]))
+
+    def _receive(self, fd: int, data: bytes) -> None:
+        self._parts[fd] += data
+        if len(self._parts[fd]) > self._limits.output and not self._over:
+            self._over = fd
+            assert self._child is not None
+            self._child.kill()
+
+
 async def run(
     argv: Sequence[str], *, stdin: bytes = b"", environment: Mapping[str, str], folder: Path, limits: Limits
 ) -> Ended:
-    """Run a program to its end.
+    """Run a program to its end; raises as :meth:`Running.start` and :meth:`Running.ended`."""
+    running = Running(limits)
+    await running.start(argv, stdin=stdin, environment=environment, folder=folder)
+    return await running.ended()
 
-    Raises ``TaskFailed``: ``timeout`` where it takes longer than its limit, ``runtime`` where it writes more. When the
-    caller is cancelled the program is killed.
-    """
-    parts: dict[int, bytearray] = {1: bytearray(), 2: bytearray()}
-    over: list[int] = []
 
-    def receive(fd: int, data: bytes) -> None:
-        parts[fd] += data
-        if len(parts[fd]) > limits.output and not over:
-            over.append(fd)
-            child.kill()
+def conceal() -> None:
+    """Let no child of the same user read this process's environment and memory in ``/proc``: the installation's key is
+    there. It keeps nobody out who is root."""
+    if sys.platform == "linux":
+        import ctypes
 
-    child = await launch(argv, environment=environment, folder=folder, memory=limits.memory, receive=receive)
-    try:
-        async with asyncio.timeout(limits.seconds):
-            child.write(stdin)
-            child.close_input()
-            code = await child.exited
-        await child.silent()
-    except TimeoutError as error:
-        detail = f"the process did not end within {limits.seconds:g} s"
-        raise TaskFailed(standard_error("timeout", detail)) from error
-    finally:
-        child.kill()
-    if over:
-        name = "stdout" if over[0] == 1 else "stderr"
-        raise TaskFailed(standard_error("runtime", f"the process wrote more than {limits.output} bytes to its {name}"))
-    return Ended(code, bytes(parts[1]), bytes(parts[2]))
+        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)

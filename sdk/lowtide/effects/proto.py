@@ -87,7 +87,7 @@ def _imports(text: str) -> list[str]:
 async def _compile(name: str, files: dict[str, bytes]) -> bytes:
     """A serialised ``FileDescriptorSet``, imports before those who import them."""
     compiler = _compiler()
-    folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="lowtide-proto-"))
+    folder = Path(tempfile.mkdtemp(prefix="lowtide-proto-"))
     try:
         await asyncio.to_thread(_write, folder, files)
         argv = [*compiler, f"-I{folder}", "--include_imports", f"--descriptor_set_out={folder}/.descriptors", name]
