@@ -59,10 +59,8 @@ def build(
 
     ``base`` is the folder of relative ``file:`` resources.
     """
-    from lowtide.effects.http import HttpCall
     from lowtide.effects.workshop import Allowed, Workshop
 
-    http = HttpCall(allow_loopback=allow_loopback, timeout=http_timeout, max_response_bytes=max_response_bytes)
     workshop = Workshop(
         Allowed(
             timeout=http_timeout,
