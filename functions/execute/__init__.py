@@ -3,7 +3,6 @@
 ``__main__``    settings, server, signals
 ``app``         the ASGI application: routes, probes, the body's limit
 ``target``      the same handler as a functions-framework HTTP target
-``handler``     one request: a dispatch event in, an outcome event out
 ``invocation``  decoding a dispatch, running the driver, what each ending means for the Broker
 ``parts``       builds the adapters from settings
 ``birth``       how long the process needed to be ready

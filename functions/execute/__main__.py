@@ -8,7 +8,9 @@ import gc
 
 gc.disable()
 
+import asyncio
 import logging
+import socket
 import sys
 from types import FrameType
 
@@ -30,9 +32,14 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._app = app
 
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        self._loop = asyncio.get_running_loop()
+        await super().serve(sockets)
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         # Not the base's: it would raise the signal again once the server has ended, and an orderly end is no failure.
-        self._app.yield_all()
+        # A signal may interrupt the loop anywhere, inside a queue too; what it asks for is done between two steps.
+        self._loop.call_soon_threadsafe(self._app.yield_all)
         self.should_exit = True
 
 

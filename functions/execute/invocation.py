@@ -18,9 +18,10 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Final
 
-from lowtide.errors import Fenced, InvalidEvent, InvalidInput, LowtideError
-from lowtide.model.base import Millis, Value
+from lowtide.errors import Fenced, InvalidEvent, InvalidInput, LowtideError, Unavailable
+from lowtide.model.base import Millis, Noun, Value
 from lowtide.model.command import Passive, RunChild
+from lowtide.model.state import SNAPSHOT_FORMAT
 from lowtide.model.usage import Usage
 from lowtide.runtime.driver import Diverged, Driver, Gone, Reply
 from lowtide.runtime.ports import Subject
@@ -109,7 +110,7 @@ class Invocations:
         if not mac.verify(self._parts.key, token, "dispatch", execution, int(epoch), digest, now):
             log.info("token expired", extra={"event": event.id})
             return None
-        dispatch = json.decode(body, Dispatch)
+        dispatch = _decoded(body)
         if (dispatch.seed is None) == (dispatch.snapshot is None):
             raise InvalidInput("a dispatch has either a seed or a snapshot")
         return _Order(dispatch, digest, event.text(Extension.traceparent))
@@ -252,3 +253,27 @@ class Invocations:
         if order.traceparent:
             attributes[Extension.traceparent] = order.traceparent
         return CloudEvent(attributes, body)
+
+
+class _Formatted(Noun, frozen=True):
+    format: int = SNAPSHOT_FORMAT
+
+
+class _Saved(Noun, frozen=True):
+    state: _Formatted = _Formatted()
+
+
+class _Dated(Noun, frozen=True):
+    """The one member of a dispatch that every version can read."""
+
+    snapshot: _Saved | None = None
+
+
+def _decoded(body: bytes) -> Dispatch:
+    """A snapshot of a newer format is left to newer processes: ``Unavailable``, so that it is delivered again."""
+    dated = json.decode(body, _Dated)
+    if dated.snapshot is not None and dated.snapshot.state.format > SNAPSHOT_FORMAT:
+        raise Unavailable(
+            f"the snapshot has format {dated.snapshot.state.format}, this process reads {SNAPSHOT_FORMAT}"
+        )
+    return json.decode(body, Dispatch)

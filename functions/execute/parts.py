@@ -50,12 +50,12 @@ class Emitter:
 
     def __init__(self, broker: Broker, namespace: str, traceparent: str | None) -> None:
         self._broker = broker
-        self._stamp: dict[str, JSON] = {Extension.namespace: namespace}
-        if traceparent:
-            self._stamp[Extension.traceparent] = traceparent
+        self._namespace: dict[str, JSON] = {Extension.namespace: namespace}
+        self._trace: dict[str, JSON] = {Extension.traceparent: traceparent} if traceparent else {}
 
     async def publish(self, event: dict[str, JSON]) -> None:
-        await self._broker.publish({**self._stamp, **event})
+        """A document may name its own trace, but never another namespace: that is the border between tenants."""
+        await self._broker.publish({**self._trace, **event, **self._namespace})
 
 
 def build_parts(settings: ExecuteSettings) -> Parts:

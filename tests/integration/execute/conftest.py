@@ -53,6 +53,7 @@ def order(
     wakes: tuple[Wake, ...] = (),
     key: bytes = KEY,
     lifetime: float = 60.0,
+    extra: dict[str, Any] | None = None,
     **policy: int,
 ) -> Order:
     now = Millis(int(time.time() * 1000))
@@ -70,7 +71,7 @@ def order(
         wakes=wakes,
         **policy,
     )
-    body = encode(dispatch)
+    body = encode(dispatch) if extra is None else encode({**json.loads(encode(dispatch)), **extra})
     digest = mac.digest_of(body)
     return Order(
         name,

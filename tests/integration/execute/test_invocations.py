@@ -293,3 +293,47 @@ def test_logs_are_json_without_tracebacks(execute: ExecuteProcess) -> None:
     execute.process.wait(10)
     execute.close()
     assert all("exception" not in json.loads(line) for line in execute.lines)
+
+
+# ---------------------------------------------------------------- borders
+
+
+def test_a_document_cannot_emit_into_another_namespace(execute: ExecuteProcess, broker: Peer) -> None:
+    do = "do: [{e: {emit: {event: {with: {type: x.z, lowtidenamespace: other}}}}}]"
+    assert execute.deliver(order(do)).status_code == 200
+    (sent,) = [r for r in broker.requests if r.headers["ce-type"] == "x.z"]
+    assert sent.headers["ce-lowtidenamespace"] == "tests"
+
+
+def test_a_snapshot_of_a_newer_format_is_left_to_newer_processes(execute: ExecuteProcess) -> None:
+    what = order("do: [{w: {wait: {hours: 1}}}]")
+    parked = decode(execute.deliver(what).content, Parked)
+    parked.snapshot.state.format = 99
+    later = order("do: [{w: {wait: {hours: 1}}}]", execution=what.execution, epoch=2, snapshot=parked.snapshot)
+    assert execute.deliver(later).status_code == 503
+
+
+def test_members_that_nobody_knows_yet_do_not_matter(execute: ExecuteProcess) -> None:
+    assert execute.deliver(order("do: [{a: {set: {x: 1}}}]", extra={"future": [1]})).status_code == 200
+
+
+def test_a_body_that_is_too_large_is_refused_before_it_is_read(execute: ExecuteProcess) -> None:
+    response = httpx.post(execute.url, content=b"x" * (64 * 1024 * 1024 + 1), timeout=60)
+    assert (response.status_code, response.json()["code"]) == (413, "input.too_large")
+
+
+def test_sigterm_twice_still_lets_effects_end(execute: ExecuteProcess) -> None:
+    def slow(request: Request) -> tuple[int, Any]:
+        time.sleep(0.5)
+        return 200, {}
+
+    with peer(slow) as shop:
+        answers: list[httpx.Response] = []
+        running = threading.Thread(target=lambda: answers.append(execute.deliver(order(call(shop.url)))))
+        running.start()
+        eventually(lambda: len(shop.requests) == 1)
+        execute.terminate()
+        execute.terminate()
+        running.join(20)
+    assert answers[0].status_code == 200
+    assert execute.process.wait(10) == 0
