@@ -3,9 +3,11 @@
 ``table``    which effect performs which call; :func:`build` puts the usual one together
 ``http``     ``call: http``
 ``content``  bodies <-> JSON by content type
+``openapi``  ``call: openapi``, a folder: documents, parameters, servers, security
 ``grpc``     ``call: grpc``; ``grpc_address`` finds the service, ``proto`` compiles what describes it
 
 ``workshop`` makes what only some workflows need, when it is first wanted
+``structured`` reads documents of other standards, JSON or YAML
 ``resource`` external resources: proto files, agent cards, scripts
 ``web``      HTTP below other protocols
 ``child``    processes that a workflow starts, and their limits

@@ -73,7 +73,11 @@ def build(
         ),
         clock=clock,
     )
-    performers: dict[str, Performer] = {"http": workshop.http, "grpc": workshop.grpc}
+    performers: dict[str, Performer] = {
+        "http": workshop.http,
+        "openapi": workshop.openapi,
+        "grpc": workshop.grpc,
+    }
     if step is not None:
         performers["step"] = step
     return EffectTable(performers, (workshop.close,))

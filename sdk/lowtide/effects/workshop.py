@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from lowtide.effects.auth import Authenticator
     from lowtide.effects.grpc import GrpcCall
     from lowtide.effects.http import HttpCall
+    from lowtide.effects.openapi import OpenApiCall
     from lowtide.effects.resource import Resources
     from lowtide.effects.web import Web
     from lowtide.runtime.clock import Clock
@@ -45,6 +46,9 @@ class Workshop:
     async def http(self, command: Perform, idempotency_key: str) -> JSON:
         return await self._http.perform(command, idempotency_key)
 
+    async def openapi(self, command: Perform, idempotency_key: str) -> JSON:
+        return await self._openapi.perform(command, idempotency_key)
+
     async def grpc(self, command: Perform, idempotency_key: str) -> JSON:
         return await self._grpc.perform(command, idempotency_key)
 
@@ -71,6 +75,12 @@ class Workshop:
         from lowtide.effects.auth import Authenticator
 
         return Authenticator(self._web, seconds=self._allowed.timeout, clock=self._clock)
+
+    @cached_property
+    def _openapi(self) -> OpenApiCall:
+        from lowtide.effects.openapi import OpenApiCall
+
+        return OpenApiCall(self.resources, self.http)
 
     @cached_property
     def _http(self) -> HttpCall:
