@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 
-from lowtide.engine import Host
+from lowtide.engine import Host, WouldWait
 from lowtide.engine.matching import matches
 from lowtide.model.base import JSON
 from lowtide.model.command import Await, AwaitFilter
@@ -114,9 +114,7 @@ async def received_by(host: Host, filters: Sequence[Subscription], kept: Kept) -
 
 async def _matches(host: Host, wanted: AwaitFilter, event: dict[str, JSON], at: datetime) -> bool:
     """Expressions that may take long are evaluated in a thread, so that nobody else waits for them."""
-    if wanted.expressions or wanted.correlate:
-        programs = [*wanted.expressions.values(), *(item.from_ for item in wanted.correlate.values())]
-        may_block = getattr(host, "may_block", None)
-        if may_block is not None and any(may_block(program) for program in programs):
-            return await asyncio.to_thread(matches, wanted, event, host, now=millis(at))
-    return matches(wanted, event, host, now=millis(at))
+    try:
+        return matches(wanted, event, getattr(host, "impatient", host), now=millis(at))
+    except WouldWait:
+        return await asyncio.to_thread(matches, wanted, event, host, now=millis(at))

@@ -66,9 +66,6 @@ class WatchingHost(Host):
     def evaluate(self, program: str, value: JSON, variables: Variables, now: Millis) -> JSON:
         return self._inner.evaluate(program, value, variables, now)
 
-    def may_block(self, program: str) -> bool:
-        return self._inner.may_block(program)
-
     def names(self, program: str) -> frozenset[str]:
         return self._inner.names(program)
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Final
 
 from lowtide.engine.host import ExpressionFailed, Host
 from lowtide.model.base import JSON, Millis
 from lowtide.model.command import AwaitFilter
 
 __all__ = ["correlation_values", "matches"]
+
+_REGEX: Final = "regex:"
+_REPETITION: Final = re.compile(r"[*+{]")
 
 
 def matches(
@@ -26,7 +30,10 @@ def matches(
     An expression that fails on this event is no match: other people's events must not fault a workflow.
     """
     for name, wanted in event_filter.with_.items():
-        if name not in event or not _same(wanted, event[name]):
+        if name not in event:
+            return False
+        pattern = wanted.removeprefix(_REGEX) if isinstance(wanted, str) and wanted.startswith(_REGEX) else None
+        if not (event[name] == wanted if pattern is None else _fits(pattern, event[name], host, now)):
             return False
     for name, program in event_filter.expressions.items():
         if name not in event:
@@ -63,15 +70,17 @@ def _ask(host: Host, program: str, value: JSON, variables: Mapping[str, JSON], n
         return None
 
 
-def _fits(pattern: str, text: str) -> bool:
-    """A pattern that is none, which an expression may have given, fits nothing."""
+def _fits(pattern: str, text: JSON, host: Host, now: Millis) -> bool:
+    """Whether the whole text fits. A pattern that is none, which an expression may have given, fits nothing.
+
+    Patterns with groups, or many repetitions, may take for ever: those are left to the host, which bounds its time.
+    """
+    if not isinstance(text, str):
+        return False
+    if "(" in pattern or len(_REPETITION.findall(pattern)) > 2 or len(text) > 1_000:
+        whole = "\\A(?:" + pattern.replace("(?P<", "(?<") + ")\\z"
+        return _ask(host, "test($pattern)", text, {"pattern": whole}, now) is True
     try:
         return re.fullmatch(pattern, text) is not None
     except re.error:
         return False
-
-
-def _same(wanted: JSON, actual: JSON) -> bool:
-    if isinstance(wanted, str) and wanted.startswith("regex:"):
-        return isinstance(actual, str) and _fits(wanted.removeprefix("regex:"), actual)
-    return bool(wanted == actual)

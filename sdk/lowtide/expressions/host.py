@@ -77,10 +77,6 @@ class JqHost:
             raise WouldWait
         return self._worker.first(wrapped, text)
 
-    def may_block(self, program: str) -> bool:
-        """Whether evaluating it may keep its thread waiting for a worker process."""
-        return not is_cheap(program, "0" * 4)
-
     def names(self, program: str) -> frozenset[str]:
         return names(program)
 

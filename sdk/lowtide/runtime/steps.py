@@ -14,13 +14,14 @@ registry is built by :meth:`StepRegistry.load` from the modules that the setting
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import importlib
 import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from types import ModuleType
-from typing import Any, Final, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Any, Final, TypeVar, get_type_hints
 
 import msgspec
 
@@ -29,11 +30,15 @@ from lowtide.model.base import JSON
 from lowtide.model.command import Perform
 from lowtide.model.error import standard_error
 
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
+
 __all__ = ["StepContext", "StepRegistry", "step"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 _MARK: Final = "__lowtide_step__"
+_THREADS: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +73,7 @@ class StepRegistry:
 
     def __init__(self, steps: Iterable[Callable[..., Any]] = ()) -> None:
         self._steps: dict[str, _Step] = {}
+        self._threads: ThreadPoolExecutor | None = None
         for function in steps:
             self.add(function)
 
@@ -108,13 +114,32 @@ class StepRegistry:
         if found.context is not None:
             arguments[found.context] = StepContext(idempotency_key, command.reference)
         try:
-            result = await _call(found.function, arguments)
+            result = await self._call(found.function, arguments)
         except TaskFailed:
             raise
         except (Exception, SystemExit) as error:  # user code: whatever it raises is its task's failure
             detail = f"step {name!r} raised {type(error).__name__}: {error}"
             raise TaskFailed(standard_error("runtime", detail)) from error
         return _as_json(name, result)
+
+    async def _call(self, function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
+        if inspect.iscoroutinefunction(function):
+            return await function(**arguments)
+
+        def called() -> Any:
+            try:
+                return function(**arguments)
+            except (StopIteration, SystemExit) as error:
+                # No future can carry the first, and the second would end the process of all other invocations.
+                raise RuntimeError(f"{type(error).__name__}: {error}") from error
+
+        if self._threads is None:
+            from concurrent.futures import ThreadPoolExecutor
+
+            # Threads of their own: steps that hang must not keep turns and look-ups from the loop's default ones.
+            self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="step")
+        context = contextvars.copy_context()
+        return await asyncio.get_running_loop().run_in_executor(self._threads, context.run, called)
 
     def _unknown(self, name: str) -> str:
         near = get_close_matches(name, self._steps, 1)
@@ -172,20 +197,6 @@ def _convert_one(value: JSON, kind: Any) -> Any:
     """Raises ``ValueError`` (msgspec's and pydantic's validation errors are ones)."""
     validate = getattr(kind, "model_validate", None)
     return validate(value) if validate is not None else msgspec.convert(value, kind)
-
-
-async def _call(function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
-    if inspect.iscoroutinefunction(function):
-        return await function(**arguments)
-
-    def called() -> Any:
-        try:
-            return function(**arguments)
-        except (StopIteration, SystemExit) as error:
-            # No future can carry the first, and the second would end the process of all other invocations.
-            raise RuntimeError(f"{type(error).__name__}: {error}") from error
-
-    return await asyncio.to_thread(called)
 
 
 def _as_json(name: str, result: Any) -> JSON:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
 
+from lowtide.expressions import JqHost, Limits
 from lowtide.model.command import Perform, Sleep
 from lowtide.model.error import standard_error
 from lowtide.model.event import ChildEnded, EffectFailed, EffectSucceeded, EventsReceived, TimerFired
@@ -109,3 +111,29 @@ def test_an_end_inside_leaves_the_tasks_around_it_unshaped() -> None:
 def test_a_status_that_is_true_is_no_status() -> None:
     done = play("do: [{r: {raise: {error: {type: 'https://x/y', status: '${ true }'}}}}]")
     assert done.error.type.endswith("/configuration")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "fits"),
+    [
+        (r"com\\.acme\\..*", True),
+        (r"com\\.acme", False),
+        (r"com\\.(acme|other)\\.(?P<what>[a-z]+)", True),
+        (r"acme", False),
+        (r"(", False),
+    ],
+)
+def test_a_pattern_must_fit_the_whole_text(pattern: str, fits: bool) -> None:
+    started = Play(document('do: [{l: {listen: {to: {one: {with: {type: "regex:${ .p }"}}}}}}]'))
+    started.begin({"p": pattern.replace("\\\\", "\\")}).receive({"type": "com.acme.paid"})
+    assert (started.outcome is not None) == fits
+
+
+def test_a_pattern_that_backtracks_without_end_is_stopped() -> None:
+    plan = document("do: [{l: {listen: {to: {one: {with: {type: 'regex:(a+)+b'}}}}}}]")
+    host = JqHost(limits=Limits(seconds=0.3))
+    started = Play(plan, host=host).begin()
+    began = time.monotonic()
+    assert started.receive({"type": "a" * 40}).outcome is None
+    assert time.monotonic() - began < 5
+    host.close()

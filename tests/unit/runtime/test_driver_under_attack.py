@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from typing import Any
 
@@ -141,3 +142,16 @@ async def test_a_slow_expression_keeps_nobody_else_waiting() -> None:
     assert result.error is not None
     assert "longer than 0.5 s" in (result.error.detail or "")
     assert longest < 0.4
+
+
+async def test_steps_that_hang_keep_no_turn_waiting() -> None:
+    """The loop's own threads compute turns and look names up; steps have others."""
+    release = threading.Event()
+    registry = StepRegistry([lowtide.step("s")(lambda: release.wait(10))])
+    command = Perform(id="x", call="step", arguments={"name": "s", "with": None}, reference="/do/0/x")
+    hanging = [asyncio.ensure_future(registry.perform(command, "k")) for _ in range(40)]
+    await asyncio.sleep(0.05)
+    async with asyncio.timeout(2):
+        assert await asyncio.to_thread(lambda: 1) == 1
+    release.set()
+    await asyncio.gather(*hanging)
