@@ -90,6 +90,10 @@ class ExecuteSettings(_FromEnvironment, frozen=True, kw_only=True):
     secrets_dir: Path | None = None
     allow_loopback: bool = False
     allow_files: bool = False
+    allow_shell: bool = False
+    allow_script: bool = False
+    process_memory: int = 256 * 1024 * 1024
+    process_output: int = 1024 * 1024
     http_timeout: float = 30.0
     http_connect_timeout: float = 10.0
     http_read_timeout: float = 120.0

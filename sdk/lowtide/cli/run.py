@@ -50,6 +50,12 @@ def run(
         ),
     ] = None,
     allow_loopback: Annotated[bool, typer.Option(help="Let HTTP calls reach this machine.")] = True,
+    allow_shell: Annotated[
+        bool, typer.Option("--allow-shell", help="Let `run: shell` and MCP servers over stdio run commands here.")
+    ] = False,
+    allow_script: Annotated[
+        bool, typer.Option("--allow-script", help="Let `run: script` run Python and JavaScript here.")
+    ] = False,
 ) -> None:
     """Run a workflow in this process and print its output.
 
@@ -67,6 +73,8 @@ def run(
         also=tuple(also or []),
         virtual_time=virtual_time,
         allow_loopback=allow_loopback,
+        allow_shell=allow_shell,
+        allow_script=allow_script,
         live=sys.stdout.isatty() and sys.stderr.isatty() and not as_json,
     )
     # Step modules stand beside the document or where the command is typed.

@@ -44,6 +44,8 @@ class Request:
     also: tuple[str, ...]
     virtual_time: bool
     allow_loopback: bool
+    allow_shell: bool
+    allow_script: bool
     live: bool
 
 
@@ -144,6 +146,8 @@ async def _effects(request: Request) -> AsyncIterator[Effects]:
         step=steps.perform,
         allow_loopback=request.allow_loopback,
         allow_files=True,
+        allow_shell=request.allow_shell,
+        allow_script=request.allow_script,
         base=None if request.file == "-" else Path(request.file).parent,
     )
     try:

@@ -5,6 +5,8 @@
 ``content``  bodies <-> JSON by content type
 ``openapi``  ``call: openapi``, a folder: documents, parameters, servers, security
 ``grpc``     ``call: grpc``; ``grpc_address`` finds the service, ``proto`` compiles what describes it
+``shell``    ``run: shell``
+``script``   ``run: script``; ``process`` is what both have in common
 
 ``workshop`` makes what only some workflows need, when it is first wanted
 ``structured`` reads documents of other standards, JSON or YAML

@@ -47,17 +47,22 @@ def build(
     step: Performer | None = None,
     allow_loopback: bool = False,
     allow_files: bool = False,
+    allow_shell: bool = False,
+    allow_script: bool = False,
     base: Path | None = None,
     http_timeout: float = 30.0,
     http_connect_timeout: float = 10.0,
     http_read_timeout: float = 120.0,
     max_response_bytes: int = 8 * 1024 * 1024,
+    process_memory: int = 256 * 1024 * 1024,
+    process_output: int = 1024 * 1024,
 ) -> EffectTable:
     """The effects of this version. ``http_timeout`` in seconds is a call's own unless its task sets a timeout; before
     that, a call ends that waits longer for a connection, or for the next byte.
     ``clock`` dates signed assertions of OAuth 2 clients.
 
-    ``base`` is the folder of relative ``file:`` resources.
+    ``base`` is the folder of relative ``file:`` resources; ``process_*`` are the limits of a workflow's processes, in
+    bytes.
     """
     from lowtide.effects.workshop import Allowed, Workshop
 
@@ -70,6 +75,10 @@ def build(
             loopback=allow_loopback,
             files=allow_files,
             base=base,
+            shell=allow_shell,
+            script=allow_script,
+            process_memory=process_memory,
+            process_output=process_output,
         ),
         clock=clock,
     )
@@ -77,6 +86,8 @@ def build(
         "http": workshop.http,
         "openapi": workshop.openapi,
         "grpc": workshop.grpc,
+        "shell": workshop.shell,
+        "script": workshop.script,
     }
     if step is not None:
         performers["step"] = step

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from lowtide.effects.grpc import GrpcCall
     from lowtide.effects.http import HttpCall
     from lowtide.effects.openapi import OpenApiCall
+    from lowtide.effects.process import Processes
     from lowtide.effects.resource import Resources
+    from lowtide.effects.script import ScriptRun
+    from lowtide.effects.shell import ShellRun
     from lowtide.effects.web import Web
     from lowtide.runtime.clock import Clock
 
@@ -22,7 +25,8 @@ __all__ = ["Allowed", "Workshop"]
 
 
 class Allowed(Value, frozen=True):
-    """What the operator allows, and how much: seconds for one effect, bytes of one answer.
+    """What the operator allows, and how much: seconds for one effect, bytes of one answer, and for each
+    process of a workflow bytes of memory and of output.
 
     ``base`` is the folder of relative ``file:`` resources, where files may be read at all.
     """
@@ -34,6 +38,10 @@ class Allowed(Value, frozen=True):
     loopback: bool = False
     files: bool = False
     base: Path | None = None
+    shell: bool = False
+    script: bool = False
+    process_memory: int = 256 * 1024 * 1024
+    process_output: int = 1024 * 1024
 
 
 class Workshop:
@@ -52,7 +60,15 @@ class Workshop:
     async def grpc(self, command: Perform, idempotency_key: str) -> JSON:
         return await self._grpc.perform(command, idempotency_key)
 
+    async def shell(self, command: Perform, idempotency_key: str) -> JSON:
+        return await self._shell.perform(command)
+
+    async def script(self, command: Perform, idempotency_key: str) -> JSON:
+        return await self._script.perform(command)
+
     async def close(self) -> None:
+        if "_processes" in vars(self):
+            await self._processes.close()
         if "authenticator" in vars(self):
             await self.authenticator.close()
         if "_web" in vars(self):
@@ -106,3 +122,22 @@ class Workshop:
             timeout=allowed.timeout,
             limit=allowed.max_response_bytes,
         )
+
+    @cached_property
+    def _processes(self) -> Processes:
+        from lowtide.effects.process import Processes
+
+        allowed = self._allowed
+        return Processes(seconds=allowed.timeout, memory=allowed.process_memory, output=allowed.process_output)
+
+    @cached_property
+    def _shell(self) -> ShellRun:
+        from lowtide.effects.shell import ShellRun
+
+        return ShellRun(self._processes, allowed=self._allowed.shell)
+
+    @cached_property
+    def _script(self) -> ScriptRun:
+        from lowtide.effects.script import ScriptRun
+
+        return ScriptRun(self._processes, self.resources, allowed=self._allowed.script)
