@@ -272,17 +272,7 @@ def _(world: World, step: Step, place: str) -> None:
 @phrase("the service '(.+)' should have received:")
 def _(world: World, step: Step, host: str) -> None:
     expected = _given(step)
-    actual = [
-        {
-            "method": request.method,
-            "path": request.path,
-            "query": request.query,
-            "headers": request.headers,
-            "body": request.json if request.body else None,
-        }
-        for request in world.internet.requests
-        if request.host == host
-    ]
+    actual = world.received(host)
     assert contains(actual, expected), f"it received {actual!r}"
 
 

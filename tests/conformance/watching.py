@@ -11,10 +11,8 @@ from typing import Any
 
 import msgspec
 
-from lowtide.engine import Host
-from lowtide.engine.host import Variables
 from lowtide.expressions import JqHost
-from lowtide.model.base import JSON, Millis
+from lowtide.model.base import JSON
 from lowtide.model.plan import Output, Plan, Schema, TaskBase
 
 __all__ = ["WatchingHost", "watched"]
@@ -48,34 +46,17 @@ def _watch(value: Any) -> Any:
     return msgspec.structs.replace(made, output=msgspec.structs.replace(output, schema=marked))
 
 
-class WatchingHost(Host):
+class WatchingHost(JqHost):
     """``seen``: the outputs of each task, by its name, in the order they came."""
 
     def __init__(self, secrets: Mapping[str, JSON]) -> None:
+        super().__init__(secrets=secrets)
         self.seen: dict[str, list[JSON]] = {}
-        self._inner = JqHost(secrets=secrets)
-
-    @property
-    def secrets(self) -> Mapping[str, JSON]:
-        return self._inner.secrets
-
-    @property
-    def runtime(self) -> dict[str, JSON]:
-        return self._inner.runtime
-
-    def evaluate(self, program: str, value: JSON, variables: Variables, now: Millis) -> JSON:
-        return self._inner.evaluate(program, value, variables, now)
-
-    def names(self, program: str) -> frozenset[str]:
-        return self._inner.names(program)
 
     def violations(self, schema: JSON, value: JSON) -> list[str]:
         if not isinstance(schema, dict) or _MARK not in schema:
-            return self._inner.violations(schema, value)
-        wrong = [] if schema["own"] is None else self._inner.violations(schema["own"], value)
+            return super().violations(schema, value)
+        wrong = [] if schema["own"] is None else super().violations(schema["own"], value)
         if not wrong:
             self.seen.setdefault(schema[_MARK], []).append(value)
         return wrong
-
-    def close(self) -> None:
-        self._inner.close()

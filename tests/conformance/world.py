@@ -20,6 +20,7 @@ from lowtide.model.command import Perform
 from lowtide.model.plan import Plan
 from lowtide.model.state import Cancelled, Completed, Faulted
 from lowtide.runtime.inprocess import Report, run_plan
+from lowtide.runtime.steps import StepRegistry
 from lowtide.testing.clock import VirtualClock
 from tests.conformance.watching import WatchingHost, watched
 from tests.standins.internet import Answer, Internet, Request
@@ -64,6 +65,7 @@ class World:
     events: list[dict[str, JSON]] = field(default_factory=list)
     others: list[Plan] = field(default_factory=list)
     steps: dict[str, JSON] = field(default_factory=dict)
+    allowed: dict[str, Any] = field(default_factory=dict)
     cancel_after: float | None = None
     took: float = 0.0
     _checked: Checked | None = None
@@ -82,7 +84,7 @@ class World:
     async def _execute(self, plan: Plan, host: WatchingHost) -> None:
         clock, cancelled = VirtualClock(), asyncio.Event()
         began = clock.monotonic()
-        effects = build(step=self._step, allow_loopback=True)
+        effects = build(step=self._step, allow_loopback=True, **self.allowed)
         canceller = asyncio.ensure_future(self._cancel(clock, cancelled))
         try:
             self._report = await run_plan(
@@ -98,6 +100,7 @@ class World:
         finally:
             canceller.cancel()
             await effects.close()
+            await self.internet.settle()
         self.took = clock.monotonic() - began
 
     async def _cancel(self, clock: VirtualClock, cancelled: asyncio.Event) -> None:
@@ -106,7 +109,8 @@ class World:
             cancelled.set()
 
     async def _step(self, command: Perform, key: str) -> JSON:
-        return self.steps[command.arguments["name"]]
+        name = command.arguments["name"]
+        return self.steps[name] if name in self.steps else await StepRegistry().perform(command, key)
 
     def _find(self, namespace: str, name: str, version: str | None) -> Plan | None:
         fitting = [one for one in self.others if (one.namespace, one.name) == (namespace, name)]
@@ -158,3 +162,23 @@ class World:
     def outputs(self, name: str) -> list[JSON]:
         assert self._host is not None
         return self._host.seen.get(name, [])
+
+    def received(self, host: str) -> list[dict[str, Any]]:
+        """The requests that came to a host, in order."""
+        return [
+            {
+                "method": request.method,
+                "path": request.path,
+                "query": request.query,
+                "headers": request.headers,
+                "body": _readable(request),
+            }
+            for request in self.internet.requests
+            if request.host == host
+        ]
+
+
+def _readable(request: Request) -> Any:
+    if not request.body:
+        return None
+    return request.json if "json" in request.headers.get("content-type", "") else request.body.decode()

@@ -7,6 +7,7 @@ certificate authority is trusted. A name that no site has does not resolve; the 
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import socket
@@ -20,6 +21,8 @@ from unittest.mock import patch
 from urllib.parse import parse_qsl, urlsplit
 
 import trustme
+
+from tests.eventually import eventually
 
 __all__ = ["Answer", "Internet", "Request", "Site"]
 
@@ -67,7 +70,9 @@ class Internet:
     def __init__(self) -> None:
         self.sites: dict[str, Site] = {}
         self.requests: list[Request] = []
-        self._closing = threading.Event()
+        self._hurried = threading.Event()
+        self._answering = 0
+        self._count = threading.Lock()
         self._authority = trustme.CA()
         self._contexts: dict[str, ssl.SSLContext] = {}
         self._plain = self._serve("http")
@@ -100,8 +105,18 @@ class Internet:
         with patch("socket.getaddrinfo", resolve):
             yield
 
+    async def settle(self) -> None:
+        """Let slow answers end now, so that connections that were given up can be closed by both sides."""
+        if self._answering:
+            self._hurried.set()
+            async for attempt in eventually(pause=0.005):
+                with attempt:
+                    assert not self._answering
+            await asyncio.sleep(0.05)
+            self._hurried.clear()
+
     def close(self) -> None:
-        self._closing.set()
+        self._hurried.set()
         for server in (self._plain, self._secure):
             server.shutdown()
             server.server_close()
@@ -128,8 +143,16 @@ class Internet:
         site = self.sites.get(request.host)
         answer = Answer(502, f"no site of this test is called {request.host}") if site is None else site(request)
         if answer.after:
-            self._closing.wait(answer.after)
+            self._hurried.wait(answer.after)
         return answer
+
+    @contextlib.contextmanager
+    def answering(self) -> Iterator[None]:
+        with self._count:
+            self._answering += 1
+        yield
+        with self._count:
+            self._answering -= 1
 
 
 def _handler(internet: Internet, scheme: str) -> type[BaseHTTPRequestHandler]:
@@ -140,16 +163,20 @@ def _handler(internet: Internet, scheme: str) -> type[BaseHTTPRequestHandler]:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             headers = {name.lower(): value for name, value in self.headers.items()}
             host = headers.get("host", "").partition(":")[0]
-            answer = internet.answer(Request(self.command, scheme, host, self.path, headers, body))
+            with internet.answering():
+                answer = internet.answer(Request(self.command, scheme, host, self.path, headers, body))
+                # A caller that gave up is no trouble of the site's.
+                with contextlib.suppress(BrokenPipeError, ConnectionResetError, ssl.SSLError):
+                    self._send(answer)
+
+        def _send(self, answer: Answer) -> None:
             kind, content = _content(answer.body)
-            # A caller that gave up is no trouble of the site's.
-            with contextlib.suppress(BrokenPipeError, ConnectionResetError, ssl.SSLError):
-                self.send_response(answer.status)
-                for name, value in {"Content-Type": kind, **answer.headers}.items():
-                    self.send_header(name, value)
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
+            self.send_response(answer.status)
+            for name, value in {"Content-Type": kind, **answer.headers}.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
 
         do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = do_OPTIONS = _answer
 
