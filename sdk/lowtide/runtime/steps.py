@@ -18,15 +18,13 @@ import contextvars
 import importlib
 import inspect
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from difflib import get_close_matches
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final, TypeVar, get_type_hints
 
 import msgspec
 
 from lowtide.errors import Misconfigured, TaskFailed
-from lowtide.model.base import JSON
+from lowtide.model.base import JSON, Value
 from lowtide.model.command import Perform
 from lowtide.model.error import standard_error
 
@@ -41,8 +39,7 @@ _MARK: Final = "__lowtide_step__"
 _THREADS: Final = 64
 
 
-@dataclass(frozen=True, slots=True)
-class StepContext:
+class StepContext(Value, frozen=True):
     """What a step may want to know of its call. ``idempotency_key`` is the same when the call is repeated."""
 
     idempotency_key: str
@@ -59,8 +56,7 @@ def step(name: str) -> Callable[[F], F]:
     return mark
 
 
-@dataclass(frozen=True, slots=True)
-class _Step:
+class _Step(Value, frozen=True):
     name: str
     function: Callable[..., Any]
     parameters: dict[str, tuple[Any, bool]]
@@ -142,6 +138,8 @@ class StepRegistry:
         return await asyncio.get_running_loop().run_in_executor(self._threads, context.run, called)
 
     def _unknown(self, name: str) -> str:
+        from difflib import get_close_matches
+
         near = get_close_matches(name, self._steps, 1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         known = ", ".join(sorted(self._steps)) or "none"
