@@ -13,7 +13,16 @@ from lowtide.engine import begin, fold, resume
 from lowtide.model.base import ExecutionId, Millis
 from lowtide.model.command import Await, Perform, Sleep
 from lowtide.model.error import standard_error
-from lowtide.model.event import CancelAsked
+from lowtide.model.event import (
+    CancelAsked,
+    ChildEnded,
+    EffectFailed,
+    EffectSucceeded,
+    Event,
+    EventsReceived,
+    Received,
+    TimerFired,
+)
 from lowtide.model.state import Seed, State
 from tests.plays import HOST, NOW, Play, document
 
@@ -97,8 +106,6 @@ def perform(plan_json: list[dict[str, Any]], seed: int, longest: int = 60) -> Pl
 
 
 def received(made: Play, command: Await, wanted: Any) -> Any:
-    from lowtide.model.event import EventsReceived, Received
-
     event = {"specversion": "1.0", "id": str(len(made.entries)), "source": "tests", "type": "t", **wanted.with_}
     return EventsReceived(
         command=command.id, events=(Received(event, wanted.index),), at=Millis(made.state.now + 1), random=0.1
@@ -162,3 +169,22 @@ def test_a_thirty_day_wait_takes_no_time() -> None:
     done = Play(document("do: [{w: {wait: {days: 30}}}]")).begin(1).settle()
     assert done.output == 1
     assert done.state.now - NOW == 30 * 86_400_000
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@given(workflows, st.integers(0, 2**32))
+def test_no_event_of_any_kind_at_any_time_breaks_the_engine(do: list[dict[str, Any]], seed: int) -> None:
+    made = perform(do, seed, longest=15)
+    ids = {command.id for command in made.performed + made.slept} | set(made.state.pending) | {"/do/9/nobody@1"}
+    for command in sorted(ids):
+        events: tuple[Event, ...] = (
+            EffectSucceeded(command=command, output={"n": 1}, at=NOW),
+            EffectFailed(command=command, error=standard_error("runtime", "odd"), at=NOW),
+            TimerFired(command=command, at=Millis(made.state.now + 10**12)),
+            EventsReceived(command=command, events=(Received({"type": "t"}, 7), Received({"type": "t"}, -1)), at=NOW),
+            ChildEnded(command=command, execution="c", error=standard_error("runtime", "odd"), at=NOW),
+        )
+        for event in events:
+            turn = resume(made.plan, made.state, event, HOST)
+            twice = resume(made.plan, turn.state, event, HOST)
+            assert msgspec.json.decode(msgspec.json.encode(twice.state), type=State) == twice.state
