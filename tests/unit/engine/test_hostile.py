@@ -108,6 +108,12 @@ def test_an_end_inside_leaves_the_tasks_around_it_unshaped() -> None:
     assert play(body).output == {"x": 1}
 
 
+def test_a_branch_that_makes_true_of_one_is_heard_at_the_join() -> None:
+    a, b = "{a: {set: {x: 1}, export: {as: '{k: true}'}}}", "{b: {set: {x: 1}}}"
+    done = play(f"do: [{{f: {{fork: {{branches: [{a}, {b}]}}}}}}, {{l: {{set: '${{ $context }}'}}}}]", {"k": 1})
+    assert done.output["k"] is True
+
+
 def test_a_status_that_is_true_is_no_status() -> None:
     done = play("do: [{r: {raise: {error: {type: 'https://x/y', status: '${ true }'}}}}]")
     assert done.error.type.endswith("/configuration")

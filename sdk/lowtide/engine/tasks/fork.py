@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from lowtide.engine.flow import advance_task, enter_task, new_frame
 from lowtide.engine.frames import cancel_frame
 from lowtide.engine.run import PENDING, Done, Pending, Place, Result, Run
@@ -93,13 +95,21 @@ def merge_contexts(base: JSON, contexts: list[JSON]) -> JSON:
     """Key by key in declaration order: a branch brings the keys that it changed; whole values where not objects."""
     merged = base
     for context in contexts:
-        if context == base:
+        if _same(context, base):
             continue
         if not isinstance(merged, dict) or not isinstance(context, dict):
             merged = context
             continue
         before = base if isinstance(base, dict) else {}
-        changed = {key: value for key, value in context.items() if key not in before or before[key] != value}
+        changed = {key: value for key, value in context.items() if key not in before or not _same(before[key], value)}
         kept = {key: value for key, value in merged.items() if key in context or key not in before}
         merged = {**kept, **changed}
     return merged
+
+
+def _same(left: JSON, right: JSON) -> bool:
+    """Equal as JSON: Python also takes ``true`` for 1."""
+    return bool(left == right) and _encode(left) == _encode(right)
+
+
+_encode = msgspec.json.Encoder(order="deterministic").encode
