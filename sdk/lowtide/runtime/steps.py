@@ -9,6 +9,9 @@
 annotations (builtins, dataclasses, TypedDicts, msgspec Structs, pydantic models); the result must be JSON, or become
 it. A parameter annotated :class:`StepContext` is given the call's context. The decorator only marks the function: a
 registry is built by :meth:`StepRegistry.load` from the modules that the settings name.
+
+A call may take as long as its task's ``timeout``, else as long as any effect of this process (30 s unless the operator
+says otherwise); then it fails with a ``timeout`` error. Functions that are not async run in threads of their own.
 """
 
 from __future__ import annotations
