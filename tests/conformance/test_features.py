@@ -36,4 +36,4 @@ def test_a_scenario_says_how_it_ends_and_which_tasks_ran(scenario: Scenario) -> 
 def test_scenarios_have_names_of_their_own() -> None:
     names = [(scenario.feature, scenario.name) for scenario in SCENARIOS]
     assert len(set(names)) == len(names)
-    assert len(names) >= 80
+    assert len(names) >= 150
