@@ -134,6 +134,22 @@ def test_an_authentication_by_name_is_replaced_by_what_it_names(everything: Plan
     assert body.members["authentication"] == Literal_({"use": "not a reference"})
 
 
+@pytest.mark.parametrize("policy", ["{oauth2: {use: the-shop}}", "{use: shop}", "shop"])
+def test_a_policy_from_a_secret_becomes_an_expression_that_reads_it(policy: str) -> None:
+    head = "use: {secrets: [the-shop], authentications: {shop: {oauth2: {use: the-shop}}}}"
+    endpoint = f"{{uri: 'https://example.com', authentication: {policy}}}"
+    made = task(f"{{call: http, with: {{method: get, endpoint: {endpoint}}}}}", head=head)
+    assert isinstance(made, Call)
+    assert isinstance(made.with_, ObjectTemplate)
+    found = made.with_.members["endpoint"]
+    assert isinstance(found, ObjectTemplate)
+    authentication = found.members["authentication"]
+    assert isinstance(authentication, ObjectTemplate)
+    secret = authentication.members["oauth2"]
+    assert isinstance(secret, Expression)
+    assert secret.source == '$secrets["the-shop"]'
+
+
 def test_the_newest_version_of_a_child_is_no_version(everything: Plan) -> None:
     child: RunWorkflow = by_name(everything, "child")
     assert (child.version, child.await_) == (None, False)
