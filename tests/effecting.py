@@ -17,13 +17,20 @@ __all__ = ["fault", "output", "perform"]
 _HEAD = "document: {dsl: '1.0.3', namespace: tests, name: sample, version: '1.0.0'}\n"
 
 
-async def perform(do: str, input: Any = None, *, shared: EffectTable | None = None, **allowed: Any) -> Outcome:
+async def perform(
+    do: str,
+    input: Any = None,
+    *,
+    shared: EffectTable | None = None,
+    secrets: dict[str, Any] | None = None,
+    **allowed: Any,
+) -> Outcome:
     """Run a document of which ``do`` is all but its head; ``allowed`` is what :func:`lowtide.effects.build` takes.
 
     ``shared`` effects stay open, so that what they keep serves the next document too.
     """
     effects = shared or build(**{"allow_loopback": True, "allow_files": True, **allowed})
-    host = JqHost()
+    host = JqHost(secrets=secrets)
     try:
         report = await run_plan(
             plan(_HEAD + textwrap.dedent(do), "sample.yaml"), input, host=host, effects=effects, clock=SystemClock()

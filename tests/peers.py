@@ -25,11 +25,11 @@ class Request:
         return json.loads(self.body)
 
 
-Answer = tuple[int, Any]
+Answer = tuple[int, Any] | tuple[int, Any, dict[str, str]]
 
 
 class Peer:
-    """``requests`` are all that came, in order; ``answer`` gives status and body (JSON, or bytes as they are)."""
+    """``requests`` are all that came, in order; ``answer`` gives status, body (JSON, or bytes as they are), headers."""
 
     def __init__(self, answer: Callable[[Request], Answer]) -> None:
         self.requests: list[Request] = []
@@ -44,13 +44,15 @@ class Peer:
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 request = Request(self.command, self.path, headers, self.rfile.read(length))
                 outer.requests.append(request)
-                status, value = outer.answer(request)
+                status, value, *more = outer.answer(request)
                 kind = "application/octet-stream" if isinstance(value, bytes) else "application/json"
                 body = value if isinstance(value, bytes) else json.dumps(value).encode()
                 with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                     self.send_response(status)
                     self.send_header("Content-Type", kind)
                     self.send_header("Content-Length", str(len(body)))
+                    for name, text in more[0].items() if more else ():
+                        self.send_header(name, text)
                     self.end_headers()
                     self.wfile.write(body)
 
