@@ -5,6 +5,7 @@
 ``content``  bodies <-> JSON by content type
 ``openapi``  ``call: openapi``, a folder: documents, parameters, servers, security
 ``grpc``     ``call: grpc``; ``grpc_address`` finds the service, ``proto`` compiles what describes it
+``mcp``      ``call: mcp``; ``mcp_http`` and ``mcp_stdio`` are its transports, ``mcp_requests`` what servers ask
 ``shell``    ``run: shell``
 ``script``   ``run: script``; ``process`` is what both have in common
 
@@ -12,6 +13,7 @@
 ``structured`` reads documents of other standards, JSON or YAML
 ``resource`` external resources: proto files, agent cards, scripts
 ``web``      HTTP below other protocols
+``jsonrpc``  JSON-RPC over HTTP, its answers as ``sse``: what MCP and A2A are made of
 ``child``    processes that a workflow starts, and their limits
 ``address``  which addresses a workflow may reach
 """

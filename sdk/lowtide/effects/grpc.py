@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
-from lowtide.effects.auth import authorization
+from lowtide.effects.auth import Authenticator
 from lowtide.effects.grpc_address import Address, address_of
 from lowtide.effects.proto import Compiled, Protos
 from lowtide.effects.resource import Resources
@@ -58,8 +58,17 @@ _FAULTS: Final[dict[str, tuple[StandardType, int]]] = {
 class GrpcCall:
     """``limit`` bounds the bytes of all messages of one answer."""
 
-    def __init__(self, resources: Resources, *, allow_loopback: bool, timeout: float, limit: int) -> None:
+    def __init__(
+        self,
+        resources: Resources,
+        authenticator: Authenticator,
+        *,
+        allow_loopback: bool,
+        timeout: float,
+        limit: int,
+    ) -> None:
         self._protos = Protos(resources)
+        self._authenticator = authenticator
         self._allow_loopback = allow_loopback
         self._timeout = timeout
         self._limit = limit
@@ -76,8 +85,9 @@ class GrpcCall:
         method = _method(compiled, service.get("name"), arguments.get("method"))
         requests = _requests(compiled, method, arguments.get("arguments"))
         metadata = [("idempotency-key", quote(idempotency_key, safe="/@:.-_~!#"))]
-        if service.get("authentication") is not None:
-            metadata.append(("authorization", authorization(service["authentication"])))
+        header = await self._authenticator.header(service.get("authentication"))
+        if header is not None:
+            metadata.append(("authorization", header))
         address = await address_of(service.get("host"), service.get("port"), allow_loopback=self._allow_loopback)
         async with self._channel(address) as channel:
             with _faults(address, method, seconds):

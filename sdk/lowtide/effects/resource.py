@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urljoin, urlsplit
 
-from lowtide.effects.auth import authorization
+from lowtide.effects.auth import Authenticator
 from lowtide.effects.web import Web, http_url, refusal
 from lowtide.errors import TaskFailed
 from lowtide.model.base import JSON, Value
@@ -42,12 +42,21 @@ class Resource(Value, frozen=True):
 class Resources:
     """Fetches resources and keeps those of the web for a minute. ``base`` is the folder of relative file URIs."""
 
-    def __init__(self, web: Web, *, seconds: float, allow_files: bool = False, base: Path | None = None) -> None:
+    def __init__(
+        self,
+        web: Web,
+        authenticator: Authenticator,
+        *,
+        seconds: float,
+        allow_files: bool = False,
+        base: Path | None = None,
+    ) -> None:
         self._web = web
+        self._authenticator = authenticator
         self._seconds = seconds
         self._allow_files = allow_files
         self._base = base
-        self._kept: OrderedDict[tuple[str, str | None], tuple[float, Resource]] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, str], tuple[float, Resource]] = OrderedDict()
 
     async def fetch(self, resource: JSON, what: str) -> Resource:
         """``resource`` is evaluated: ``{endpoint: …}``, or an endpoint itself; ``what`` names it in errors.
@@ -82,15 +91,15 @@ class Resources:
 
     async def _from_web(self, uri: JSON, policy: JSON, what: str) -> Resource:
         url = http_url(uri, f"{what}: its endpoint")
-        header = None if policy is None else authorization(policy)
-        key, now = (str(uri), header), asyncio.get_running_loop().time()
+        credentials = self._authenticator.credentials(policy)
+        key, now = (str(uri), repr(policy)), asyncio.get_running_loop().time()
         found = self._kept.get(key)
         if found is not None and now - found[0] < _FRESH:
             return found[1]
         origin, target = url.origin(), url
         for _ in range(_HOPS):
-            headers = {"Authorization": header} if header is not None and target.origin() == origin else {}
-            async with self._web.request("GET", target, headers=headers, seconds=self._seconds) as response:
+            meant = credentials if target.origin() == origin else None  # nobody else is shown them
+            async with self._authenticator.request("GET", target, credentials=meant, seconds=self._seconds) as response:
                 location = response.headers.get("Location")
                 if 300 <= response.status < 400 and location:
                     target = http_url(urljoin(str(target), location), f"{what}: the redirect of {uri}")
@@ -105,7 +114,7 @@ class Resources:
                 return fetched
         raise TaskFailed(standard_error("communication", f"{what}: {uri} redirects more than {_HOPS} times"))
 
-    def _keep(self, key: tuple[str, str | None], now: float, resource: Resource) -> None:
+    def _keep(self, key: tuple[str, str], now: float, resource: Resource) -> None:
         self._kept[key] = (now, resource)
         self._kept.move_to_end(key)
         while len(self._kept) > _KEPT:

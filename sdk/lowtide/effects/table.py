@@ -86,6 +86,7 @@ def build(
         "http": workshop.http,
         "openapi": workshop.openapi,
         "grpc": workshop.grpc,
+        "mcp": workshop.mcp,
         "shell": workshop.shell,
         "script": workshop.script,
     }

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from lowtide.effects.auth import Authenticator
     from lowtide.effects.grpc import GrpcCall
     from lowtide.effects.http import HttpCall
+    from lowtide.effects.mcp import McpCall
     from lowtide.effects.openapi import OpenApiCall
     from lowtide.effects.process import Processes
     from lowtide.effects.resource import Resources
@@ -59,6 +60,9 @@ class Workshop:
 
     async def grpc(self, command: Perform, idempotency_key: str) -> JSON:
         return await self._grpc.perform(command, idempotency_key)
+
+    async def mcp(self, command: Perform, idempotency_key: str) -> JSON:
+        return await self._mcp.perform(command, idempotency_key)
 
     async def shell(self, command: Perform, idempotency_key: str) -> JSON:
         return await self._shell.perform(command)
@@ -109,7 +113,9 @@ class Workshop:
         from lowtide.effects.resource import Resources
 
         allowed = self._allowed
-        return Resources(self._web, seconds=allowed.timeout, allow_files=allowed.files, base=allowed.base)
+        return Resources(
+            self._web, self.authenticator, seconds=allowed.timeout, allow_files=allowed.files, base=allowed.base
+        )
 
     @cached_property
     def _grpc(self) -> GrpcCall:
@@ -118,9 +124,23 @@ class Workshop:
         allowed = self._allowed
         return GrpcCall(
             self.resources,
+            self.authenticator,
             allow_loopback=allowed.loopback,
             timeout=allowed.timeout,
             limit=allowed.max_response_bytes,
+        )
+
+    @cached_property
+    def _mcp(self) -> McpCall:
+        from lowtide.effects.mcp import McpCall
+
+        allowed = self._allowed
+        return McpCall(
+            self._web,
+            self.authenticator,
+            timeout=allowed.timeout,
+            allow_shell=allowed.shell,
+            memory=allowed.process_memory,
         )
 
     @cached_property
