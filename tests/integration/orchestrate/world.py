@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -46,7 +47,6 @@ from lowtide.wire.types import (
     source_of,
     type_of,
 )
-from tests.ingests import free_port
 
 __all__ = ["KEY", "FakeBroker", "FakeExecute", "FakeIngest", "World", "document", "outcome_event", "world"]
 
@@ -125,10 +125,15 @@ async def _settle(execute: FakeExecute, dispatch: Dispatch, turn: Turn) -> Turn:
             return turn
 
 
+def listening() -> tuple[socket.socket, str]:
+    """A socket that is bound from now on, so that no other test can take its port, and its URL."""
+    bound = socket.create_server(("127.0.0.1", 0))
+    return bound, f"http://127.0.0.1:{bound.getsockname()[1]}"
+
+
 class _Peer:
     def __init__(self) -> None:
-        self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.socket, self.url = listening()
 
     @contextlib.asynccontextmanager
     async def serve(self, handle: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> AsyncIterator[None]:
@@ -136,7 +141,7 @@ class _Peer:
         app.router.add_route("*", "/{path:.*}", handle)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", self.port).start()
+        await web.SockSite(runner, self.socket).start()
         try:
             yield
         finally:
@@ -320,8 +325,8 @@ class World:
 async def world(database: str, **tunables: Any) -> AsyncIterator[World]:
     """Orchestrate with its peers, on an empty or a used database."""
     upgrade(database)
-    execute, port = FakeExecute(), free_port()
-    broker, ingest = FakeBroker(execute.url, f"http://127.0.0.1:{port}"), FakeIngest()
+    execute, (bound, url) = FakeExecute(), listening()
+    broker, ingest = FakeBroker(execute.url, url), FakeIngest()
     neighbours = Neighbours(Broker(broker.url), HttpExecute(execute.url, 60), ingest)
     settings = OrchestrateSettings(
         key=KEY,
@@ -333,9 +338,7 @@ async def world(database: str, **tunables: Any) -> AsyncIterator[World]:
     )
     services: list[Service] = []
     app = create_app(settings, neighbours=neighbours, started=services.append)
-    config = uvicorn.Config(
-        app, host="127.0.0.1", port=port, log_config=None, lifespan="on", ws="none", timeout_keep_alive=75
-    )
+    config = uvicorn.Config(app, log_config=None, lifespan="on", ws="none", timeout_keep_alive=75)
     server = _Server(config)
     async with contextlib.AsyncExitStack() as stack:
         broker.session = await stack.enter_async_context(ClientSession())
@@ -343,13 +346,13 @@ async def world(database: str, **tunables: Any) -> AsyncIterator[World]:
         stack.push_async_callback(execute.broker.close)
         await stack.enter_async_context(execute.serve(execute.handle))
         await stack.enter_async_context(broker.serve(broker.handle))
-        serving = asyncio.create_task(server.serve())
+        serving = asyncio.create_task(server.serve(sockets=[bound]))
         while not server.started:
             assert not serving.done(), serving
             await asyncio.sleep(0.01)
-        api = await stack.enter_async_context(httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30))
+        api = await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=30))
         try:
-            yield World(api, services[0], broker, execute, ingest, f"http://127.0.0.1:{port}")
+            yield World(api, services[0], broker, execute, ingest, url)
         finally:
             services[0].stop()
             await broker.close()
