@@ -18,7 +18,12 @@ from lowtide.model.plan import Literal_, ObjectTemplate, Template
 __all__ = ["expand", "expand_endpoints"]
 
 _VARIABLE: Final = re.compile(r"\{([^{}]+)\}")
-_ENDPOINTS: Final = frozenset({"endpoint", "uri", "server", "document", "proto", "agentCard", "transport", "http"})
+_ENDPOINTS: Final = frozenset({"endpoint", "uri", "server", "document", "proto", "agentCard", "transport", "http"}) | {
+    "authentication",
+    "oauth2",
+    "oidc",
+    "authority",
+}
 
 
 def expand_endpoints(template: Template, rendered: JSON, value: JSON) -> JSON:

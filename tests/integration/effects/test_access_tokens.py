@@ -19,6 +19,7 @@ from lowtide.model.command import Perform
 from lowtide.model.error import Error
 from lowtide.runtime.clock import SystemClock
 from tests.authorities import Authority, authority
+from tests.effecting import output
 
 pytestmark = pytest.mark.anyio
 
@@ -383,3 +384,18 @@ async def test_an_authorization_server_that_does_not_answer_is_a_timeout(server:
         authority = f"http://127.0.0.1:{silent.getsockname()[1]}"
         assert kind(await refused(effects, server, authority=authority)) == ("timeout", 408)
     await effects.close()
+
+
+async def test_an_authority_is_a_template_of_the_task_s_input(server: Authority) -> None:
+    do = f"""
+    do:
+      - visit:
+          call: http
+          with:
+            method: get
+            endpoint:
+              uri: {server.service}
+              authentication:
+                oauth2: {{authority: '{server.url}/realms/{{realm}}', grant: client_credentials, client: {{id: app}}}}
+    """
+    assert await output(do, {"realm": "a"}) == {"welcome": True}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from collections.abc import Callable
 from typing import Final, assert_never
@@ -14,6 +15,7 @@ from lowtide.model.error import standard_error
 
 __all__ = ["authenticate"]
 
+_JWT: Final = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+")
 _ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 Proof = tuple[dict[str, str], dict[str, str]]
@@ -39,11 +41,7 @@ def authenticate(client: Client, endpoint: str, signer: Callable[[], Signer]) ->
         case "private_key_jwt":
             if not client.assertion:
                 raise _lacking("assertion", method)
-            if (
-                isinstance(client.assertion, str)
-                and client.assertion.count(".") == 2
-                and "-----" not in client.assertion
-            ):
+            if isinstance(client.assertion, str) and _JWT.fullmatch(client.assertion.strip()):
                 return {}, _asserted(client, client.assertion.strip())
             return {}, _asserted(client, signer().with_key(client.assertion, _id(client), endpoint))
         case _:

@@ -20,7 +20,7 @@ from lowtide.effects.web import Web, http_url
 from lowtide.errors import TaskFailed
 from lowtide.model.error import StandardType, standard_error
 
-__all__ = ["Endpoints", "Token", "Tokens"]
+__all__ = ["Endpoints", "Token", "Tokens", "lifetime"]
 
 _UNSAID: Final = 300.0  # seconds that a token is kept whose lifetime nobody told
 _LONGEST: Final = 86_400.0
@@ -97,7 +97,7 @@ class Tokens:
             raise TaskFailed(standard_error("authentication", detail))
         await self._check_issuer(asked, endpoints, value, where)
         new = answer.get("refresh_token")
-        return Token(value, new if isinstance(new, str) and new else refresh), _lifetime(answer.get("expires_in"))
+        return Token(value, new if isinstance(new, str) and new else refresh), lifetime(answer.get("expires_in"))
 
     async def _post(self, asked: Configuration, uri: str, wanted: Parameters) -> tuple[int, dict[str, Any]]:
         url = http_url(uri, "the endpoint of the authorization server")
@@ -139,7 +139,7 @@ def _refused(where: str, status: int, answer: dict[str, Any], secrets: tuple[str
     return standard_error(kind, detail, status=status if kind == "communication" else None)
 
 
-def _lifetime(seconds: object) -> float:
+def lifetime(seconds: object) -> float:
     """How long a token is kept: a little less than it lives, so that it does not end on its way."""
     try:
         told = _UNSAID if seconds is None else float(str(seconds))
