@@ -295,3 +295,8 @@ def _(world: World, step: Step, expected: str) -> None:
     last = world.internet.requests[-1]
     shown = f"{last.method} {last.scheme}://{last.host}{last.target} {last.body.decode()}".strip()
     assert shown == expected, f"it was {shown}"
+
+
+@phrase(r"the service '(.+)' should have received (\d+) requests")
+def _(world: World, step: Step, host: str, count: str) -> None:
+    assert len(world.received(host)) == int(count), f"it received {world.received(host)!r}"

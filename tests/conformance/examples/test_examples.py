@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
@@ -17,6 +18,7 @@ from tests.conformance.comparing import contains, equal
 from tests.conformance.kit import EXAMPLES
 from tests.conformance.world import Script, World, value_of
 from tests.standins.greeter import greeter
+from tests.standins.slack_mcp import install_npx
 
 pytestmark = pytest.mark.skipif(not EXAMPLES, reason="the specification's examples are not beside this checkout")
 
@@ -38,7 +40,7 @@ def test_an_example_runs(name: str, case: dict[str, Any], world: World, tmp_path
     if "program" in case and shutil.which(case["program"]) is None:
         pytest.skip(f"{case['program']} is not installed")
     _give(world, name, case)
-    with greeter(tmp_path, case["greeter"]) if "greeter" in case else nullcontext():
+    with _peers(case, tmp_path):
         world.allowed |= {"allow_files": True, "base": tmp_path} if "greeter" in case else {}
         world.execute()
     if "error" in case:
@@ -70,6 +72,17 @@ def test_each_example_is_in_one_of_the_two_tables() -> None:
     assert len(TEXTS) == 68
     assert not CASES.keys() & UNAVAILABLE.keys()
     assert CASES.keys() | UNAVAILABLE.keys() == TEXTS.keys()
+
+
+@contextmanager
+def _peers(case: dict[str, Any], folder: Path) -> Iterator[None]:
+    with ExitStack() as stack:
+        if "greeter" in case:
+            stack.enter_context(greeter(folder, case["greeter"]))
+        if "npx" in case:
+            install_npx(folder)
+            stack.enter_context(patch("lowtide.effects.mcp_stdio._PATH", f"{folder}:/usr/bin:/bin"))
+        yield
 
 
 def _give(world: World, name: str, case: dict[str, Any]) -> None:
