@@ -6,6 +6,7 @@
 ``openapi``  ``call: openapi``, a folder: documents, parameters, servers, security
 ``grpc``     ``call: grpc``; ``grpc_address`` finds the service, ``proto`` compiles what describes it
 ``mcp``      ``call: mcp``; ``mcp_http`` and ``mcp_stdio`` are its transports, ``mcp_requests`` what servers ask
+``a2a``      ``call: a2a``; ``agent_card`` says where an agent is
 ``shell``    ``run: shell``
 ``script``   ``run: script``; ``process`` is what both have in common
 

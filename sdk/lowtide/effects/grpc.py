@@ -14,7 +14,7 @@ import asyncio
 import contextlib
 import ssl
 from collections.abc import AsyncIterator, Iterator
-from importlib.util import find_spec
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
@@ -75,9 +75,7 @@ class GrpcCall:
 
     async def perform(self, command: Perform, idempotency_key: str) -> JSON:
         """The result as JSON: one message, or an array of them where the method streams its results."""
-        if find_spec("grpc") is None or find_spec("google.protobuf") is None:
-            detail = "calling gRPC needs grpcio, which is not installed: pip install 'lowtide[grpc]'"
-            raise TaskFailed(standard_error("configuration", detail))
+        _check_installed()
         seconds = self._timeout if command.timeout is None else command.timeout / 1000
         ends = asyncio.get_running_loop().time() + seconds
         arguments, service = command.arguments, command.arguments.get("service") or {}
@@ -141,6 +139,15 @@ class GrpcCall:
             yield channel
         finally:
             await channel.close(None)
+
+
+def _check_installed() -> None:
+    try:
+        for name in ("google.protobuf", "grpc.aio"):
+            import_module(name)
+    except ImportError as error:
+        detail = f"calling gRPC needs grpcio and protobuf: pip install 'lowtide[grpc]' ({error})"
+        raise TaskFailed(standard_error("configuration", detail)) from error
 
 
 def _method(compiled: Compiled, service: JSON, name: JSON) -> MethodDescriptor:

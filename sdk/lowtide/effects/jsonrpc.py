@@ -36,10 +36,13 @@ def note(method: str) -> dict[str, JSON]:
 
 
 def result(message: dict[str, JSON], what: str) -> JSON:
-    """The result of an answer. Raises ``TaskFailed`` (``runtime``) with the code and words of an error."""
-    if "result" in message:
-        return message["result"]
+    """The result of an answer; ``null`` where it has neither result nor error, as some write it.
+
+    Raises ``TaskFailed`` (``runtime``) with the code and words of an error.
+    """
     error = message.get("error")
+    if error is None and "id" in message:
+        return message.get("result")
     if not isinstance(error, dict):
         raise TaskFailed(standard_error("runtime", f"{what} was answered without a result: {_short(message)}"))
     data = f": {_short(error['data'])}" if error.get("data") is not None else ""

@@ -87,6 +87,7 @@ def build(
         "openapi": workshop.openapi,
         "grpc": workshop.grpc,
         "mcp": workshop.mcp,
+        "a2a": workshop.a2a,
         "shell": workshop.shell,
         "script": workshop.script,
     }

@@ -10,6 +10,7 @@ from lowtide.model.base import JSON, Value
 from lowtide.model.command import Perform
 
 if TYPE_CHECKING:
+    from lowtide.effects.a2a import A2ACall
     from lowtide.effects.auth import Authenticator
     from lowtide.effects.grpc import GrpcCall
     from lowtide.effects.http import HttpCall
@@ -60,6 +61,9 @@ class Workshop:
 
     async def grpc(self, command: Perform, idempotency_key: str) -> JSON:
         return await self._grpc.perform(command, idempotency_key)
+
+    async def a2a(self, command: Perform, idempotency_key: str) -> JSON:
+        return await self._a2a.perform(command, idempotency_key)
 
     async def mcp(self, command: Perform, idempotency_key: str) -> JSON:
         return await self._mcp.perform(command, idempotency_key)
@@ -129,6 +133,12 @@ class Workshop:
             timeout=allowed.timeout,
             limit=allowed.max_response_bytes,
         )
+
+    @cached_property
+    def _a2a(self) -> A2ACall:
+        from lowtide.effects.a2a import A2ACall
+
+        return A2ACall(self._web, self.authenticator, self.resources, timeout=self._allowed.timeout)
 
     @cached_property
     def _mcp(self) -> McpCall:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -239,3 +240,14 @@ async def test_files_are_read_only_where_that_is_allowed(server: Greeter, folder
     assert (kind, status) == ("authorization", 403)
     assert "LOWTIDE_ALLOW_FILES" in detail
     assert (await fault(greet(server, proto="file://app/none.proto"), base=folder))[:2] == ("configuration", 400)
+
+
+@pytest.mark.parametrize("missing", ["grpc.aio", "grpc_tools"])
+async def test_without_its_extra_the_call_says_what_to_install(
+    server: Greeter, folder: Path, missing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, missing, None)  # as if it were not installed
+    monkeypatch.setenv("PATH", "/nowhere")
+    kind, status, detail = await fault(greet(server), base=folder)
+    assert (kind, status) == ("configuration", 400)
+    assert "pip install 'lowtide[grpc]'" in detail
