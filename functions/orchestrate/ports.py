@@ -23,6 +23,10 @@ class Execute(Protocol):
         """Post a dispatch; the outcome's event, ``None`` where execute had nothing to say. Raises Unavailable."""
         ...
 
+    async def wake(self) -> None:
+        """Have a process started where there is none, so that what comes soon finds it ready. Never raises."""
+        ...
+
 
 class Ingest(Protocol):
     """All raise :class:`lowtide.errors.Unavailable`."""

@@ -55,7 +55,7 @@ class Service:
         clock = neighbours.clock
         self.short_way = ShortWay(desk, neighbours.execute, clock, self.background)
         self.channels: dict[Kind, Channel] = channels(desk, clock, neighbours.broker, neighbours.ingest)
-        self.keeper = Timekeeper(desk, clock, self.background)
+        self.keeper = Timekeeper(desk, clock, self.background, warm=neighbours.execute.wake)
         self.ticks = TickRequests(neighbours.broker, clock, self.keeper, self.background, desk.terms.tick_period)
         self.tick = Tick(desk, neighbours.ingest, self.keeper, self.channels)
         self._neighbours = neighbours

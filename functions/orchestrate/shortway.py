@@ -42,13 +42,11 @@ class HttpExecute:
         self._session: ClientSession | None = None
 
     async def invoke(self, event: CloudEvent) -> CloudEvent | None:
-        from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
+        from aiohttp import ClientError
 
-        if self._session is None:
-            self._session = ClientSession(timeout=ClientTimeout(total=self._timeout), connector=TCPConnector(limit=0))
         headers, body = to_binary(event)
         try:
-            async with self._session.post(self._url, data=body, headers=headers) as response:
+            async with self._opened().post(self._url, data=body, headers=headers) as response:
                 answer = await response.read()
         except (TimeoutError, ClientError, OSError) as error:
             raise Unavailable(f"execute at {self._url} cannot be reached: {error}") from error
@@ -56,9 +54,25 @@ class HttpExecute:
             raise Unavailable(f"execute answered {response.status}: {answer[:300].decode(errors='replace')}")
         return read(list(response.headers.items()), answer) if answer else None
 
+    async def wake(self) -> None:
+        from aiohttp import ClientError
+
+        try:
+            async with self._opened().get(f"{self._url.rstrip('/')}/readyz") as response:
+                await response.read()
+        except (TimeoutError, ClientError, OSError) as error:
+            log.info("execute was not woken: %s", error)
+
     async def close(self) -> None:
         if self._session is not None:
             await self._session.close()
+
+    def _opened(self) -> ClientSession:
+        if self._session is None:
+            from aiohttp import ClientSession, ClientTimeout, TCPConnector
+
+            self._session = ClientSession(timeout=ClientTimeout(total=self._timeout), connector=TCPConnector(limit=0))
+        return self._session
 
 
 class Waiters:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import logging
+from collections.abc import Callable, Coroutine
 from typing import Final
 
 from lowtide.errors import LowtideError
@@ -36,6 +37,9 @@ _RESCAN: Final = 1.0
 _GRACE: Final = 15.0
 _MOST: Final = 2000
 _AT_ONCE: Final = 6
+_AHEAD: Final = 2.5
+"""Seconds before a timer is due at which execute is woken, so that its cold start is over when the wake arrives."""
+_WARM_FOR: Final = 5.0
 
 
 async def fire(work: Work, execution_id: str, key: str) -> float:
@@ -58,7 +62,9 @@ async def fire(work: Work, execution_id: str, key: str) -> float:
 class Timekeeper:
     """Holds timers while somebody waits in :meth:`hold`; one loop per process, however many ticks come."""
 
-    def __init__(self, desk: Desk, clock: Clock, background: Background) -> None:
+    def __init__(
+        self, desk: Desk, clock: Clock, background: Background, warm: Callable[[], Coroutine[None, None, None]]
+    ) -> None:
         self._desk = desk
         self._clock = clock
         self._background = background
@@ -69,6 +75,8 @@ class Timekeeper:
         self._loop: asyncio.Task[None] | None = None
         self._slots = asyncio.Semaphore(_AT_ONCE)
         self._stopping = False
+        self._warm = warm
+        self._warm_until = 0.0
 
     def nudge(self) -> bool:
         """A timer was registered: look again now. ``False`` where nothing is held here, so that a tick is needed."""
@@ -105,6 +113,7 @@ class Timekeeper:
             while not self._stopping and (self._waiting or self._firing):
                 self._nudged.clear()
                 await self._claim()
+                self._warm_up()
                 self._fire_due()
                 if not self._heap and not self._firing and not self._nudged.is_set():
                     return
@@ -131,6 +140,12 @@ class Timekeeper:
             heapq.heappush(self._heap, (now + seconds, execution, key))
         if len(found) >= _MOST:
             self._nudged.set()
+
+    def _warm_up(self) -> None:
+        now = self._clock.monotonic()
+        if self._heap and self._heap[0][0] - now <= _AHEAD and now >= self._warm_until:
+            self._warm_until = now + _WARM_FOR
+            self._background.spawn(self._warm(), "waking execute")
 
     def _fire_due(self) -> None:
         while self._heap and self._heap[0][0] <= self._clock.monotonic():

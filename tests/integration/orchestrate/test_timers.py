@@ -74,6 +74,22 @@ async def test_a_tick_is_answered_only_when_what_it_holds_has_fired(fresh_databa
                 assert (await there.show(started["id"]))["phase"] in ("running", "completed")
 
 
+async def test_execute_is_woken_shortly_before_a_timer_is_due(fresh_database: str) -> None:
+    async with world(fresh_database) as there:
+        await there.deploy(nap(hours=1))
+        started = await there.start()
+        await there.until(started["id"], "waiting")
+        assert there.execute.woken == 0
+        await due_in(there, 3)
+        ticking = asyncio.ensure_future(there.tick())
+        async for attempt in eventually():
+            with attempt:
+                assert there.execute.woken == 1
+        assert (await there.show(started["id"]))["phase"] == "waiting", "not due yet"
+        await there.until(started["id"], "completed")
+        await ticking
+
+
 async def test_overlapping_ticks_fire_each_timer_once(fresh_database: str) -> None:
     async with world(fresh_database) as there, world(fresh_database) as other:
         await there.deploy(nap(hours=1))

@@ -154,6 +154,7 @@ class FakeExecute(_Peer):
     def __init__(self) -> None:
         super().__init__()
         self.answer: Answer = play
+        self.woken = 0
         self.taken: list[tuple[CloudEvent, Dispatch]] = []
         self.broker: Broker
 
@@ -161,6 +162,9 @@ class FakeExecute(_Peer):
         return [dispatch for _, dispatch in self.taken if dispatch.execution == execution]
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
+        if request.path == "/readyz":
+            self.woken += 1
+            return web.Response()
         event = read(request.headers.items(), await request.read())
         dispatch = json.decode(event.data or b"", Dispatch)
         self.taken.append((event, dispatch))
