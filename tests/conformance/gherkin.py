@@ -43,6 +43,7 @@ class Scenario:
     name: str
     line: int
     steps: tuple[Step, ...]
+    tags: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -52,6 +53,7 @@ class _Draft:
     kind: str
     name: str
     line: int
+    tags: frozenset[str]
     steps: list[Step] = field(default_factory=list)
     examples: list[list[tuple[str, ...]]] = field(default_factory=list)
 
@@ -66,21 +68,24 @@ def read(path: Path) -> list[Scenario]:
 def _scenarios(feature: str, draft: _Draft, background: list[Step]) -> Iterator[Scenario]:
     steps = (*background, *draft.steps)
     if not draft.examples:
-        yield Scenario(feature, draft.name, draft.line, steps)
+        yield Scenario(feature, draft.name, draft.line, steps, draft.tags)
     for head, *rows in draft.examples:
         for row in rows:
             values = dict(zip(head, row, strict=True))
             filled = tuple(step.filled(values) for step in steps)
             name = f"{draft.name} ({', '.join(row)})" if draft.name == _fill(draft.name, values) else draft.name
-            yield Scenario(feature, _fill(name, values), draft.line, filled)
+            yield Scenario(feature, _fill(name, values), draft.line, filled, draft.tags)
 
 
 def _blocks(path: Path) -> tuple[str, list[_Draft]]:
-    feature, drafts = path.stem, list[_Draft]()
+    feature, drafts, tags = path.stem, list[_Draft](), set[str]()
     lines = enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
     for number, line in lines:
         text = line.strip()
-        if not text or text.startswith(("#", "@")):
+        if not text or text.startswith("#"):
+            continue
+        if text.startswith("@"):
+            tags |= {tag.removeprefix("@") for tag in text.split()}
             continue
         title, step = _TITLE.fullmatch(text), _STEP.fullmatch(text)
         if title is not None and title[1] == "Feature":
@@ -88,7 +93,8 @@ def _blocks(path: Path) -> tuple[str, list[_Draft]]:
         elif title is not None and title[1] == "Examples":
             drafts[-1].examples.append([])
         elif title is not None:
-            drafts.append(_Draft(title[1], title[2], number))
+            drafts.append(_Draft(title[1], title[2], number, frozenset(tags)))
+            tags = set()
         elif not drafts:
             continue  # the feature's own words
         elif step is not None:

@@ -37,3 +37,9 @@ def test_scenarios_have_names_of_their_own() -> None:
     names = [(scenario.feature, scenario.name) for scenario in SCENARIOS]
     assert len(set(names)) == len(names)
     assert len(names) >= 150
+
+
+def test_decisions_where_the_standard_is_silent_are_shown_by_scenarios() -> None:
+    shown = {int(tag.removeprefix("decision-")) for scenario in SCENARIOS for tag in scenario.tags}
+    # 15 (schedule) and 18 (lifecycle events) are the platform's; 19 (shells are off) is shown by an example.
+    assert shown == set(range(1, 21)) - {15, 18, 19}

@@ -123,6 +123,7 @@ Feature: Data flow
       """
     And the tasks should run in order count
 
+  @decision-5
   Scenario: The context begins as the transformed input of the workflow
     Given a workflow that says:
       """yaml
@@ -229,6 +230,7 @@ Feature: Data flow
       """
     And the tasks should run in order set
 
+  @decision-4
   Scenario: Data that no expression touches stays as it is
     Given a workflow that says:
       """yaml

@@ -2,6 +2,7 @@ Feature: Emit
   An emitted event is a whole CloudEvent: what the document leaves out is made. Listeners hear it, also those of the
   same workflow that begin later.
 
+  @decision-8
   Scenario: The output is the envelope, with what was left out
     Given a workflow that says:
       """yaml

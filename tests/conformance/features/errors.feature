@@ -176,6 +176,7 @@ Feature: Errors
       | {title: Closed}                                             |
       | {type: 'https://shop.example/errors/closed', status: 500}   |
 
+  @decision-9
   Scenario Outline: A standard error has the same name under all hosts: <type>
     Given a workflow that says:
       """yaml
@@ -283,6 +284,7 @@ Feature: Errors
       | true  | wrong | guarded, refuse, record  |
       | false | on    | guarded, go              |
 
+  @decision-11
   Scenario: A loop's instance is the pointer of the document
     Given a workflow that says:
       """yaml

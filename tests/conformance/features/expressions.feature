@@ -3,6 +3,7 @@ Feature: Expressions
   several lines; text with ${ … } in its middle is put together. Fields that are expressions by nature (if, when,
   while, in, from, as …) take bare jq as well. In loose mode a text that is a valid expression is evaluated.
 
+  @decision-2
   Scenario: In strict mode bare text is text
     Given a workflow that says:
       """yaml
@@ -47,6 +48,7 @@ Feature: Expressions
       """
     And the tasks should run in order look
 
+  @decision-2
   Scenario Outline: Text around an expression is put together, other values as JSON
     Given a workflow that says:
       """yaml
@@ -100,6 +102,7 @@ Feature: Expressions
       | ${.n > 1}      |
       | .n             |
 
+  @decision-3
   Scenario: An expression without any result gives null
     Given a workflow that says:
       """yaml
@@ -116,6 +119,7 @@ Feature: Expressions
       """
     And the tasks should run in order look
 
+  @decision-3
   Scenario: Of several results the first is taken
     Given a workflow that says:
       """yaml
@@ -135,6 +139,7 @@ Feature: Expressions
       """
     And the tasks should run in order look
 
+  @decision-3
   Scenario: An expression that fails is an expression error that names it, its place and what it was given
     Given a workflow that says:
       """yaml
@@ -254,6 +259,7 @@ Feature: Expressions
       """
     And the tasks should run in order look
 
+  @decision-20
   Scenario: The environment of the process cannot be seen
     Given a workflow that says:
       """yaml
@@ -269,6 +275,7 @@ Feature: Expressions
       """
     And the tasks should run in order look
 
+  @decision-20
   Scenario Outline: What would reach out of an expression does not exist: <name>
     Given a workflow that says:
       """yaml
@@ -292,6 +299,7 @@ Feature: Expressions
       | [inputs]        |
       | halt            |
 
+  @decision-20
   Scenario: Now is the time of the turn, the same in all expressions of it
     Given a workflow that says:
       """yaml
@@ -310,6 +318,7 @@ Feature: Expressions
       """
     And the tasks should run in order pause, look
 
+  @decision-20
   Scenario: A runaway expression is ended and is an expression error
     Given a workflow that says:
       """yaml

@@ -194,6 +194,7 @@ Feature: Flow
       """
     And the tasks should run in order outer, choose, last
 
+  @decision-6
   Scenario: A loop without items gives its input
     Given a workflow that says:
       """yaml
@@ -214,6 +215,7 @@ Feature: Flow
       """
     And the tasks should run in order loop
 
+  @decision-6
   Scenario: A loop's collection is taken once, whatever the iterations do
     Given a workflow that says:
       """yaml
@@ -234,6 +236,7 @@ Feature: Flow
       """
     And the tasks should run in order loop, grow, grow
 
+  @decision-6
   Scenario: While is asked before each iteration, about the data of the one before
     Given a workflow that says:
       """yaml
@@ -255,6 +258,7 @@ Feature: Flow
       """
     And the tasks should run in order loop, add, add
 
+  @decision-6
   Scenario: exit in a loop ends one iteration and the next one begins
     Given a workflow that says:
       """yaml

@@ -51,6 +51,7 @@ Feature: Fork
       """
     And the tasks should run in order both, double, square
 
+  @decision-7
   Scenario: A branch sees only what it exported itself; after the join all is there
     Given a workflow that says:
       """yaml
@@ -106,6 +107,7 @@ Feature: Fork
     And both should fault
     And the workflow should take PT1S
 
+  @decision-7
   Scenario: In a race the first to complete wins with its output and its context
     Given a workflow that says:
       """yaml
@@ -157,6 +159,7 @@ Feature: Fork
     And the tasks should run in order race, bad, good, doze, two
     And bad should fault
 
+  @decision-7
   Scenario: A race that all branches lose fails with the last error
     Given a workflow that says:
       """yaml

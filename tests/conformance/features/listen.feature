@@ -2,6 +2,7 @@ Feature: Listen
   A listener awaits events: one, all, or any of those that its filters describe, until a condition or another event.
   Its output is always an array. Events that came before it, and that nobody took, are seen too.
 
+  @decision-13
   Scenario: One event gives an array of its data
     Given a workflow that says:
       """yaml
@@ -205,6 +206,7 @@ Feature: Listen
       """
     And the tasks should run in order hear
 
+  @decision-14
   Scenario Outline: A filter <filter>
     Given a workflow that says:
       """yaml
@@ -241,6 +243,7 @@ Feature: Listen
       | {type: '${ .data.n == 7 }'}                                  |
       | {data: {n: 7, vip: true}}                                    |
 
+  @decision-14
   Scenario: A filter's expression that fails on an event is no match and no error
     Given a workflow that says:
       """yaml
@@ -315,6 +318,7 @@ Feature: Listen
       """
     And the tasks should run in order hear
 
+  @decision-13
   Scenario: Without an expectation the first value seen becomes it, for all filters with that key
     Given a workflow that says:
       """yaml

@@ -13,6 +13,7 @@ Feature: Retry
       - {on: GET /down, status: 503}
       """
 
+  @decision-10
   Scenario Outline: Backoff <backoff>
     Given a workflow that says:
       """yaml
@@ -83,6 +84,7 @@ Feature: Retry
     And the tasks should run in order guarded, get, get, get, get
     And the workflow should take PT3M
 
+  @decision-10
   Scenario: The limit counts retries, not tries; then the error goes on
     Given a workflow that says:
       """yaml
@@ -143,6 +145,7 @@ Feature: Retry
     And the tasks should run in order guarded, get, get, get
     And the workflow should take PT20S
 
+  @decision-10
   Scenario: Jitter is added to each delay, within its bounds
     Given a workflow that says:
       """yaml

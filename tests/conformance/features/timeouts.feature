@@ -43,6 +43,7 @@ Feature: Timeouts
     And the tasks should run in order pause, longer
     And the workflow should take PT1H5M
 
+  @decision-12
   Scenario: A timeout by reference, caught by the try around it
     Given a workflow that says:
       """yaml
@@ -158,6 +159,7 @@ Feature: Timeouts
       """
     And the tasks should run in order get
 
+  @decision-12
   Scenario: A timeout on a fork cancels all its branches
     Given a workflow that says:
       """yaml

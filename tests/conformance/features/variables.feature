@@ -110,6 +110,7 @@ Feature: Variables
       """
     And the tasks should run in order look
 
+  @decision-17
   Scenario: A secret that the document does not name is not there
     Given a workflow that says:
       """yaml

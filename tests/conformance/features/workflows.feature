@@ -56,6 +56,7 @@ Feature: Workflows that run workflows
       """
     And the tasks should run in order ask
 
+  @decision-16
   Scenario: latest is the newest version that there is
     Given a workflow that says:
       """yaml
