@@ -112,6 +112,27 @@ async def test_a_stale_nonce_is_replaced(effects: EffectTable) -> None:
     ]
 
 
+@pytest.mark.parametrize(("forgets", "sent"), [(1, 3), (100, 3)])
+async def test_a_nonce_that_is_stale_before_it_is_answered_gets_one_more_answer(
+    effects: EffectTable, forgets: int, sent: int
+) -> None:
+    guard = Guard("MD5", "auth")
+
+    def hasty(request: Request) -> Answer:
+        if "authorization" in request.headers and guard.nonce < forgets:
+            guard.nonce += 1
+        return guard(request)
+
+    with peer(hasty) as server:
+        asked = ask(effects, server, digest={"username": _USER, "password": _PASSWORD})
+        if forgets == 1:
+            assert await asked == [{"qop": "auth"}]
+        else:
+            with pytest.raises(TaskFailed):
+                await asked
+    assert len(server.requests) == sent
+
+
 @pytest.mark.parametrize(
     ("guard", "password"),
     [
