@@ -10,6 +10,7 @@ client of its own, around the guard on addresses.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final, Protocol
 from urllib.parse import quote
@@ -31,7 +32,7 @@ __all__ = ["McpCall", "Session"]
 _DEFAULT_VERSION: Final = "2025-06-18"
 _VERSIONS: Final = frozenset({"2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"})
 """Those whose sessions begin by ``initialize``: a server may answer with another one than it was asked for."""
-_PARTING: Final = 3.0  # seconds for the end of a session
+_PARTING: Final = 3.0  # seconds for the end of a session that went well
 
 
 class Session(Protocol):
@@ -51,7 +52,9 @@ class Session(Protocol):
         """From now on this version is spoken."""
         ...
 
-    async def close(self) -> None: ...
+    async def close(self, patience: float) -> None:
+        """End it: within ``patience`` seconds as the protocol asks, then at once."""
+        ...
 
 
 class McpCall:
@@ -71,16 +74,19 @@ class McpCall:
         seconds = self._seconds(command)
         session = self._session(arguments.get("transport") or {}, seconds)
         headers = {"Idempotency-Key": quote(idempotency_key, safe="/@:.-_~!#")}
+        patience = 0.0
         try:
             async with asyncio.timeout(seconds):
                 await session.open()
                 await _shake_hands(session, arguments)
-                return await _call(session, arguments, headers)
+                answer = await session.ask(_request(arguments), headers)
+            patience = _PARTING
+            return _result(arguments, answer)
         except TimeoutError as error:
             detail = f"{arguments.get('method')} was not answered within {seconds:g} s"
             raise TaskFailed(standard_error("timeout", detail)) from error
         finally:
-            await _part(session)
+            await _part(session, patience)
 
     def _seconds(self, command: Perform) -> float:
         seconds = self._timeout if command.timeout is None else command.timeout / 1000
@@ -91,7 +97,7 @@ class McpCall:
             millis = to_millis(own)
         except ValueError as error:
             raise TaskFailed(standard_error("configuration", f"`with.timeout` is no duration: {error}")) from error
-        return millis / 1000 if command.timeout is None else min(seconds, millis / 1000)
+        return min(seconds, millis / 1000)
 
     def _session(self, transport: JSON, seconds: float) -> Session:
         if transport.get("stdio") is not None:
@@ -115,25 +121,27 @@ async def _shake_hands(session: Session, arguments: JSON) -> None:
     await session.tell(jsonrpc.note("notifications/initialized"))
 
 
-async def _call(session: Session, arguments: JSON, headers: dict[str, str]) -> JSON:
-    method, params = str(arguments.get("method")), arguments.get("parameters")
+def _request(arguments: JSON) -> dict[str, JSON]:
+    params = arguments.get("parameters")
     if params is not None and not isinstance(params, dict):
         detail = f"`with.parameters` must be an object, it is {type(params).__name__}"
         raise TaskFailed(standard_error("configuration", detail))
-    named = f"{method} {params['name']}" if params and "name" in params else method
-    answer = jsonrpc.result(await session.ask(jsonrpc.call(2, method, params), headers), named)
-    if isinstance(answer, dict) and answer.get("isError"):
-        raise TaskFailed(standard_error("runtime", f"{named} failed: {_said(answer)}"))
-    return answer
+    return jsonrpc.call(2, str(arguments.get("method")), params)
 
 
-async def _part(session: Session) -> None:
+def _result(arguments: JSON, answer: dict[str, JSON]) -> JSON:
+    name = (arguments.get("parameters") or {}).get("name")
+    what = f"{arguments.get('method')} {name}" if name else str(arguments.get("method"))
+    result = jsonrpc.result(answer, what)
+    if isinstance(result, dict) and result.get("isError"):
+        raise TaskFailed(standard_error("runtime", f"{what} failed: {_said(result)}"))
+    return result
+
+
+async def _part(session: Session, patience: float) -> None:
     """However it went, the session is ended; the result does not depend on it."""
-    try:
-        async with asyncio.timeout(_PARTING):
-            await session.close()
-    except (TaskFailed, TimeoutError):
-        return
+    with contextlib.suppress(TaskFailed):
+        await session.close(patience)
 
 
 def _said(answer: dict[str, JSON]) -> str:

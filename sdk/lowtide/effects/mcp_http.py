@@ -76,12 +76,13 @@ class HttpSession:
     def agreed(self, protocol_version: str) -> None:
         self._headers["MCP-Protocol-Version"] = protocol_version
 
-    async def close(self) -> None:
-        if self._session:
-            async with self._authenticator.request(
-                "DELETE", self._url, credentials=self._credentials, seconds=self._seconds, headers=self._headers
-            ):
-                return  # a server may refuse it: then it forgets the session by itself
+    async def close(self, patience: float) -> None:
+        if not self._session or not patience:
+            return  # a server forgets by itself
+        async with self._authenticator.request(
+            "DELETE", self._url, credentials=self._credentials, seconds=patience, headers=self._headers
+        ):
+            return  # it may refuse
 
     async def _answer(self, answer: dict[str, JSON] | None) -> None:
         if answer is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 import tempfile
 from collections import deque
@@ -21,7 +22,6 @@ __all__ = ["StdioSession"]
 
 _PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """Where programs are found: the one thing in a server's environment that the task does not name."""
-_GRACE: Final = 1.0  # seconds for the server to end by itself, and again after SIGTERM
 _LAST_WORDS: Final = 2000  # bytes of stderr in an error
 
 
@@ -82,10 +82,10 @@ class StdioSession:
     def agreed(self, protocol_version: str) -> None:
         return None
 
-    async def close(self) -> None:
+    async def close(self, patience: float) -> None:
         try:
-            if self._child is not None:
-                await self._end(self._child)
+            if self._child is not None and patience:
+                await self._end(self._child, patience / 2)
         finally:
             if self._child is not None:
                 self._child.kill()
@@ -93,15 +93,15 @@ class StdioSession:
                 await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
 
     @staticmethod
-    async def _end(running: child.Child) -> None:
-        """As the protocol asks: its input is closed, then it is asked, then it is killed."""
+    async def _end(running: child.Child, patience: float) -> None:
+        """As the protocol asks: its input is closed; if it goes on, it is told to end."""
         running.close_input()
-        for last_resort in (running.terminate, running.kill):
-            try:
-                await asyncio.wait_for(running.exited(), _GRACE)
-                return
-            except TimeoutError:
-                last_resort()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(running.exited(), patience)
+            return
+        running.terminate()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(running.exited(), patience)
 
     def _write(self, message: dict[str, JSON]) -> None:
         assert self._child is not None

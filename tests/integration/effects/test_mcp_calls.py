@@ -195,6 +195,15 @@ async def test_a_call_that_takes_longer_than_its_own_timeout_fails_with_timeout(
     assert found[:2] == ("timeout", 408)
 
 
+async def test_its_own_timeout_may_be_longer_than_what_calls_have_by_themselves() -> None:
+    def slow(request: Request) -> tuple[int, Any]:
+        time.sleep(0.3)
+        return Desk()(request)
+
+    with peer(slow) as site:
+        assert await output(http(f"{site.url}/mcp", "tools/list", timeout="PT10S"), http_timeout=0.2) == {}
+
+
 async def test_loopback_is_refused_where_it_is_not_allowed() -> None:
     with peer(Desk()) as site:
         assert (await fault(http(f"{site.url}/mcp", "tools/list"), allow_loopback=False))[:2] == ("authorization", 403)

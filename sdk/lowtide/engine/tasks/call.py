@@ -10,6 +10,7 @@ from lowtide.engine.run import PENDING, Done, Pending, Place, Result, Run, frame
 from lowtide.engine.uri import expand_endpoints
 from lowtide.errors import TaskFailed
 from lowtide.model.command import Perform
+from lowtide.model.duration import to_millis
 from lowtide.model.event import EffectFailed, EffectSucceeded
 from lowtide.model.plan import Call, Task
 from lowtide.model.state import CallBody, FunctionBody, TaskFrame
@@ -29,9 +30,20 @@ def start(run: Run, task: Call, frame: TaskFrame, place: Place) -> Result:
     else:
         call, arguments = "step", {"name": task.call, "with": arguments}
     timeout = None if frame.deadline is None else frame.deadline - frame.started
+    if call == "mcp":
+        timeout = _shortest(timeout, arguments.get("timeout"))
     run.issue(Perform(id=frame_id(frame), call=call, arguments=arguments, reference=frame.ref, timeout=timeout))
     frame.body = CallBody()
     return PENDING
+
+
+def _shortest(timeout: int | None, own: object) -> int | None:
+    """MCP alone has a timeout among its arguments: a call may take that long, unless its task ends before."""
+    try:
+        given = None if own is None else to_millis(own)
+    except ValueError:
+        given = None  # the effect says what is wrong with it
+    return min((one for one in (timeout, given) if one is not None), default=None)
 
 
 def _start_function(run: Run, function: Task, frame: TaskFrame, place: Place, arguments: object) -> Result:
