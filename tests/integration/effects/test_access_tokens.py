@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import socket
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-import jwt
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from lowtide.effects import EffectTable, build
 from lowtide.errors import TaskFailed
-from lowtide.model.command import Perform
-from lowtide.model.error import Error
 from lowtide.runtime.clock import SystemClock
 from tests.authorities import Authority, authority
 from tests.effecting import output
+from tests.integration.effects.visits import CLIENT, call, kind, refused, visit
 
 pytestmark = pytest.mark.anyio
 
 _EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
-_ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-_CLIENT = {"id": "app", "secret": "app-secret"}
 
 
 @pytest.fixture
@@ -39,26 +32,6 @@ async def effects() -> AsyncIterator[EffectTable]:
     made = build(clock=SystemClock(), allow_loopback=True)
     yield made
     await made.close()
-
-
-async def call(effects: EffectTable, server: Authority, scheme: str = "oauth2", **given: Any) -> Any:
-    policy = {"authority": server.url, "grant": "client_credentials", "client": _CLIENT, **given}
-    return await visit(effects, server.service, {scheme: policy})
-
-
-async def visit(effects: EffectTable, uri: str, policy: Any, **more: Any) -> Any:
-    arguments = {"method": "get", "endpoint": {"uri": uri, "authentication": policy}, **more}
-    return await effects.perform(Perform(id="x@1", call="http", arguments=arguments, reference="/do/0/x"), "e/x@1")
-
-
-async def refused(effects: EffectTable, server: Authority, scheme: str = "oauth2", **given: Any) -> Error:
-    with pytest.raises(TaskFailed) as failed:
-        await call(effects, server, scheme, **given)
-    return failed.value.error
-
-
-def kind(error: Error) -> tuple[str, int]:
-    return error.type.rpartition("/")[2], error.status
 
 
 # ---------------------------------------------------------------- grants
@@ -156,71 +129,6 @@ async def test_what_a_configuration_lacks_is_named_and_nobody_is_asked(
     assert server.asked == []
 
 
-# ---------------------------------------------------------------- clients
-
-
-async def test_a_client_may_come_by_header(effects: EffectTable, server: Authority) -> None:
-    client = {"id": "an app", "secret": "s:cret/+", "authentication": "client_secret_basic"}
-    await call(effects, server, client=client)
-    assert server.asked == [{"grant_type": "client_credentials", "basic": ("an app", "s:cret/+")}]
-
-
-async def test_a_client_may_have_no_secret_or_no_name(effects: EffectTable, server: Authority) -> None:
-    await call(effects, server, client={"id": "app", "authentication": "none"})
-    await call(effects, server, client={"authentication": "none"})
-    assert server.asked == [
-        {"grant_type": "client_credentials", "client_id": "app"},
-        {"grant_type": "client_credentials"},
-    ]
-
-
-async def test_a_client_may_sign_with_its_secret(effects: EffectTable, server: Authority) -> None:
-    await call(effects, server, client={**_CLIENT, "authentication": "client_secret_jwt"})
-    asked = server.asked[0]
-    assert asked["client_assertion_type"] == _ASSERTION
-    assert "client_secret" not in asked
-    endpoint = f"{server.url}/oauth2/token"
-    with pytest.warns(match="below the minimum"):
-        claims = jwt.decode(asked["client_assertion"], "app-secret", algorithms=["HS256"], audience=endpoint)
-    assert (claims["iss"], claims["sub"]) == ("app", "app")
-    assert claims["exp"] - claims["iat"] == 60
-    assert len(claims["jti"]) == 32
-
-
-@pytest.mark.parametrize(
-    ("make", "algorithm"),
-    [
-        (lambda: rsa.generate_private_key(65537, 2048), "RS256"),
-        (lambda: ec.generate_private_key(ec.SECP256R1()), "ES256"),
-        (lambda: ec.generate_private_key(ec.SECP384R1()), "ES384"),
-        (ed25519.Ed25519PrivateKey.generate, "EdDSA"),
-    ],
-)
-@pytest.mark.parametrize("form", ["pem", "jwk", "jwk as text"])
-async def test_a_client_may_sign_with_a_private_key(
-    effects: EffectTable, server: Authority, make: Any, algorithm: str, form: str
-) -> None:
-    private = make()
-    assertion: Any = private.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    ).decode()
-    if form != "pem":
-        as_text = jwt.get_algorithm_by_name(algorithm).to_jwk(private)
-        assertion = {**json.loads(as_text), "kid": "key-1"}
-        if form == "jwk as text":
-            assertion = json.dumps(assertion)
-    client = {"id": "app", "authentication": "private_key_jwt", "assertion": assertion}
-    await call(effects, server, client=client)
-    sent = server.asked[0]["client_assertion"]
-    jwt.decode(sent, private.public_key(), algorithms=[algorithm], audience=f"{server.url}/oauth2/token")
-    assert jwt.get_unverified_header(sent).get("kid") == (None if form == "pem" else "key-1")
-
-
-async def test_an_assertion_that_is_signed_already_is_sent_as_it_is(effects: EffectTable, server: Authority) -> None:
-    await call(effects, server, client={"id": "app", "authentication": "private_key_jwt", "assertion": "aa.bb.cc"})
-    assert server.asked[0]["client_assertion"] == "aa.bb.cc"
-
-
 # ---------------------------------------------------------------- where
 
 
@@ -278,7 +186,7 @@ async def test_a_token_is_used_until_it_ends(effects: EffectTable, server: Autho
         await call(effects, server)
     assert server.served == ["Bearer token-1"] * 3
     await call(effects, server, scopes=["more"])
-    await call(effects, server, client={**_CLIENT, "secret": "another"})
+    await call(effects, server, client={**CLIENT, "secret": "another"})
     assert server.served[3:] == ["Bearer token-2", "Bearer token-3"]
 
 
@@ -324,7 +232,7 @@ async def test_a_new_token_that_is_refused_is_final_and_shown_to_nobody(
     effects: EffectTable, server: Authority
 ) -> None:
     with authority() as stranger:
-        policy = {"oauth2": {"authority": stranger.url, "grant": "client_credentials", "client": _CLIENT}}
+        policy = {"oauth2": {"authority": stranger.url, "grant": "client_credentials", "client": CLIENT}}
         with pytest.raises(TaskFailed) as failed:
             await visit(effects, server.service, policy)
     assert kind(failed.value.error) == ("authentication", 401)
@@ -335,7 +243,7 @@ async def test_a_new_token_that_is_refused_is_final_and_shown_to_nobody(
 
 
 async def test_the_response_shows_no_token(effects: EffectTable, server: Authority) -> None:
-    policy = {"oauth2": {"authority": server.url, "grant": "client_credentials", "client": _CLIENT}}
+    policy = {"oauth2": {"authority": server.url, "grant": "client_credentials", "client": CLIENT}}
     shown = await visit(effects, server.service, policy, output="response")
     assert shown["statusCode"] == 200
     assert "token-1" not in str(shown)
