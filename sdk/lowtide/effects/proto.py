@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
 
 from lowtide.effects import child
-from lowtide.effects.resource import Resources, beside
+from lowtide.effects.resource import Resource, Resources, beside
 from lowtide.errors import TaskFailed
 from lowtide.model.base import JSON, Value
 from lowtide.model.error import standard_error
@@ -59,13 +59,11 @@ class Protos:
         return found
 
     async def _gathered(self, proto: JSON) -> tuple[str, dict[str, bytes]]:
-        """The resource and what it imports, by path; imports are looked for relative to the resource's folder."""
+        """The resource and what it imports, by path; imports are looked for below :func:`_root`."""
         top = await self._resources.fetch(proto, "`with.proto`")
-        name = PurePosixPath(unquote(urlsplit(top.uri).path)).name
-        if not name.endswith(".proto"):
-            name = "resource.proto"
-        files = {name: top.body}
         wanted = _imports(top.text)
+        name, up = _root(top, wanted)
+        files = {name: top.body}
         while wanted:
             path = wanted.pop()
             if path in files or path.startswith("google/protobuf/"):  # the compiler has these
@@ -74,7 +72,7 @@ class Protos:
                 raise TaskFailed(standard_error("configuration", f"{name} imports more than {_MOST_FILES} files"))
             if path.startswith("/") or ".." in PurePosixPath(path).parts:
                 raise TaskFailed(standard_error("configuration", f"{name} imports {path!r}, which leaves its folder"))
-            found = await self._resources.fetch(beside(top, path), f"`import {path!r}` of {name}")
+            found = await self._resources.fetch(beside(top, up + path), f"`import {path!r}` of {name}")
             files[path] = found.body
             wanted += _imports(found.text)
         return name, files
@@ -82,6 +80,23 @@ class Protos:
 
 def _imports(text: str) -> list[str]:
     return _IMPORT.findall(_COMMENT.sub(" ", text))
+
+
+def _root(top: Resource, imports: list[str]) -> tuple[str, str]:
+    """The resource's path below the folder that imports are relative to, and the way up there from its own folder.
+
+    ``…/protos/shop/orders.proto`` that imports ``shop/money.proto`` stands below ``…/protos``: imports are written from
+    the root of a source tree. Where no folder above has the name that an import begins with, it is its own folder.
+    """
+    where = PurePosixPath(unquote(urlsplit(top.uri).path))
+    name = where.name if where.suffix == ".proto" else "resource.proto"
+    folders = [part for part in where.parent.parts if part != "/"]
+    for path in imports:
+        first = PurePosixPath(path).parts[0]
+        if "/" in path and first in folders and not path.startswith("google/protobuf/"):
+            depth = folders[::-1].index(first) + 1
+            return "/".join([*folders[-depth:], name]), "../" * depth
+    return name, ""
 
 
 async def _compile(name: str, files: dict[str, bytes]) -> bytes:

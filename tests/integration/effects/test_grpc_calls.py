@@ -217,6 +217,18 @@ async def test_the_proto_and_its_imports_are_fetched_over_http_with_authenticati
         assert {request.headers["authorization"] for request in site.requests} == {"Bearer abc"}
 
 
+async def test_imports_may_be_written_from_the_root_of_a_source_tree(server: Greeter) -> None:
+    files = {
+        "/tree/tests/greeting/greet.proto": PROTO.replace(
+            "enum Mood { CALM = 0; GLAD = 1; }", 'import "tests/parts/mood.proto";'
+        ).encode(),
+        "/tree/tests/parts/mood.proto": b'syntax = "proto3"; package tests.greeting; enum Mood { CALM = 0; GLAD = 1; }',
+    }
+    with peer(lambda request: (200, files[request.path])) as site:
+        document = greet(server, proto=f"{site.url}/tree/tests/greeting/greet.proto")
+        assert (await output(document))["message"] == "Hello Ada"
+
+
 async def test_a_proto_that_does_not_compile_is_told_with_its_line(server: Greeter, tmp_path: Path) -> None:
     (tmp_path / "greet.proto").write_text('syntax = "proto3";\nmessage Reply { Nobody who = 1; }\n')
     kind, status, detail = await fault(greet(server), base=tmp_path)
