@@ -78,8 +78,6 @@ def new_frame(run: Run, task: Task, raw: JSON, path: str, place: Place) -> TaskF
 
 def enter_task(run: Run, task: Task, frame: TaskFrame, place: Place) -> Result:
     """Begin a task on ``frame.raw``. Raises ``TaskFailed`` where it fails at once."""
-    from lowtide.engine.tasks import start_body
-
     before = Scope(run, place, "before", frame)
     try:
         if frame.path.count(".") > DEEPEST:
@@ -98,7 +96,7 @@ def enter_task(run: Run, task: Task, frame: TaskFrame, place: Place) -> Result:
             length = duration(run, task.timeout, frame.input, body_scope(run, frame, place))
             frame.deadline = Millis(run.now + length)
             run.issue(Sleep(id=frame_id(frame) + DEADLINE, until=frame.deadline, purpose="deadline"))
-        result = start_body(run, task, frame, place)
+        result = run.bodies.start(run, task, frame, place)
         return _finish(run, task, frame, place, result)
     except TaskFailed as failure:
         raise _fail(run, frame, failure.error) from failure
@@ -106,13 +104,11 @@ def enter_task(run: Run, task: Task, frame: TaskFrame, place: Place) -> Result:
 
 def advance_task(run: Run, task: Task, frame: TaskFrame, place: Place) -> Result:
     """Go on with a task after events arrived, or after a turn that stopped early."""
-    from lowtide.engine.tasks import advance_body
-
     try:
         if run.take(frame_id(frame) + DEADLINE) is not None:
             raise TaskFailed(standard_error("timeout", f"the task did not end within {_length(frame)}"))
         authorization = _authorization(run, frame)
-        result = advance_body(run, task, frame, place)
+        result = run.bodies.advance(run, task, frame, place)
         return _finish(run, task, frame, place, result, authorization)
     except TaskFailed as failure:
         raise _fail(run, frame, failure.error) from failure

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -12,10 +13,21 @@ from lowtide.model.command import Command
 from lowtide.model.error import Error
 from lowtide.model.event import Event
 from lowtide.model.fact import Fact, TaskStatus
-from lowtide.model.plan import Plan
+from lowtide.model.plan import Plan, Task
 from lowtide.model.state import Branch, State, TaskFrame
 
-__all__ = ["PENDING", "STEPS_PER_TURN", "Done", "Pending", "Place", "Result", "Run", "frame_id", "name_of"]
+__all__ = [
+    "PENDING",
+    "STEPS_PER_TURN",
+    "Bodies",
+    "Done",
+    "Pending",
+    "Place",
+    "Result",
+    "Run",
+    "frame_id",
+    "name_of",
+]
 
 STEPS_PER_TURN: Final = 500
 """How many tasks a turn enters before it says ``more``."""
@@ -76,9 +88,17 @@ def frame_id(frame: TaskFrame) -> str:
     return f"{frame.ref}@{frame.path}"
 
 
+class Bodies(msgspec.Struct, frozen=True):
+    """What task kinds do, by their two verbs: the flow calls them without knowing any kind."""
+
+    start: Callable[[Run, Task, TaskFrame, Place], Result]
+    advance: Callable[[Run, Task, TaskFrame, Place], Result]
+
+
 class Run(msgspec.Struct):
     """The turn in progress. ``arrivals`` are events by the command they answer, until a frame takes them."""
 
+    bodies: Bodies
     plan: Plan
     host: Host
     state: State

@@ -16,6 +16,7 @@ from lowtide.engine.host import Host
 from lowtide.engine.render import check_schema, duration, render
 from lowtide.engine.run import STEPS_PER_TURN, Pending, Place, Run
 from lowtide.engine.scope import Scope
+from lowtide.engine.tasks import BODIES
 from lowtide.errors import TaskFailed
 from lowtide.model.base import JSON, Millis, Value
 from lowtide.model.command import Await, Command, Perform, Publish, RunChild, Sleep
@@ -64,7 +65,7 @@ class Turn(Value, frozen=True):
 def begin(plan: Plan, seed: Seed, host: Host, *, steps: int = STEPS_PER_TURN) -> Turn:
     """The first turn: the workflow's input is checked and transformed, and tasks run as far as they can."""
     state = State(execution=seed.execution, started=seed.at, now=seed.at, random=seed.random, input=seed.input, turn=1)
-    run = Run(plan, host, state, seed.at, seed.random, steps_left=steps)
+    run = Run(BODIES, plan, host, state, seed.at, seed.random, steps_left=steps)
 
     def first() -> Outcome | None:
         data = seed.input
@@ -97,7 +98,7 @@ def resume(plan: Plan, state: State, event: Event | None, host: Host, *, steps: 
     if event is not None:
         state.now = Millis(max(state.now, event.at))
         random = event.random
-    run = Run(plan, host, state, state.now, random, steps_left=steps)
+    run = Run(BODIES, plan, host, state, state.now, random, steps_left=steps)
     if isinstance(event, CancelAsked):
         return _turn(run, lambda: Cancelled(reason=event.reason))
     if event is not None and isinstance(event, _ANSWERS.get(type(state.pending.get(event.command)), ())):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from lowtide.engine.run import Place, Result, Run
+from lowtide.engine.run import Bodies, Place, Result, Run
 from lowtide.engine.tasks import (
     call,
     do,
@@ -44,10 +44,10 @@ from lowtide.model.plan import (
 )
 from lowtide.model.state import TaskFrame
 
-__all__ = ["advance_body", "start_body"]
+__all__ = ["BODIES"]
 
 
-def start_body(run: Run, task: Task, frame: TaskFrame, place: Place) -> Result:
+def _start(run: Run, task: Task, frame: TaskFrame, place: Place) -> Result:
     match task:
         case Set():
             return set_.start(run, task, frame, place)
@@ -79,7 +79,7 @@ def start_body(run: Run, task: Task, frame: TaskFrame, place: Place) -> Result:
             assert_never(task)
 
 
-def advance_body(run: Run, task: Task, frame: TaskFrame, place: Place) -> Result:
+def _advance(run: Run, task: Task, frame: TaskFrame, place: Place) -> Result:
     match task:
         case Do():
             return do.advance(run, task, frame, place)
@@ -105,3 +105,6 @@ def advance_body(run: Run, task: Task, frame: TaskFrame, place: Place) -> Result
             raise AssertionError(f"{frame.kind} tasks end in the turn that enters them")
         case _:
             assert_never(task)
+
+
+BODIES = Bodies(_start, _advance)
