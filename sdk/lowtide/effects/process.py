@@ -1,8 +1,9 @@
 """What ``run: shell`` and ``run: script`` have in common (dsl-reference.md, "Run" and "Process Result").
 
 The process begins in an empty folder of its own, with no environment but what the task names. An exit code other than
-0 is a ``runtime`` error, unless the task asks for the code (``return: code`` or ``all``). With ``await: false`` the
-task is done when the process has begun; its limits hold all the same, and it ends with the process that started it.
+0 is a ``runtime`` error where nothing else would show it: with ``return: stdout`` and ``none``. With ``await: false``
+the task is done when the process has begun; its limits hold all the same, and it ends with the process that started
+it.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from lowtide.model.base import JSON, Value
 from lowtide.model.command import Perform
 from lowtide.model.error import standard_error
 
-__all__ = ["Prepare", "Processes", "Program", "as_text", "check_allowed"]
+__all__ = ["Prepare", "Processes", "Program", "argv_of", "as_text", "check_allowed"]
 
 _NAME: Final = re.compile(r"[^=\0]+")
 _SHOWN: Final = 2000  # characters of stderr in an error
@@ -38,8 +39,8 @@ class Program(Value, frozen=True):
     what: str
 
 
-Prepare: TypeAlias = Callable[[JSON, list[str], Path], Awaitable[Program]]
-"""From the task's configuration, its arguments and an empty folder: the program, its files written."""
+Prepare: TypeAlias = Callable[[JSON, Path], Awaitable[Program]]
+"""From the task's configuration and an empty folder: the program, its files written."""
 
 
 class Processes:
@@ -61,7 +62,7 @@ class Processes:
         stdin = as_text(configuration.get("stdin")).encode()
         async with contextlib.AsyncExitStack() as stack:
             folder = await stack.enter_async_context(_folder())
-            program = await prepare(configuration, _arguments(configuration.get("arguments")), folder)
+            program = await prepare(configuration, folder)
             running = Running(limits)
             await running.start(program.argv, stdin=stdin, environment=environment, folder=folder)
             if given.get("await") is False:
@@ -102,6 +103,19 @@ def as_text(value: JSON) -> str:
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
+def argv_of(given: JSON) -> list[str]:
+    """A list is argv as it is; the map of older documents becomes ``name=value``, or ``name`` where there is none."""
+    match given:
+        case None:
+            return []
+        case list():
+            return [as_text(one) for one in given]
+        case dict():
+            return [name if value in (None, "") else f"{name}={as_text(value)}" for name, value in given.items()]
+        case _:
+            return [as_text(given)]
+
+
 @contextlib.asynccontextmanager
 async def _folder() -> AsyncIterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="lowtide-run-"))
@@ -119,26 +133,15 @@ def _environment(given: JSON) -> Mapping[str, str]:
     return {name: as_text(value) for name, value in given.items() if value is not None}
 
 
-def _arguments(given: JSON) -> list[str]:
-    """A list is argv as it is; the map of older documents becomes ``name=value``, or ``name`` where there is none."""
-    match given:
-        case None:
-            return []
-        case list():
-            return [as_text(one) for one in given]
-        case dict():
-            return [name if value in (None, "") else f"{name}={as_text(value)}" for name, value in given.items()]
-        case _:
-            return [as_text(given)]
-
-
 def _returned(ended: Ended, wanted: str, what: str) -> JSON:
     stdout, stderr = (text.decode(errors="replace") for text in (ended.stdout, ended.stderr))
     if wanted == "all":
         return {"code": ended.code, "stdout": stdout, "stderr": stderr}
     if wanted == "code":
         return ended.code
+    if wanted == "stderr":
+        return stderr
     if ended.code != 0:
         said = stderr.strip()[-_SHOWN:] or "it wrote nothing to stderr"
         raise TaskFailed(standard_error("runtime", f"{what} ended with exit code {ended.code}: {said}"))
-    return {"stdout": stdout, "stderr": stderr}.get(wanted)
+    return stdout if wanted == "stdout" else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lowtide.effects.process import Processes, Program, check_allowed
+from lowtide.effects.process import Processes, Program, argv_of, check_allowed
 from lowtide.errors import TaskFailed
 from lowtide.model.base import JSON
 from lowtide.model.command import Perform
@@ -24,8 +24,10 @@ class ShellRun:
         return await self._processes.perform(command, _prepare)
 
 
-async def _prepare(configuration: JSON, arguments: list[str], folder: Path) -> Program:
-    command = configuration.get("command")
+async def _prepare(configuration: JSON, folder: Path) -> Program:
+    command, arguments = configuration.get("command"), configuration.get("arguments")
     if not isinstance(command, str) or not command:
         raise TaskFailed(standard_error("configuration", f"`run.shell.command` must be a command, it is {command!r}"))
-    return Program(("/bin/sh", "-c", command, "sh", *arguments), "the command")
+    if isinstance(arguments, dict):
+        command = command.rstrip() + ' "$@"'  # the map of older documents stands behind the command
+    return Program(("/bin/sh", "-c", command, "sh", *argv_of(arguments)), "the command")

@@ -62,10 +62,9 @@ async def test_a_command_is_given_its_stdin_and_arguments(tmp_path: Path) -> Non
     assert result == "STDIN was: Hello World\nARGS are Foo Hello World\n"
 
 
-async def test_arguments_may_be_the_map_of_older_documents() -> None:
-    assert await output(shell('echo "$@"', arguments="{--user: ada, --quiet: null}"), **ALLOWED) == (
-        "--user=ada --quiet\n"
-    )
+async def test_the_map_of_arguments_of_older_documents_stands_behind_the_command() -> None:
+    document = shell("echo", arguments="{Hello: null, --user: '${ .who }'}")
+    assert await output(document, {"who": "Ada Lovelace; rm"}, **ALLOWED) == "Hello --user=Ada Lovelace; rm\n"
 
 
 async def test_a_value_that_is_no_text_arrives_as_json() -> None:
@@ -104,13 +103,14 @@ async def test_return_says_what_the_task_gives(how: str, expected: Any) -> None:
     assert await output(shell("echo out; echo err >&2", how=how), **ALLOWED) == expected
 
 
-async def test_an_exit_code_is_an_error_unless_the_task_asks_for_it() -> None:
+async def test_an_exit_code_is_an_error_where_nothing_else_would_show_it() -> None:
     failing = "echo no such order >&2; exit 3"
     kind, status, detail = await fault(shell(failing), **ALLOWED)
     assert (kind, status) == ("runtime", 500)
     assert "exit code 3: no such order" in detail
     assert await output(shell(failing, how="return: code"), **ALLOWED) == 3
     assert await output(shell("kill -9 $$", how="return: code"), **ALLOWED) == 137
+    assert await output(shell(failing, how="return: stderr"), **ALLOWED) == "no such order\n"
     all_of_it = await output(shell(failing, how="return: all"), **ALLOWED)
     assert all_of_it == {"code": 3, "stdout": "", "stderr": "no such order\n"}
 
@@ -189,6 +189,20 @@ async def test_a_python_script_is_given_stdin_arguments_and_environment() -> Non
     code = "import os, sys\nprint(sys.stdin.read(), sys.argv[1:], os.environ['WHO'], '${ not an expression }')"
     document = script("python", code, stdin="Hello", arguments="[a, 2]", environment="{WHO: Zoë}")
     assert await output(document, **ALLOWED) == "Hello ['a', '2'] Zoë ${ not an expression }\n"
+
+
+@pytest.mark.parametrize(
+    ("language", "code"),
+    [
+        ("python", "from __future__ import annotations\nprint(greetings, count + 1)"),
+        pytest.param("js", "import 'node:fs';\nconsole.log(greetings, count + 1)", marks=needs_node),
+    ],
+)
+async def test_the_map_of_arguments_of_older_documents_is_variables_of_the_script(language: str, code: str) -> None:
+    document = script(language, code, arguments="{greetings: '${ .say }', count: 2}")
+    assert await output(document, {"say": "Hello, 'world'!"}, **ALLOWED) == "Hello, 'world'! 3\n"
+    unnamed = script(language, code, arguments="{--greetings: a}")
+    assert (await fault(unnamed, **ALLOWED))[:2] == ("configuration", 400)
 
 
 async def test_a_python_script_has_the_standard_library_alone() -> None:
