@@ -75,6 +75,7 @@ class Timekeeper:
         self._loop: asyncio.Task[None] | None = None
         self._slots = asyncio.Semaphore(_AT_ONCE)
         self._stopping = False
+        self._claiming = False
         self._warm = warm
         self._warm_until = 0.0
 
@@ -86,13 +87,13 @@ class Timekeeper:
         return True
 
     def stop(self) -> bool:
-        """Give everything back; whoever waits in :meth:`hold` returns soon. Whether anything was held."""
+        """Give everything back; whoever waits in :meth:`hold` returns soon. Whether anything is, or may be, held."""
         held, self._heap = self._heap, []
         self._stopping = True
         self._nudged.set()
         if held:
             self._background.spawn(self._give_back(held), "giving timers back")
-        return bool(held)
+        return bool(held) or self._claiming
 
     async def hold(self, longest: float) -> None:
         """Claim what falls due soon and fire it on time; returns when nothing is held, or after ``longest`` seconds."""
@@ -130,11 +131,14 @@ class Timekeeper:
             timers = await wakes.claim_timers(tx, horizon, _GRACE, _MOST)
             return timers + await schedules.claim(tx, horizon, _GRACE, _MOST)
 
+        self._claiming = True
         try:
             found = await self._desk.database.run(claim)
         except LowtideError as error:
             log.warning("no timers can be claimed: %s", error)
             return
+        finally:
+            self._claiming = False
         now = self._clock.monotonic()
         for execution, key, seconds in found:
             heapq.heappush(self._heap, (now + seconds, execution, key))

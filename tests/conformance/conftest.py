@@ -15,8 +15,7 @@ from tests.standins.petstore import petstore
 @pytest.fixture(scope="session")
 def internet() -> Iterator[Internet]:
     made = Internet()
-    with made.reachable():
-        yield made
+    yield made
     made.close()
 
 
@@ -24,6 +23,8 @@ def internet() -> Iterator[Internet]:
 def world(internet: Internet) -> Iterator[World]:
     internet.forget()
     internet.sites |= {"petstore.swagger.io": petstore, "httpbin.org": httpbin}
-    made = World(internet)
-    yield made
-    made.close()
+    # Only while a scenario runs: other tests of this process have names of their own to resolve.
+    with internet.reachable():
+        made = World(internet)
+        yield made
+        made.close()

@@ -74,6 +74,7 @@ class Internet:
         self._answering = 0
         self._count = threading.Lock()
         self._authority = trustme.CA()
+        self._trusted = False
         self._contexts: dict[str, ssl.SSLContext] = {}
         self._plain = self._serve("http")
         self._secure = self._serve("https")
@@ -86,10 +87,7 @@ class Internet:
     @contextlib.contextmanager
     def reachable(self) -> Iterator[None]:
         """While open, names resolve to the sites, and their certificates are trusted."""
-        import aiohttp.connector
-
-        # The context that all of aiohttp's sessions share unless they are given one.
-        self._authority.configure_trust(aiohttp.connector._SSL_CONTEXT_VERIFIED)
+        self._be_trusted()
         real = socket.getaddrinfo
 
         def resolve(host: Any, port: Any, *args: Any, **kwargs: Any) -> Any:
@@ -104,6 +102,15 @@ class Internet:
 
         with patch("socket.getaddrinfo", resolve):
             yield
+
+    def _be_trusted(self) -> None:
+        if self._trusted:
+            return
+        import aiohttp.connector
+
+        # The context that all of aiohttp's sessions share unless they are given one.
+        self._authority.configure_trust(aiohttp.connector._SSL_CONTEXT_VERIFIED)
+        self._trusted = True
 
     async def settle(self) -> None:
         """Let slow answers end now, so that connections that were given up can be closed by both sides."""
