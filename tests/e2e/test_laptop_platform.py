@@ -39,7 +39,7 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture
 def others() -> frozenset[int]:
-    """Processes that other tests of this session keep, an ingest among them."""
+    """Processes that other tests of the same worker keep, an ingest among them."""
     return frozenset(child.pid for child in psutil.Process().children(recursive=True))
 
 
