@@ -9,15 +9,8 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import create_engine, text
-from sqlalchemy.exc import OperationalError
-
-from lowtide.errors import LowtideError, Misconfigured, Unavailable
 from lowtide.settings import MigrateSettings
-
-from .store import reason, url_of
+from lowtide.storage import migrating
 
 __all__ = ["main", "migrate"]
 
@@ -26,34 +19,12 @@ _LOCK: Final = 0x10_71_DE_02
 
 
 def migrate(url: str) -> None:
-    """Apply what is missing to the database of ``url``, in one transaction; two at once wait for each other.
-
-    Raises :class:`lowtide.errors.Unavailable` where the database cannot be reached.
-    """
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
-    engine = create_engine(url_of(url), connect_args={"connect_timeout": 10})
-    try:
-        with engine.begin() as connection:
-            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
-    except OperationalError as error:
-        raise Unavailable(f"the analytics store cannot be migrated: {reason(error)}") from error
-    finally:
-        engine.dispose()
+    """Apply what is missing, in one transaction. Raises :class:`lowtide.errors.Unavailable`."""
+    migrating.upgrade_store(url, "analytics", Path(__file__).parent / "migrations", _LOCK)
 
 
 def main() -> int:
-    try:
-        url = MigrateSettings.from_environment().analytics_url
-        if not url:
-            raise Misconfigured("LOWTIDE_ANALYTICS_URL is not set")
-        migrate(url)
-    except LowtideError as error:
-        print(error, file=sys.stderr)
-        return 2 if isinstance(error, Misconfigured) else 1
-    return 0
+    return migrating.run(migrate, lambda: MigrateSettings.from_environment().analytics_url, "LOWTIDE_ANALYTICS_URL")
 
 
 if __name__ == "__main__":

@@ -7,15 +7,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from psycopg import errors
-from sqlalchemy import URL, Executable, event, make_url
+from sqlalchemy import Executable, event
 from sqlalchemy.engine import RowMapping
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from lowtide.errors import LowtideError, Misconfigured, Unavailable
+from lowtide.errors import LowtideError, Unavailable
+from lowtide.storage.addresses import url_of
 
-__all__ = ["Store", "reason", "url_of"]
+__all__ = ["Store", "reason"]
 
 _CONNECT_TIMEOUT: Final = 5
 """Seconds until a connection is given up, and until one of ours must have become free."""
@@ -36,7 +37,7 @@ class Store:
     def __init__(self, url: str, *, connections: int, statement_timeout: float) -> None:
         self._statement_timeout = statement_timeout
         self._engine = create_async_engine(
-            url_of(url),
+            url_of(url, "LOWTIDE_ANALYTICS_URL"),
             pool_size=connections,
             max_overflow=0,
             pool_timeout=_CONNECT_TIMEOUT,
@@ -80,17 +81,6 @@ class Store:
             case errors.OperationalError() | errors.InterfaceError():
                 return Unavailable(f"the analytics store cannot be reached: {reason(error)}")
         raise error
-
-
-def url_of(url: str) -> URL:
-    """The URL with our driver. Raises :class:`lowtide.errors.Misconfigured` where it is not PostgreSQL's."""
-    try:
-        parsed = make_url(url)
-    except (ArgumentError, ValueError) as error:
-        raise Misconfigured("LOWTIDE_ANALYTICS_URL is no URL: postgresql://user:password@host:port/name") from error
-    if parsed.get_backend_name() not in {"postgresql", "postgres"}:
-        raise Misconfigured(f"LOWTIDE_ANALYTICS_URL names {parsed.get_backend_name()}; only postgresql:// is known")
-    return parsed.set(drivername="postgresql+psycopg")
 
 
 def reason(error: DBAPIError) -> str:

@@ -1,51 +1,30 @@
-"""Brings the control store to the newest version: ``python -m functions.orchestrate.migrate``."""
+"""Brings the control store to the newest version: ``python -m functions.orchestrate.migrate``.
+
+Exit codes: 0 when it is, 1 where the database cannot be reached, 2 where a setting is wrong.
+"""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Final
 
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import create_engine, exc, make_url, text
-
-from lowtide.errors import LowtideError, Misconfigured, Unavailable
 from lowtide.settings import MigrateSettings
+from lowtide.storage import migrating
 
-__all__ = ["upgrade"]
+__all__ = ["main", "upgrade"]
 
-_LOCK = 0x10_71_DE_03  # any number, the same for all who migrate this store
+_LOCK: Final = 0x10_71_DE_03
+"""Any number, the same for all who migrate this store."""
 
 
 def upgrade(url: str) -> None:
-    """Apply what is missing to the database of ``url``; two at once wait for each other.
-
-    Raises :class:`lowtide.errors.Unavailable` where the database cannot be reached.
-    """
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"))
-    try:
-        with engine.begin() as connection:
-            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
-    except exc.OperationalError as error:
-        raise Unavailable(f"the control store cannot be migrated: {error.orig}") from error
-    finally:
-        engine.dispose()
+    """Apply what is missing, in one transaction. Raises :class:`lowtide.errors.Unavailable`."""
+    migrating.upgrade_store(url, "control", Path(__file__).parent / "migrations", _LOCK)
 
 
 def main() -> int:
-    try:
-        url = MigrateSettings.from_environment().control_url
-        if not url:
-            raise Misconfigured("LOWTIDE_CONTROL_URL is not set")
-        upgrade(url)
-    except LowtideError as error:
-        print(error, file=sys.stderr)
-        return 2
-    return 0
+    return migrating.run(upgrade, lambda: MigrateSettings.from_environment().control_url, "LOWTIDE_CONTROL_URL")
 
 
 if __name__ == "__main__":
