@@ -101,9 +101,11 @@ async def fronted(pool: Pool) -> AsyncIterator[ClientSession]:
     async with new_session() as upstream:
         activator = Activator(pool, upstream)
         runner = await serve(activator.handle, bind(LOOPBACK), grace=0.2)
-        async with ClientSession(f"http://{LOOPBACK}:{runner.addresses[0][1]}", auto_decompress=False) as client:
-            yield client
-        await runner.cleanup()
+        try:
+            async with ClientSession(f"http://{LOOPBACK}:{runner.addresses[0][1]}", auto_decompress=False) as client:
+                yield client
+        finally:
+            await runner.cleanup()
 
 
 @contextlib.asynccontextmanager
@@ -111,6 +113,8 @@ async def spliced(pool: Pool, quiet: float = 15.0) -> AsyncIterator[str]:
     """host:port of the gRPC front."""
     splice = Splice(pool, quiet)
     server = await asyncio.get_running_loop().create_server(splice.protocol, LOOPBACK, 0)
-    yield f"{LOOPBACK}:{server.sockets[0].getsockname()[1]}"
-    server.close()
+    try:
+        yield f"{LOOPBACK}:{server.sockets[0].getsockname()[1]}"
+    finally:
+        server.close()
     splice.close()
