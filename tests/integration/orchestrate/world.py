@@ -211,6 +211,8 @@ class FakeBroker(_Peer):
         headers, body = to_binary(event)
         for attempt in range(self.retries + 1):
             with contextlib.suppress(ClientError):
+                if self.session.closed:
+                    return None  # the world ended while this delivery was about to begin
                 async with self.session.post(target, data=body, headers=headers) as response:
                     answer = await response.read()
                     if response.status < 300:
