@@ -21,8 +21,8 @@ demo: $(VENV)/.ready  ## Twenty orders through the whole platform, from zero and
 up: $(VENV)/.ready  ## The platform on this machine, until Ctrl-C
 	@$(BIN)/lowtide up
 
-test: $(VENV)/.ready  ## All tests; most of their time is spent waiting, so three files are run at once
-	@$(BIN)/python -m pytest -n 3 --dist loadfile
+test: $(VENV)/.ready  ## All tests; most of their time is spent waiting, so two files are run at once
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: $(VENV)/.ready  ## Format, lint, types, layers
 	@$(BIN)/ruff format --check -q .
