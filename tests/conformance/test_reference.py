@@ -1,0 +1,85 @@
+"""Every example of the users' reference is executed, and comes out as the page says.
+
+The pages are ``docs/dsl.md`` and ``docs/dsl/*.md``. A block that opens with ```` ```yaml workflow ```` is a document (its
+``document`` block may be left out); the blocks that open with ```` ```yaml case ```` after it are what it is given and what
+comes of it, in the words of :mod:`tests.conformance.cases`. Each case is a test. A block of any other kind, a document
+without a case, and a case without a document are errors: nothing stands in the reference that nobody runs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from tests.conformance.cases import try_case
+from tests.conformance.world import World, value_of
+
+_DOCS: Final = Path(__file__).parents[2] / "docs"
+PAGES: Final = [_DOCS / "dsl.md", *sorted((_DOCS / "dsl").glob("*.md"))]
+_FENCE: Final = re.compile(r"^ *```(.*)$")
+_HEAD: Final = "\ndocument: {dsl: 1.0.3, namespace: default, name: sample, version: 1.0.0}\n"
+
+
+class Misplaced(Exception):
+    """A block of a page is not an example, or half of one."""
+
+
+def examples(name: str, text: str) -> Iterator[tuple[str, str, str]]:
+    """Place, document and case of each example of a page."""
+    document, used, opened = "", True, 0
+    kind: str | None = None
+    lines: list[str] = []
+    for number, line in enumerate(text.splitlines(), 1):
+        fence = _FENCE.match(line)
+        if fence is None:
+            lines.append(line)
+            continue
+        if kind is None:
+            kind, opened, lines = fence[1].strip(), number, []
+            continue
+        place, block, kind_of_block, kind = f"{name}:{opened}", "\n".join(lines) + "\n", kind, None
+        if kind_of_block == "yaml workflow":
+            if not used:
+                raise Misplaced(f"{place}: the document before it has no case")
+            document, used = block, False
+        elif kind_of_block == "yaml case" and document:
+            used = True
+            yield place, document, block
+        else:
+            raise Misplaced(f"{place}: a block is `yaml workflow`, or after one `yaml case`; it is `{kind_of_block}`")
+    if not used or kind is not None:
+        raise Misplaced(f"{name}:{opened}: the last block has no case, or no end")
+
+
+EXAMPLES: Final = [example for page in PAGES for example in examples(page.name, page.read_text(encoding="utf-8"))]
+
+
+def whole(document: str) -> str:
+    """With a ``document`` block; it comes last, so that lines keep their numbers."""
+    return document if re.search("^document:", document, re.MULTILINE) else document + _HEAD
+
+
+@pytest.mark.parametrize(("place", "document", "case"), EXAMPLES, ids=[place for place, _, _ in EXAMPLES])
+def test_an_example_of_the_reference_is_true(
+    place: str, document: str, case: str, world: World, tmp_path: Path
+) -> None:
+    said: Any = value_of(case)
+    try_case(world, whole(document), said, tmp_path)
+
+
+def test_a_block_that_nobody_would_run_is_an_error() -> None:
+    workflow, case = "```yaml workflow\ndo: []\n```\n", "```yaml case\noutput: 1\n```\n"
+    assert list(examples("page.md", workflow + case)) == [("page.md:4", "do: []\n", "output: 1\n")]
+    assert len(list(examples("page.md", workflow + case + case + workflow + case))) == 3
+    for text in (workflow, case, workflow + workflow + case, "```yaml\na: 1\n```\n", "```\na\n```\n", "```yaml case\n"):
+        with pytest.raises(Misplaced):
+            list(examples("page.md", text))
+
+
+def test_an_example_that_is_not_true_fails(world: World, tmp_path: Path) -> None:
+    with pytest.raises(AssertionError):
+        try_case(world, whole("do:\n  - a: {set: {n: 1}}\n"), {"output": {"n": 2}}, tmp_path)
