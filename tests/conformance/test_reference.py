@@ -1,7 +1,7 @@
 """Every example of the users' reference is executed, and comes out as the page says.
 
-The pages are ``docs/dsl.md`` and ``docs/dsl/*.md``. A block that opens with ```` ```yaml workflow ```` is a document (its
-``document`` block may be left out); the blocks that open with ```` ```yaml case ```` after it are what it is given and what
+The pages are ``docs/dsl.md`` and ``docs/dsl/*.md``. A block whose fence says ``yaml workflow`` is a document (its
+``document`` block may be left out); the blocks after it whose fences say ``yaml case`` are what it is given and what
 comes of it, in the words of :mod:`tests.conformance.cases`. Each case is a test. A block of any other kind, a document
 without a case, and a case without a document are errors: nothing stands in the reference that nobody runs.
 """
