@@ -27,7 +27,7 @@ from measuring import report, spread
 from lowtide.dsl import plan
 from lowtide.local.options import Options
 from lowtide.local.platform import Platform
-from lowtide.local.ports import free_port
+from lowtide.local.ports import Reserved
 from lowtide.model.base import Millis
 from lowtide.model.state import Seed
 from lowtide.runtime.chance import new_execution_id
@@ -104,16 +104,15 @@ def first_answer(port: int, body: bytes, headers: dict[str, str]) -> http.client
 
 def execute_once(target: str) -> float:
     body, headers = order()
-    port = free_port()
     settings = {
         "LOWTIDE_KEY": KEY.decode(),
         "LOWTIDE_BROKER_URL": "http://127.0.0.1:9",
         "LOWTIDE_INGEST_TARGET": target,
         "LOWTIDE_HOST": "127.0.0.1",
-        "PORT": str(port),
     }
-    with started([sys.executable, "-m", "functions.execute"], {**clean_environment(), **settings}) as began:
-        response = first_answer(port, body, headers)
+    command = [sys.executable, "-m", "functions.execute"]
+    with Reserved() as here, started(command, {**clean_environment(), **settings, "PORT": str(here.port)}) as began:
+        response = first_answer(here.port, body, headers)
         took = time.perf_counter() - began
     assert response.status == 200, response.status
     assert response.headers["ce-type"] == COMPLETED, response.headers["ce-type"]
@@ -122,10 +121,11 @@ def execute_once(target: str) -> float:
 
 def bare_once() -> float:
     body, headers = order()
-    port = free_port()
-    with started([sys.executable, str(ROOT / "benchmarks" / "bare.py"), str(port)], clean_environment()) as began:
-        response = first_answer(port, body, headers)
-        took = time.perf_counter() - began
+    with Reserved() as here:
+        command = [sys.executable, str(ROOT / "benchmarks" / "bare.py"), str(here.port)]
+        with started(command, clean_environment()) as began:
+            response = first_answer(here.port, body, headers)
+            took = time.perf_counter() - began
     assert response.status == 200, response.status
     return took * 1000
 

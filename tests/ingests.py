@@ -12,7 +12,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -24,12 +23,12 @@ from typing import Any, Protocol
 import pytest
 
 from tests.databases import database
+from tests.ports import free_port
 
 __all__ = [
     "IngestProcess",
     "RunIngest",
     "Stores",
-    "free_port",
     "ingest",
     "ingest_stores",
     "make_stores",
@@ -118,13 +117,6 @@ class IngestProcess:
                 self.lines.append(json.loads(line))
             except ValueError:
                 self.noise.append(line)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextlib.contextmanager

@@ -83,7 +83,8 @@ class _Actors:
             self._screen.note(f"deployed {deployed['name']} {deployed['version']}")
 
     async def order(self) -> None:
-        """Half of the orders come by HTTP, half by CloudEvent."""
+        """Half of the orders come by HTTP, half by CloudEvent; the first look is one at an idle platform."""
+        await self._look_at_processes()
         self._screen.note(f"{len(self._by_http)} orders by HTTP, {len(self._by_event)} by CloudEvent")
         await asyncio.gather(
             *(self._customers.order_by_http(order) for order in self._by_http),

@@ -14,7 +14,7 @@ from lowtide.clients.http import HttpClient
 from lowtide.errors import Unavailable
 from lowtide.local.options import Options
 from lowtide.local.platform import Platform
-from lowtide.local.ports import free_port
+from lowtide.local.ports import Reserved
 from lowtide.model.base import JSON
 
 __all__ = ["Stage", "processes_of", "stage"]
@@ -65,7 +65,13 @@ def processes_of(status: dict[str, JSON]) -> dict[str, list[dict[str, JSON]]]:
 
 @contextlib.asynccontextmanager
 async def _shop(log: Path, delay: float) -> AsyncIterator[str]:
-    port = free_port()
+    with Reserved() as reserved:
+        async with _shop_at(reserved.port, log, delay) as url:
+            yield url
+
+
+@contextlib.asynccontextmanager
+async def _shop_at(port: int, log: Path, delay: float) -> AsyncIterator[str]:
     command = [sys.executable, str(_HERE / "shop.py"), "--port", str(port), "--log", str(log), "--delay", str(delay)]
     process = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.DEVNULL)
     try:

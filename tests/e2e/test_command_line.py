@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from lowtide.local.ports import free_port
+from tests.ports import free_port
 
 pytestmark = [pytest.mark.platform, pytest.mark.timeout(180)]
 

@@ -30,7 +30,7 @@ from .logs import LogFile
 from .migrations import migrate
 from .options import Options
 from .pool import Pool
-from .ports import LOOPBACK, bind, free_port
+from .ports import LOOPBACK, Reserved, bind
 from .postgres import Postgres
 from .processes import Child, start
 from .programs import BROKER, command, module_of
@@ -167,7 +167,7 @@ class Platform:
         addresses = Addresses(
             gateway=f"http://{_reachable(sockets['gateway'])}",
             ingest=_reachable(sockets["ingest"]),
-            broker=f"http://{LOOPBACK}:{free_port()}",
+            broker=f"http://{LOOPBACK}:{stack.enter_context(Reserved()).port}",
             execute=f"http://{_reachable(sockets['execute'])}",
             orchestrate=f"http://{_reachable(sockets['orchestrate'])}",
         )

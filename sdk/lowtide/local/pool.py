@@ -17,7 +17,7 @@ from lowtide.errors import LowtideError, Unavailable
 from lowtide.model.base import Millis
 from lowtide.runtime.clock import Clock
 
-from .ports import free_port
+from .ports import Reserved
 from .processes import Child
 from .readiness import until_ready
 from .services import Service
@@ -33,12 +33,16 @@ _BACKOFF: Final = (0.0, 0.2, 0.5, 1.0, 2.0, 5.0)  # seconds before a start, by f
 class Instance:
     """One process of a service."""
 
-    port: int
+    reserved: Reserved
     since: Millis
     state: Literal["starting", "ready", "ending"] = "starting"
     child: Child | None = None
     in_flight: int = 0
     quiet_since: float = 0.0
+
+    @property
+    def port(self) -> int:
+        return self.reserved.port
 
 
 class Pool:
@@ -136,6 +140,8 @@ class Pool:
         for life in list(self._lives):
             life.cancel()
         await asyncio.gather(*self._lives, return_exceptions=True)
+        for instance in self.instances:
+            instance.reserved.release()  # a life that was cancelled before it began removes nothing
 
     def kill(self) -> None:
         self._closed = True
@@ -181,7 +187,7 @@ class Pool:
             self._add()
 
     def _add(self) -> None:
-        instance = Instance(port=free_port(), since=self._clock.now())
+        instance = Instance(reserved=Reserved(), since=self._clock.now())
         self.instances.append(instance)
         self.zero_since = None
         life = asyncio.create_task(self._live(instance))
@@ -224,6 +230,7 @@ class Pool:
             raise
 
     def _remove(self, instance: Instance) -> None:
+        instance.reserved.release()
         if instance in self.instances:
             self.instances.remove(instance)
         if not self.instances:

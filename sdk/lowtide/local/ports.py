@@ -3,22 +3,42 @@
 from __future__ import annotations
 
 import errno
+import platform
 import socket
-from typing import Final
+from typing import Final, Self
 
 from .refusals import PortInUse
 
-__all__ = ["LOOPBACK", "bind", "free_port"]
+__all__ = ["LOOPBACK", "Reserved", "bind"]
 
 LOOPBACK: Final = "127.0.0.1"
 
 
-def free_port() -> int:
-    """A loopback port that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-        return port
+class Reserved:
+    """A loopback port kept for a child process, which binds it with ``SO_REUSEADDR`` as servers do.
+
+    Between choosing a port and the child's listening, somebody else's connection could be given the same one. On Linux
+    a socket that is bound and does not listen keeps it from everybody but those who ask for this very number;
+    elsewhere two sockets may not share it, and the port is only chosen.
+    """
+
+    def __init__(self) -> None:
+        self._holder = socket.socket()
+        self._holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._holder.bind((LOOPBACK, 0))
+        self.port: int = self._holder.getsockname()[1]
+        if platform.system() != "Linux":
+            self.release()
+
+    def release(self) -> None:
+        """Anybody may have it; again does nothing."""
+        self._holder.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
 
 
 def bind(host: str, port: int = 0, flag: str = "") -> socket.socket:

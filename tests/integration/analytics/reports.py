@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -20,6 +19,7 @@ from sqlalchemy import Engine, Table, create_engine, insert, make_url
 from lowtide.model.base import Millis
 from lowtide.runtime.chance import new_execution_id
 from lowtide.storage import analytics
+from tests.ports import free_port
 
 __all__ = ["NOON", "Reports", "serving"]
 
@@ -77,9 +77,7 @@ class Reports:
 @contextlib.contextmanager
 def serving(url: str, **settings: str) -> Iterator[httpx.Client]:
     """A client of a real process that reads the store at ``url``; the process ends by SIGTERM, which must work."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
+    port = free_port()
     told = {"PORT": str(port), "LOWTIDE_HOST": "127.0.0.1", "LOWTIDE_ANALYTICS_URL": url, **settings}
     process = subprocess.Popen(
         [sys.executable, "-m", "analytics_api"], env=os.environ | told, stderr=subprocess.PIPE, text=True

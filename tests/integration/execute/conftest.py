@@ -25,8 +25,9 @@ from lowtide.runtime.chance import new_execution_id
 from lowtide.wire import mac
 from lowtide.wire.json import encode
 from lowtide.wire.types import DISPATCH, Dispatch, Snapshot, Wake, dispatch_id, source_of
-from tests.ingests import IngestProcess, free_port
+from tests.ingests import IngestProcess
 from tests.peers import Peer, peer
+from tests.ports import free_port
 
 KEY = b"a key of the tests"
 _ROOT = Path(__file__).parents[3]

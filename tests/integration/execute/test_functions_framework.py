@@ -16,9 +16,10 @@ import pytest
 from lowtide.wire.cloudevents import CloudEvent, read, to_structured
 from lowtide.wire.json import decode
 from lowtide.wire.types import Ended
-from tests.ingests import IngestProcess, free_port
+from tests.ingests import IngestProcess
 from tests.integration.execute.conftest import KEY, order
 from tests.peers import Peer, peer
+from tests.ports import free_port
 
 _ROOT = Path(__file__).parents[3]
 

@@ -11,9 +11,10 @@ from lowtide.clients.ingest import Patience
 from lowtide.errors import Unavailable
 from tests.databases import database, outage
 from tests.eventually import eventually
-from tests.ingests import IngestProcess, RunIngest, Stores, free_port, make_stores
+from tests.ingests import IngestProcess, RunIngest, Stores, make_stores
 from tests.integration.ingest.protocol import execution
 from tests.integration.ingest.writers import Writer, client_of, entry, written
+from tests.ports import free_port
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("one_loop")]
 

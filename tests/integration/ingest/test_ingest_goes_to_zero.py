@@ -8,9 +8,10 @@ import pytest
 from lowtide.clients.ingest import Patience
 from lowtide.runtime.clock import SystemClock
 from tests.eventually import eventually
-from tests.ingests import IngestProcess, RunIngest, Stores, free_port
+from tests.ingests import IngestProcess, RunIngest, Stores
 from tests.integration.ingest.protocol import execution
 from tests.integration.ingest.writers import DONE, Writer, client_of, entry, written
+from tests.ports import free_port
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("one_loop")]
 

@@ -24,6 +24,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from tests.integration.knative.rendering import ROOT
+from tests.ports import free_port
 
 _MODULES: Final = {
     "execute": "lowtide.functions.execute",
@@ -121,9 +122,7 @@ def test_only_what_the_wheel_is_made_of_goes_to_the_builder() -> None:
 
 @_each_target
 def test_a_deployable_needs_no_more_than_its_extra_and_ends_at_sigterm(target: str, wheel: Path) -> None:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
+    port = free_port()
     environment = os.environ | _TOLD | {"PORT": str(port), "PYTHONPATH": str(wheel)}
     command = [sys.executable, "-c", _ALONE, json.dumps(sorted(_absent(target, wheel))), _MODULES[target]]
     process = subprocess.Popen(command, env=environment, cwd=wheel, stderr=subprocess.PIPE, text=True)

@@ -14,13 +14,14 @@ import pytest
 from aiohttp import ClientSession, web
 
 from lowtide.local.broker import running
-from lowtide.local.ports import LOOPBACK, free_port
+from lowtide.local.ports import LOOPBACK
 from lowtide.settings import BrokerSettings
 from lowtide.wire import cloudevents
 from lowtide.wire.cloudevents import CloudEvent
 from lowtide.wire.triggers import DEAD_LETTER_PATH, TRIGGERS
 from lowtide.wire.types import COMPLETED, DISPATCH, TICK
 from tests.integration.local.pools import eventually
+from tests.ports import free_port
 
 pytestmark = pytest.mark.anyio
 

@@ -17,8 +17,8 @@ import httpx
 import pytest
 
 from tests.eventually import eventually
-from tests.ingests import free_port
 from tests.integration.orchestrate.world import KEY, World, document, world
+from tests.ports import free_port
 
 pytestmark = pytest.mark.anyio
 
@@ -50,7 +50,7 @@ class Process:
         self.api = httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.port}", timeout=30)
 
     async def alive(self) -> Process:
-        async for attempt in eventually(30):
+        async for attempt in eventually(60):
             with attempt:
                 try:
                     assert (await self.api.get("/livez")).status_code == 200
