@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from typing import Any
 
@@ -75,17 +76,36 @@ _LEAVES: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
 )
 
 _tasks: st.SearchStrategy[dict[str, Any]] = st.recursive(_LEAVES, _task, max_leaves=12)
-workflows = st.lists(_tasks, min_size=1, max_size=4).map(_named)
+_lists = st.lists(_tasks, min_size=1, max_size=4).map(_named)
+_short = st.lists(st.recursive(_LEAVES, _task, max_leaves=3), max_size=2).map(_named)
+_KINDS = ["call", "composite", "emit", "for", "listen", "raise", "run", "set", "switch", "try", "wait", "all"]
+_extensions = st.lists(
+    st.tuples(st.sampled_from(_KINDS), st.booleans(), _short, _short, st.sampled_from([None, "exit", "continue"])).map(
+        lambda made: {
+            "extend": made[0],
+            **({"when": '$task.name == "t0" and .n? != 2'} if made[1] else {}),
+            "before": [*made[2], *([{"last": {"set": {"n": 2}, "then": made[4]}}] if made[4] else [])],
+            "after": made[3],
+        }
+    ),
+    min_size=1,
+    max_size=2,
+).map(lambda made: [{f"e{index}": extension} for index, extension in enumerate(made)])
+
+workflows = st.one_of(
+    _lists.map(lambda do: {"do": do}),
+    st.tuples(_lists, _extensions).map(lambda made: {"use": {"extensions": made[1]}, "do": made[0]}),
+)
 
 
-def perform(plan_json: list[dict[str, Any]], seed: int, longest: int = 60) -> Play:
+def perform(body: dict[str, Any], seed: int, longest: int = 60) -> Play:
     """Play a workflow in an order drawn from ``seed``; calls fail now and then; deadlines pass now and then."""
     chance = random.Random(seed)
 
     def answer(command: Perform) -> Any:
         return standard_error("communication", "down") if chance.random() < 0.3 else {"n": chance.randrange(3)}
 
-    made = Play(document("do: " + msgspec.json.encode(plan_json).decode()), answer=answer)
+    made = Play(document("\n".join(f"{key}: {json.dumps(part)}" for key, part in body.items())), answer=answer)
     made.begin({"n": 0})
     for _ in range(longest):
         if made.outcome is not None:
@@ -117,8 +137,8 @@ def received(made: Play, command: Await, wanted: Any) -> Any:
 
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(workflows, st.integers(0, 2**32))
-def test_a_state_is_the_fold_of_its_journal_from_every_snapshot(do: list[dict[str, Any]], seed: int) -> None:
-    made = perform(do, seed)
+def test_a_state_is_the_fold_of_its_journal_from_every_snapshot(body: dict[str, Any], seed: int) -> None:
+    made = perform(body, seed)
     turn = begin(made.plan, Seed(execution=ExecutionId("e"), input={"n": 0}, at=NOW, random=0.25), HOST)
     state, number = turn.state, 0
     snapshots = [state]
@@ -140,8 +160,8 @@ def test_a_state_is_the_fold_of_its_journal_from_every_snapshot(do: list[dict[st
 
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(workflows, st.integers(0, 2**32))
-def test_a_turn_changes_neither_its_state_nor_its_answer(do: list[dict[str, Any]], seed: int) -> None:
-    made = perform(do, seed, longest=10)
+def test_a_turn_changes_neither_its_state_nor_its_answer(body: dict[str, Any], seed: int) -> None:
+    made = perform(body, seed, longest=10)
     before = msgspec.json.encode(made.state)
     cancel = CancelAsked(at=made.state.now)
     first, second = resume(made.plan, made.state, cancel, HOST), resume(made.plan, made.state, cancel, HOST)
@@ -153,8 +173,8 @@ def test_a_turn_changes_neither_its_state_nor_its_answer(do: list[dict[str, Any]
 
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(workflows, st.integers(0, 2**32))
-def test_commands_never_repeat_an_id_and_every_task_that_starts_ends(do: list[dict[str, Any]], seed: int) -> None:
-    made = perform(do, seed, longest=300)
+def test_commands_never_repeat_an_id_and_every_task_that_starts_ends(body: dict[str, Any], seed: int) -> None:
+    made = perform(body, seed, longest=300)
     ids = [command.id for command in made.performed]
     assert len(ids) == len(set(ids))
     assert [fact.number for fact in made.facts] == list(range(1, len(made.facts) + 1))
@@ -173,8 +193,8 @@ def test_a_thirty_day_wait_takes_no_time() -> None:
 
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(workflows, st.integers(0, 2**32))
-def test_no_event_of_any_kind_at_any_time_breaks_the_engine(do: list[dict[str, Any]], seed: int) -> None:
-    made = perform(do, seed, longest=15)
+def test_no_event_of_any_kind_at_any_time_breaks_the_engine(body: dict[str, Any], seed: int) -> None:
+    made = perform(body, seed, longest=15)
     ids = {command.id for command in made.performed + made.slept} | set(made.state.pending) | {"/do/9/nobody@1"}
     for command in sorted(ids):
         events: tuple[Event, ...] = (

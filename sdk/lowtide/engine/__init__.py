@@ -3,6 +3,7 @@
 ``turn``      the verbs: begin, resume, fold
 ``flow``      how tasks are entered, go on, end and follow each other
 ``tasks/``    one file per task kind: the listing is the feature list
+``extensions`` the tasks of ``use.extensions`` around those that they extend
 ``render``    templates -> values, schemas
 ``scope``     the variables that expressions see
 ``frames``    the tree of frames: copy, walk, cancel

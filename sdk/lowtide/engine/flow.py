@@ -22,7 +22,7 @@ from lowtide.model.error import Error, standard_error
 from lowtide.model.plan import Task
 from lowtide.model.state import Sequence, TaskFrame
 
-__all__ = ["advance_sequence", "advance_task", "body_scope", "enter_task"]
+__all__ = ["advance_sequence", "advance_task", "authorization_of", "body_scope", "enter_task", "new_frame"]
 
 DEEPEST: Final = 100
 """How deep tasks may be nested, functions in functions included: the interpreter's stack is finite."""
@@ -107,7 +107,7 @@ def advance_task(run: Run, task: Task, frame: TaskFrame, place: Place) -> Result
     try:
         if run.take(frame_id(frame) + DEADLINE) is not None:
             raise TaskFailed(standard_error("timeout", f"the task did not end within {_length(frame)}"))
-        authorization = _authorization(run, frame)
+        authorization = authorization_of(run, frame)
         result = run.bodies.advance(run, task, frame, place)
         return _finish(run, task, frame, place, result, authorization)
     except TaskFailed as failure:
@@ -150,7 +150,7 @@ def _fail(run: Run, frame: TaskFrame, error: Error) -> TaskFailed:
     return TaskFailed(error)
 
 
-def _authorization(run: Run, frame: TaskFrame) -> JSON:
+def authorization_of(run: Run, frame: TaskFrame) -> JSON:
     """``$authorization`` for what follows a call that authenticated: the two parts of its ``Authorization`` header.
 
     What the command itself does not hold stays out of the state: of a digest the username stands for the parameter,
@@ -158,7 +158,7 @@ def _authorization(run: Run, frame: TaskFrame) -> JSON:
     """
     command = run.state.pending.get(frame_id(frame))
     if not isinstance(command, Perform):
-        return None
+        return frame.extended.authorization if frame.extended is not None else None
     match _policy(command.arguments):
         case {"bearer": {"token": str(token)} | str(token)}:
             return {"scheme": "Bearer", "parameter": token}

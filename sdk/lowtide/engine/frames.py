@@ -12,6 +12,7 @@ from lowtide.model.state import (
     Branch,
     CallBody,
     DoBody,
+    Extended,
     ForBody,
     ForkBody,
     FunctionBody,
@@ -60,6 +61,14 @@ def _copy_frame(frame: TaskFrame | None) -> TaskFrame | None:
         return None
     twin = copy(frame)
     twin.body = None if frame.body is None else _copy_body(frame.body)
+    twin.extended = None if frame.extended is None else _copy_extended(frame.extended)
+    return twin
+
+
+def _copy_extended(extended: Extended) -> Extended:
+    twin = copy(extended)
+    twin.applied = list(extended.applied)
+    twin.seq = _copy_sequence(extended.seq)
     return twin
 
 
@@ -93,8 +102,11 @@ def _copy_body(body: Body) -> Body:
     return twin
 
 
-def frames_of(body: Body | None) -> Iterator[TaskFrame]:
-    """The frames directly below a body."""
+def frames_of(frame: TaskFrame) -> Iterator[TaskFrame]:
+    """The frames directly below a frame."""
+    if frame.extended is not None and frame.extended.seq is not None and frame.extended.seq.child is not None:
+        yield frame.extended.seq.child
+    body = frame.body
     match body:
         case None | CallBody() | WaitBody():
             return
@@ -133,10 +145,10 @@ def attempt_id(frame: TaskFrame, body: TryBody) -> str:
 
 def cancel_frame(run: Run, frame: TaskFrame, *, inner_only: bool = False) -> None:
     """Cancel a frame and all below it, innermost first; ``inner_only`` leaves the frame's own fact to the caller."""
-    for inner in frames_of(frame.body):
+    for inner in frames_of(frame):
         cancel_frame(run, inner)
     retract_frame(run, frame)
-    frame.body = None
+    frame.body = frame.extended = None
     if not inner_only:
         run.fact(frame, "cancelled")
 

@@ -25,6 +25,7 @@ __all__ = [
     "Place",
     "Result",
     "Run",
+    "Subject",
     "frame_id",
     "name_of",
 ]
@@ -61,20 +62,28 @@ class Done(msgspec.Struct):
 Result = Done | Pending
 
 
+class Subject(msgspec.Struct):
+    """The task that an extension extends, and where it stands in the document."""
+
+    frame: TaskFrame
+    pointer: str
+
+
 class Place(msgspec.Struct):
     """Where a frame stands: whose context it sees, its local variables, its attempt.
 
     ``rebase`` is set inside a function: document pointers that begin with its first member are shown as if they began
-    with the second, the calling task's reference.
+    with the second, the calling task's reference. ``subject`` is set inside an extension.
     """
 
     holder: State | Branch
     variables: dict[str, JSON]
     attempt: int = 1
     rebase: tuple[str, str] | None = None
+    subject: Subject | None = None
 
     def with_variables(self, more: dict[str, JSON]) -> Place:
-        return Place(self.holder, {**self.variables, **more}, self.attempt, self.rebase)
+        return Place(self.holder, {**self.variables, **more}, self.attempt, self.rebase, self.subject)
 
     def ref(self, pointer: str) -> str:
         """The reference of the task at ``pointer``, as seen from this execution."""
@@ -82,6 +91,13 @@ class Place(msgspec.Struct):
             return pointer
         old, new = self.rebase
         return new + pointer[len(old) :] if pointer.startswith(old) else pointer
+
+    def pointer(self, ref: str) -> str:
+        """Where the task of that reference stands in the document: the inverse of :meth:`ref`."""
+        if self.rebase is None:
+            return ref
+        old, new = self.rebase
+        return old + ref[len(new) :] if ref.startswith(new) else ref
 
 
 def frame_id(frame: TaskFrame) -> str:

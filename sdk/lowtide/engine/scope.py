@@ -95,16 +95,24 @@ class Scope:
         }
 
     def _task(self) -> JSON:
-        if self._frame is None:
+        """The task's descriptor; in an extension that of the task which is extended."""
+        frame, subject = self._frame, self._place.subject
+        if frame is None:
             return None
+        pointer = self._place.pointer(frame.ref)
+        if subject is not None:
+            frame, pointer = subject.frame, subject.pointer
         descriptor: dict[str, JSON] = {
-            "name": name_of(self._frame.ref),
-            "reference": self._frame.ref,
-            "definition": _definition(self._run.plan.definition, self._frame.ref),
-            "input": self._frame.raw,
-            "startedAt": describe_time(self._frame.started),
+            "name": name_of(frame.ref),
+            "reference": frame.ref,
+            "definition": _definition(self._run.plan.definition, pointer),
+            "input": frame.raw,
+            "startedAt": describe_time(frame.started),
         }
-        if self._stage in {"output", "export"}:
+        if subject is not None:
+            if frame.extended is not None and frame.extended.stage == "after":
+                descriptor["output"] = frame.extended.output
+        elif self._stage in {"output", "export"}:
             descriptor["output"] = self._raw_output
         return descriptor
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Final
 
+from lowtide.engine.extensions import EXTENDED_BODIES
 from lowtide.engine.flow import advance_sequence
 from lowtide.engine.frames import DEADLINE, cancel_sequence, copy_state
 from lowtide.engine.host import Host
 from lowtide.engine.render import check_schema, duration, render
-from lowtide.engine.run import STEPS_PER_TURN, Pending, Place, Run
+from lowtide.engine.run import STEPS_PER_TURN, Bodies, Pending, Place, Run
 from lowtide.engine.scope import Scope
 from lowtide.engine.tasks import BODIES
 from lowtide.errors import TaskFailed
@@ -65,7 +66,7 @@ class Turn(Value, frozen=True):
 def begin(plan: Plan, seed: Seed, host: Host, *, steps: int = STEPS_PER_TURN) -> Turn:
     """The first turn: the workflow's input is checked and transformed, and tasks run as far as they can."""
     state = State(execution=seed.execution, started=seed.at, now=seed.at, random=seed.random, input=seed.input, turn=1)
-    run = Run(BODIES, plan, host, state, seed.at, seed.random, steps_left=steps)
+    run = Run(_bodies(plan), plan, host, state, seed.at, seed.random, steps_left=steps)
 
     def first() -> Outcome | None:
         data = seed.input
@@ -98,7 +99,7 @@ def resume(plan: Plan, state: State, event: Event | None, host: Host, *, steps: 
     if event is not None:
         state.now = Millis(max(state.now, event.at))
         random = event.random
-    run = Run(BODIES, plan, host, state, state.now, random, steps_left=steps)
+    run = Run(_bodies(plan), plan, host, state, state.now, random, steps_left=steps)
     if isinstance(event, CancelAsked):
         return _turn(run, lambda: Cancelled(reason=event.reason))
     if event is not None and isinstance(event, _ANSWERS.get(type(state.pending.get(event.command)), ())):
@@ -130,6 +131,10 @@ def fold(
             take(None)
         take(event)
     return state, tuple(facts)
+
+
+def _bodies(plan: Plan) -> Bodies:
+    return EXTENDED_BODIES if plan.extensions else BODIES
 
 
 def _advance(run: Run) -> Outcome | None:

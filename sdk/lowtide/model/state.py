@@ -24,6 +24,7 @@ __all__ = [
     "Cancelled",
     "Completed",
     "DoBody",
+    "Extended",
     "Faulted",
     "ForBody",
     "ForkBody",
@@ -93,6 +94,24 @@ class TaskFrame(Frame, kw_only=True):
     input: JSON = None
     deadline: Millis | None = None
     body: Body | None = None
+    extended: Extended | None = None
+
+
+class Extended(Frame, kw_only=True):
+    """The extensions of one task that is being performed; ``None`` in its frame where no extension is for its kind.
+
+    ``index`` is the extension (of the plan's) that is tried, ``applied`` those whose ``after`` is to come, ``seq``
+    the list that is being performed. ``output`` and ``then`` are what the task gave, from stage ``after`` on, and
+    ``authorization`` what its call authenticated with.
+    """
+
+    stage: Literal["before", "task", "after"] = "before"
+    index: int = 0
+    applied: list[int] = msgspec.field(default_factory=list)
+    seq: Sequence | None = None
+    output: JSON = None
+    then: str | None = None
+    authorization: JSON = None
 
 
 class Sequence(Frame, kw_only=True):

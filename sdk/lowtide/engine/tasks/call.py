@@ -48,7 +48,7 @@ def _shortest(timeout: int | None, own: object) -> int | None:
 
 def _start_function(run: Run, function: Task, frame: TaskFrame, place: Place, arguments: object) -> Result:
     """A function of ``use.functions`` is a task of its own: its input is what ``with`` gives."""
-    inside = Place(place.holder, {}, place.attempt, (function.pointer, frame.ref))
+    inside = Place(place.holder, {}, place.attempt, (function.pointer, frame.ref), place.subject)
     child = new_frame(run, function, arguments, f"{frame.path}.1", inside)
     frame.body = FunctionBody(child=child)
     return _without_directive(enter_task(run, function, child, inside))
@@ -58,7 +58,7 @@ def advance(run: Run, task: Call, frame: TaskFrame, place: Place) -> Result:
     if isinstance(frame.body, FunctionBody):
         function = run.plan.functions[task.call]
         assert frame.body.child is not None
-        inside = Place(place.holder, {}, place.attempt, (function.pointer, frame.ref))
+        inside = Place(place.holder, {}, place.attempt, (function.pointer, frame.ref), place.subject)
         return _without_directive(advance_task(run, function, frame.body.child, inside))
     match run.take(frame_id(frame)):
         case None:

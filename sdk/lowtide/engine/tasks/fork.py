@@ -58,7 +58,7 @@ def _advance_branch(run: Run, task: Fork, frame: TaskFrame, place: Place, index:
     body = frame.body
     assert isinstance(body, ForkBody)
     branch, child = body.branches[index], task.branches[index]
-    inside = Place(branch, place.variables, place.attempt, place.rebase)
+    inside = Place(branch, place.variables, place.attempt, place.rebase, place.subject)
     try:
         if branch.frame is None:
             if run.pause():

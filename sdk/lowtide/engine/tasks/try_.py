@@ -65,7 +65,7 @@ def _advance_try(run: Run, task: Try, frame: TaskFrame, place: Place) -> Result:
     if run.take(attempt_id(frame, body)) is not None:
         cancel_sequence(run, body.seq)
         raise TaskFailed(standard_error("timeout", f"attempt {body.attempt} took too long", instance=frame.ref))
-    inside = Place(place.holder, place.variables, body.attempt, place.rebase)
+    inside = Place(place.holder, place.variables, body.attempt, place.rebase, place.subject)
     return advance_sequence(run, task.try_, body.seq, f"{frame.path}.{body.attempt}", inside)
 
 
