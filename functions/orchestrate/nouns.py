@@ -96,6 +96,7 @@ class Execution:
     traceparent: str | None = None
     started_at: datetime | None = None
     ended_at: datetime | None = None
+    suspend_asked: str | None = None
 
     @property
     def ended(self) -> bool:

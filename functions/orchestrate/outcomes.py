@@ -25,6 +25,7 @@ from .nouns import Commands, Execution, Passive, Signal, millis, moment
 from .rule import command_of
 from .starting import start_child
 from .store import events, executions, outbox, wakes
+from .suspension import YIELD, parks_as
 from .waking import cancel_children, end, settle, timer_key
 from .work import Work
 
@@ -58,6 +59,8 @@ async def apply(work: Work, report: Report, digest: str) -> Verdict:
     if execution.ended or report.epoch < execution.epoch or execution.phase == "waiting":
         return "out of date"
     dispatch = await executions.dispatch_of(work.tx, execution.id, execution.epoch)
+    if execution.phase == "suspended" and dispatch is None:
+        return "out of date"  # it had parked before
     if report.epoch > execution.epoch or dispatch is None or dispatch.digest != digest:
         reason = (
             f"a report of epoch {report.epoch} answers a dispatch that was never written here; was a store restored?"
@@ -70,6 +73,8 @@ async def apply(work: Work, report: Report, digest: str) -> Verdict:
             for wake in await wakes.wakes_of(work.tx, execution.id):
                 if command_of(wake.event) in {command.id for command in report.commands}:
                     work.after.signals.append(Signal(execution.id, execution.epoch, wake))
+            if execution.suspend_asked is not None:
+                work.after.signals.append(Signal(execution.id, execution.epoch, YIELD))
         case Parked():
             await _park(work, execution, report, now, dispatch.issued_at)
         case Ended():
@@ -108,17 +113,21 @@ async def _park(work: Work, execution: Execution, report: Parked, now: datetime,
     await events.unsubscribe(tx, execution.id, keep=[command.id for command in commands if isinstance(command, Await)])
     await _register(work, execution, commands, now, issued)
     await cancel_children(work, execution, wanted)
+    asked = execution.suspend_asked
+    cancelled = any(wake.key == wakes.CANCEL for wake in await wakes.wakes_of(tx, execution.id))
     parked = await change(
         work,
         execution,
-        phase="waiting",
+        phase=parks_as(asked=asked is not None, cancelled=cancelled),
         started_at=execution.started_at or now,
         state=json.encode(report.snapshot.state),
         upto=report.snapshot.upto,
         waiting=json.encode(commands),
-        reason=None,
+        reason=asked,
+        suspend_asked=None,
     )
-    await settle(work, parked, commands, now, resume_now=report.resume_now)
+    if parked.phase == "waiting":
+        await settle(work, parked, commands, now, resume_now=report.resume_now)
 
 
 async def _register(work: Work, execution: Execution, commands: Commands, now: datetime, issued: datetime) -> None:

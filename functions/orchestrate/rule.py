@@ -52,16 +52,16 @@ def decide(commands: Sequence[Passive], wakes: Sequence[Wake], *, resume_now: bo
     for wake in wakes:
         if isinstance(wake.event, CancelAsked):
             return Cancel(wake.event.reason)
-    by_command: dict[str, list[Event]] = {command.id: [] for command in commands}
+    by_command: dict[str | None, list[Event | None]] = {command.id: [] for command in commands}
     relevant = [wake for wake in wakes if command_of(wake.event) in by_command]
     for wake in relevant:
-        by_command[str(command_of(wake.event))].append(wake.event)
+        by_command[command_of(wake.event)].append(wake.event)
     if resume_now or any(is_satisfied(command, by_command[command.id]) for command in commands):
         return Go(tuple(relevant[:MOST_WAKES]))
     return Stay()
 
 
-def is_satisfied(command: Passive, events: Iterable[Event]) -> bool:
+def is_satisfied(command: Passive, events: Iterable[Event | None]) -> bool:
     """Whether these events are what the command waits for."""
     match command:
         case Sleep():
@@ -79,6 +79,6 @@ def is_satisfied(command: Passive, events: Iterable[Event]) -> bool:
             assert_never(command)
 
 
-def command_of(event: Event) -> str | None:
+def command_of(event: Event | None) -> str | None:
     """The command that an event answers; ``None`` for a cancel, which answers none."""
-    return None if isinstance(event, CancelAsked) else event.command
+    return None if event is None or isinstance(event, CancelAsked) else event.command

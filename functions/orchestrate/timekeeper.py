@@ -26,6 +26,7 @@ from .scheduling import begin_next
 from .store import executions, schedules, wakes
 from .store.database import Tx
 from .store.wakes import Held
+from .suspending import remind
 from .waking import deliver, timer_key
 from .work import Desk, Work
 
@@ -53,6 +54,8 @@ async def fire(work: Work, execution_id: str, key: str) -> float:
         return await wakes.time_left(work.tx, execution_id, key)
     if key == wakes.CANCEL:
         await force(work, execution, now)
+    elif key == wakes.SUSPEND:
+        await remind(work, execution, now)
     else:
         event = TimerFired(at=millis(now), random=chance.uniform(), command=command)
         await deliver(work, execution, Wake(key=timer_key(command), event=event), now)

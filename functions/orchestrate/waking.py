@@ -88,6 +88,7 @@ async def end(
         output=json.encode(output) if status == "completed" else None,
         error=json.encode(error.as_json()) if error else None,
         reason=reason,
+        suspend_asked=None,
         state=None,
         waiting=None,
     )

@@ -1,39 +1,36 @@
-"""Executions: start, list, show, cancel."""
+"""Executions: start, list, show."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request, Response
 
-from lowtide.errors import Conflict, InvalidInput, NotFound
+from lowtide.errors import InvalidInput, NotFound
 from lowtide.model.base import JSON
-from lowtide.model.command import Await, RunChild, Sleep
 from lowtide.model.phase import Phase
-from lowtide.wire import json
 from lowtide.wire.mac import digest_of
 from lowtide.wire.types import Extension
 
-from ..cancelling import cancel
-from ..nouns import Deployed, Execution, Passive, moment
+from ..nouns import Deployed
 from ..service import Service
 from ..starting import Started, request_key, start
 from ..store import executions, workflows
 from ..work import Work
 from . import shapes
 from .documents import JSON_BODY, json_body, reply
+from .execution_shown import find_execution, shown, summary_of
+from .orders import add_orders
 from .pages import (
     Cursor,
     ExecutionPath,
     Limit,
     NamePath,
     NamespacePath,
-    execution_id,
     named,
     page,
     read_cursor,
     seconds_of,
-    time_text,
 )
 
 __all__ = ["routes"]
@@ -75,10 +72,10 @@ def routes(service: Service) -> APIRouter:
         if seconds is not None:
             execution = await service.waiters.wait(execution, seconds)
         location = {"location": f"/v1/namespaces/{namespace}/executions/{execution.id}"}
-        return reply(_shown(execution), 200 if seconds is not None and execution.ended else 202, location)
+        return reply(shown(execution), 200 if seconds is not None and execution.ended else 202, location)
 
     _add_lookups(router, service)
-    _add_cancel(router, service)
+    add_orders(router, service)
     return router
 
 
@@ -99,40 +96,13 @@ def _add_lookups(router: APIRouter, service: Service) -> None:
         rows = await service.desk.database.run(
             lambda tx: executions.page(tx, namespace, workflow, phase, before, limit + 1)
         )
-        return reply(page(rows, limit, [_summary(row) for row in rows], "id"))
+        return reply(page(rows, limit, [summary_of(row) for row in rows], "id"))
 
     @router.get("/executions/{execution}", response_model=shapes.Execution, responses=shapes.problems(404))
     async def show_execution(namespace: NamespacePath, execution: ExecutionPath) -> Response:
         """One execution: its data, its outcome, what it waits for."""
-        found = await service.desk.database.run(lambda tx: _find(tx, namespace, execution))
-        return reply(_shown(found))
-
-
-def _add_cancel(router: APIRouter, service: Service) -> None:
-    @router.post(
-        "/executions/{execution}/cancel",
-        status_code=202,
-        response_model=shapes.Execution,
-        responses=shapes.problems(404, 409, 415),
-        openapi_extra=JSON_BODY({"reason": "ordered twice"}),
-    )
-    async def cancel_execution(request: Request, namespace: NamespacePath, execution: ExecutionPath) -> Response:
-        """Ask for the end: at once where it waits, within seconds where it runs. The first end wins."""
-        given, _ = await json_body(request, {})
-        reason = given.get("reason", "cancelled by request") if isinstance(given, dict) else None
-        if not isinstance(reason, str):
-            raise InvalidInput('the body must be an object as {"reason": "why"}, or empty')
-
-        async def ask(work: Work) -> Execution:
-            await _find(work.tx, namespace, execution)
-            found = await cancel(work, execution_id(execution), reason)
-            assert found is not None
-            return found
-
-        found = await service.desk.do(ask)
-        if found.ended and found.phase != "cancelled":
-            raise Conflict(f"execution {found.id} had already {found.phase} when it was asked to cancel")
-        return reply(_shown(found), 202)
+        found = await service.desk.database.run(lambda tx: find_execution(tx, namespace, execution))
+        return reply(shown(found))
 
 
 class _Start:
@@ -186,56 +156,6 @@ async def _check_input(work: Work, version: Deployed, given: JSON) -> None:
         )
 
 
-async def _find(tx: Any, namespace: str, execution: str) -> Execution:
-    named("namespace", namespace)
-    found = await executions.find(tx, namespace, execution_id(execution))
-    if found is None:
-        raise NotFound(f"there is no execution {execution} in namespace {namespace}")
-    return found
-
-
 def _trace(request: Request) -> str | None:
     value = request.headers.get(Extension.traceparent)
     return value if value and value.isascii() and value.isprintable() and len(value) < 100 else None
-
-
-def _summary(row: Any) -> dict[str, JSON]:
-    """An execution as it stands in a list."""
-    return {
-        "id": row.id,
-        "namespace": row.namespace,
-        "workflow": row.workflow,
-        "version": row.version,
-        "phase": row.phase,
-        "epoch": row.epoch,
-        "createdAt": time_text(row.created_at),
-        "startedAt": time_text(row.started_at),
-        "endedAt": time_text(row.ended_at),
-        "parent": row.parent,
-        "error": json.parse(row.error) if row.error else None,
-        "reason": row.reason,
-    }
-
-
-def _shown(execution: Execution) -> dict[str, JSON]:
-    """An execution with its data."""
-    waiting = execution.commands if execution.phase == "waiting" else ()
-    return {
-        **_summary(execution),
-        "input": execution.begun.input,
-        "output": json.parse(execution.output) if execution.output else None,
-        "waitingFor": [_waiting(command) for command in waiting],
-    }
-
-
-def _waiting(command: Passive) -> dict[str, JSON]:
-    match command:
-        case Sleep():
-            until = time_text(moment(command.until))
-            return {"command": command.id, "kind": "timer", "until": until, "purpose": command.purpose}
-        case Await():
-            types = [wanted.with_["type"] for wanted in command.filters if "type" in wanted.with_]
-            return {"command": command.id, "kind": "events", "need": command.need, "types": types}
-        case RunChild():
-            names = {"namespace": command.namespace, "workflow": command.workflow, "version": command.version}
-            return {"command": command.id, "kind": "workflow", **names}

@@ -29,6 +29,7 @@ __all__ = [
     "dispatch_of",
     "drop_dispatches",
     "find",
+    "forget_attempts",
     "is_alive",
     "is_id",
     "lock",
@@ -161,6 +162,12 @@ async def clear(tx: Tx, execution: str) -> datetime | None:
 
 async def drop_dispatches(tx: Tx, execution: str) -> None:
     await tx.execute(delete(dispatches).where(dispatches.c.execution == execution))
+
+
+async def forget_attempts(tx: Tx, execution: str, epoch: int) -> None:
+    """The dispatch may be lost as often as a new one before anybody gives it up."""
+    mine = (dispatches.c.execution == execution) & (dispatches.c.epoch == epoch)
+    await tx.execute(update(dispatches).where(mine).values(attempts=0))
 
 
 def _one(row: Row[Any] | None) -> Execution | None:

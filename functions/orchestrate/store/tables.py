@@ -141,6 +141,8 @@ executions = Table(
     Column("error", LargeBinary),
     # Why it is suspended or cancelled.
     Column("reason", Text),
+    # Why an operator wants it suspended, from then until its invocation has parked.
+    Column("suspend_asked", Text),
     Column("parent", Uuid(as_uuid=False)),
     Column("parent_command", Text),
     # What started it, hashed: the same key of the same workflow starts one execution.

@@ -19,6 +19,7 @@ from .tables import inbox, timers
 
 __all__ = [
     "CANCEL",
+    "SUSPEND",
     "Held",
     "add_timers",
     "claim_timers",
@@ -34,6 +35,9 @@ __all__ = [
 
 CANCEL = "cancel"
 """The key of a cancel, in the inbox and among the timers; no command's key is like it."""
+
+SUSPEND = "suspend"
+"""Likewise of what reminds the owner of a running execution that it is to park."""
 
 Held = tuple[ExecutionId, str, float]
 """A claimed timer: execution, key, and the seconds until it is due."""

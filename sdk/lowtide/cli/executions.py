@@ -1,4 +1,4 @@
-"""``lowtide executions``: look at executions on a server, follow them, cancel them."""
+"""``lowtide executions``: look at executions on a server, follow, suspend, resume and cancel them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lowtide.model.base import JSON
 __all__ = ["executions"]
 
 executions: Final = typer.Typer(
-    help="Look at executions, follow and cancel them.", no_args_is_help=True, rich_markup_mode=None
+    help="Look at executions; follow, suspend, resume and cancel them.", no_args_is_help=True, rich_markup_mode=None
 )
 
 _Id = Annotated[str, typer.Argument(metavar="ID", help="The execution's id.")]
@@ -130,3 +130,42 @@ async def _cancel(server: str, namespace: str, execution: str, reason: str | Non
 
     async with Orchestrate(server) as api:
         return await api.cancel(namespace, execution, reason)
+
+
+@executions.command(epilog=examples("lowtide executions suspend 01890a5d-ac96-774b-bcce-b302099a8057"))
+def suspend(
+    execution: _Id,
+    reason: Annotated[str | None, typer.Option(metavar="TEXT", help="Why, for the record.")] = None,
+    namespace: Namespace = "default",
+    server: Server = DEFAULT_SERVER,
+) -> None:
+    """Suspend one execution: what it waits for is kept until it is resumed.
+
+    One that runs is suspended as soon as its calls in flight have ended.
+    """
+    found = asyncio.run(_suspend(server, namespace, execution, reason))
+    if found["phase"] == "suspended":
+        exits.say(f"{execution} is suspended; go on with: lowtide executions resume {execution}")
+    else:
+        exits.say(f"{execution} still runs; it is suspended as soon as its calls in flight have ended")
+
+
+async def _suspend(server: str, namespace: str, execution: str, reason: str | None) -> dict[str, JSON]:
+    from lowtide.clients.orchestrate import Orchestrate
+
+    async with Orchestrate(server) as api:
+        return await api.suspend(namespace, execution, reason)
+
+
+@executions.command(epilog=examples("lowtide executions resume 01890a5d-ac96-774b-bcce-b302099a8057"))
+def resume(execution: _Id, namespace: Namespace = "default", server: Server = DEFAULT_SERVER) -> None:
+    """Let a suspended execution go on, also one that the platform suspended because its dispatches led nowhere."""
+    found = asyncio.run(_resume(server, namespace, execution))
+    exits.say(f"{execution} goes on: {found['phase']}")
+
+
+async def _resume(server: str, namespace: str, execution: str) -> dict[str, JSON]:
+    from lowtide.clients.orchestrate import Orchestrate
+
+    async with Orchestrate(server) as api:
+        return await api.resume(namespace, execution)

@@ -97,6 +97,17 @@ class Orchestrate(HttpClient):
         body = json.encode({} if reason is None else {"reason": reason})
         return _object(await self.request("POST", path, body=body, headers=_JSON))
 
+    async def suspend(self, namespace: str, execution: str, reason: str | None = None) -> dict[str, JSON]:
+        """Suspend it; returns it as it is now: ``phase`` stays ``running`` until its invocation has parked."""
+        path = path_of("v1", "namespaces", namespace, "executions", execution, "suspend")
+        body = json.encode({} if reason is None else {"reason": reason})
+        return _object(await self.request("POST", path, body=body, headers=_JSON))
+
+    async def resume(self, namespace: str, execution: str) -> dict[str, JSON]:
+        """Let a suspended execution go on; returns it as it is now."""
+        path = path_of("v1", "namespaces", namespace, "executions", execution, "resume")
+        return _object(await self.request("POST", path))
+
     async def send(self, namespace: str, event: dict[str, JSON]) -> None:
         """Publish one CloudEvent, given in JSON form; durable once this returns. Twice the same id is one event."""
         path = path_of("v1", "namespaces", namespace, "events")

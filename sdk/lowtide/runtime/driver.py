@@ -27,7 +27,7 @@ from lowtide.runtime.ports import Closing
 from lowtide.runtime.work import Ports, Work
 from lowtide.wire import json
 from lowtide.wire.records import Entry
-from lowtide.wire.types import Ended, Parked, Snapshot, type_of
+from lowtide.wire.types import Ended, Parked, Snapshot, Wake, type_of
 
 T = TypeVar("T")
 
@@ -98,9 +98,7 @@ class Driver:
             if replied is not None:
                 return replied
             subject, epoch = self._work.subject, self._work.epoch
-            silence = self._ports.journal.listen(
-                subject.execution, epoch, lambda wake: self._arrived.put_nowait((wake.event, wake.key))
-            )
+            silence = self._ports.journal.listen(subject.execution, epoch, self._receive)
             await self._feed([(wake.event, wake.key) for wake in self._work.wakes])
             outcome = await self._loop()
             reply = await self._close(outcome, usage())
@@ -112,6 +110,12 @@ class Driver:
             await self._active.cancel_all()
             if self._held:
                 await self._give_back()
+
+    def _receive(self, wake: Wake) -> None:
+        if wake.event is None:
+            self.stop()
+        else:
+            self._arrived.put_nowait((wake.event, wake.key))
 
     async def _give_back(self) -> None:
         """The epoch goes on elsewhere: nobody needs to wait until the lease expires."""

@@ -75,10 +75,14 @@ class Extension:
 
 
 class Wake(Noun, frozen=True, kw_only=True):
-    """One inbox row: ``key`` is its dedupe key, unique within the execution; ``event`` is fed to the engine."""
+    """One inbox row: ``key`` is its dedupe key, unique within the execution; ``event`` is fed to the engine.
+
+    Without an event it is never stored, only signalled: the owner is asked to yield, and parks as soon as its effects
+    in flight have ended.
+    """
 
     key: str
-    event: Event
+    event: Event | None
 
 
 class Snapshot(Noun, frozen=True, kw_only=True):

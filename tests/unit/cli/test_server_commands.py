@@ -136,6 +136,30 @@ def test_cancel_carries_the_reason(server: _Server) -> None:
     assert server.asked[0][2] == {"reason": "wrong order"}
 
 
+def test_suspend_says_whether_it_is_suspended_already(server: _Server, capsys: pytest.CaptureFixture[str]) -> None:
+    running = {**_EXECUTION, "phase": "running"}
+    answers = [(202, running), (202, {**running, "phase": "suspended"})]
+    server.answers["POST /v1/namespaces/default/executions/e-1/suspend"] = answers
+    assert _lowtide("executions", "suspend", "e-1", "--reason", "stocktaking") == 0
+    assert server.asked[0][2] == {"reason": "stocktaking"}
+    assert "still runs" in capsys.readouterr().err
+    assert _lowtide("executions", "suspend", "e-1") == 0
+    assert "lowtide executions resume e-1" in capsys.readouterr().err
+
+
+def test_resume_says_how_it_goes_on(server: _Server, capsys: pytest.CaptureFixture[str]) -> None:
+    server.answers["POST /v1/namespaces/default/executions/e-1/resume"] = [(202, {**_EXECUTION, "phase": "waiting"})]
+    assert _lowtide("executions", "resume", "e-1") == 0
+    assert "e-1 goes on: waiting" in capsys.readouterr().err
+
+
+def test_resuming_what_has_ended_says_so(server: _Server, capsys: pytest.CaptureFixture[str]) -> None:
+    problem = {"code": "conflict", "detail": "execution e-1 has completed", "title": "It conflicts", "status": 409}
+    server.answers["POST /v1/namespaces/default/executions/e-1/resume"] = [(409, problem)]
+    assert _lowtide("executions", "resume", "e-1") != 0
+    assert "has completed" in capsys.readouterr().err
+
+
 def test_an_event_of_flags_is_complete(server: _Server, capsys: pytest.CaptureFixture[str]) -> None:
     server.answers["POST /v1/namespaces/default/events"] = [(202, {})]
     assert _lowtide("events", "send", "--type", "paid", "--data", '{"id": 1}', "--extension", "Tenant=a") == 0

@@ -199,6 +199,17 @@ async def test_stopping_lets_effects_end_and_parks() -> None:
     assert len(world.performed) == 1
 
 
+async def test_a_signal_without_an_event_makes_it_yield() -> None:
+    world = World(delay=5.0)
+    running = asyncio.ensure_future(world.driver(calls("a", "b")).run())
+    await until(lambda: world.performed)
+    assert world.store.signal(EXECUTION, 1, Wake(key="yield", event=None))
+    parked = decode((await running).body, Parked)
+    assert parked.resume_now
+    assert [reference for reference, _ in world.performed] == ["/do/0/a"], "what was in flight ended, nothing began"
+    assert parked.consumed == (), "no inbox row stands behind it"
+
+
 async def test_a_busy_loop_stops_for_the_budget_and_goes_on_from_its_snapshot() -> None:
     world = World()
     body = "do: [{a: {set: '${ . + 1 }'}}, {b: {switch: [{again: {when: '. < 3000', then: a}}]}}]"
