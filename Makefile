@@ -4,7 +4,7 @@ BIN    := $(VENV)/bin
 PYTHON ?= python3
 NAME   ?=
 
-.PHONY: demo up test check format bench stubs manifests images lock clean
+.PHONY: demo up test check format bench bench-peers stubs manifests images lock clean
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	@if command -v uv >/dev/null 2>&1; then \
@@ -36,6 +36,14 @@ format: $(VENV)/.ready  ## Put the code into its form
 bench: $(VENV)/.ready  ## make bench NAME=cold_start
 	@test -n "$(NAME)" || { echo "name one of: $$(ls benchmarks | sed -n 's/\.py$$//p' | tr '\n' ' ')"; exit 2; }
 	@$(BIN)/python benchmarks/$(NAME).py
+
+bench-peers: build/peers/.ready  ## What the benchmark `durability` compares with, in an environment of its own
+
+build/peers/.ready:
+	@$(PYTHON) -m venv build/peers/venv
+	@build/peers/venv/bin/python -m pip install -q --disable-pip-version-check 'dbos==3.4.*' restate-sdk hypercorn uvicorn httptools
+	@npm install --silent --no-fund --no-audit --prefix build/peers/npm '@restatedev/restate-server@1.7'
+	@touch $@
 
 stubs: $(VENV)/.ready  ## Generate the gRPC stubs from the .proto files
 	@$(BIN)/python -m grpc_tools.protoc -I sdk --python_out=sdk --pyi_out=sdk --grpc_python_out=sdk sdk/lowtide/rpc/v1/ingest.proto
