@@ -75,7 +75,7 @@ async def ended(client: httpx.AsyncClient, execution: str, within: float = 90) -
         await asyncio.sleep(0.5)
 
 
-async def until(probe: Callable[[], object], within: float = 60) -> None:
+async def until(probe: Callable[[], object], within: float = 150) -> None:
     deadline = time.monotonic() + within
     while not probe():
         assert time.monotonic() < deadline

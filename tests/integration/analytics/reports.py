@@ -94,7 +94,7 @@ def serving(url: str, **settings: str) -> Iterator[httpx.Client]:
 
 
 def _await_start(client: httpx.Client, process: subprocess.Popen[str]) -> None:
-    until = time.monotonic() + 20
+    until = time.monotonic() + 60
     while time.monotonic() < until and process.poll() is None:
         with contextlib.suppress(httpx.TransportError):
             client.get("/livez")

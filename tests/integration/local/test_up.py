@@ -122,7 +122,7 @@ def test_a_second_ctrl_c_kills(folder: Path) -> None:
                 platform.process.wait(0.3)
         began = time.monotonic()
         assert platform.process.wait(20) == 130
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 15
         soon(lambda: not [pid for pid in everything if alive(pid)])
         asking.join()
 
