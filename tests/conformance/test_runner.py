@@ -121,3 +121,21 @@ def test_comparing_is_strict_about_kinds_and_lenient_about_order() -> None:
     assert not equal({"a": 1}, {"a": 1, "b": 2})
     assert contains({"a": {"b": 1, "c": 2}}, {"a": {"c": 2}})
     assert not contains([1, 2], [1])
+
+
+def test_time_stands_still_while_an_expression_is_evaluated(world: World) -> None:
+    """Whatever is computed beside the event loop takes none of the time that a scenario measures."""
+    world.definition = """
+document: {dsl: '1.0.3', namespace: default, name: slow, version: '1.0.0'}
+do:
+  - bounded:
+      timeout: {after: PT1H}
+      do:
+        - first: {wait: PT1S}
+        - slow: {set: '${ [range(400000)] | length }'}
+        - second: {wait: PT1S}
+        - slower: {set: '${ [range(400000)] | add }'}
+"""
+    world.execute()
+    assert world.output == 79999800000
+    assert abs(world.took - 2.0) < 0.05

@@ -284,7 +284,8 @@ class Driver:
                 return verb(*arguments, self._impatient)
             except WouldWait:
                 self._in_thread = True
-        return await asyncio.to_thread(verb, *arguments, self._ports.host)
+        with self._ports.clock.working():
+            return await asyncio.to_thread(verb, *arguments, self._ports.host)
 
     # ------------------------------------------------------------ closing
 
