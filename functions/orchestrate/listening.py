@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from lowtide.engine import Host, WouldWait
-from lowtide.engine.matching import matches
+from lowtide.engine.matching import is_asked, matches
 from lowtide.model.base import JSON
 from lowtide.model.command import Await, AwaitFilter
 from lowtide.model.event import EventsReceived, Received
@@ -48,16 +48,12 @@ async def subscribe(work: Work, execution: Execution, command: Await, issued: da
             "command": command.id,
             "filter": wanted,
             "need": command.need,
-            "since": execution.created_at if _is_correlated(wanted) else earlier,
+            "since": execution.created_at if wanted.is_correlated else earlier,
         }
         for wanted in command.filters
     ]
     await events.subscribe(work.tx, rows)
     work.after.listeners.append((execution.id, command.id))
-
-
-def _is_correlated(wanted: AwaitFilter) -> bool:
-    return any(correlation.known for correlation in wanted.correlate.values())
 
 
 async def catch_up(work: Work, execution_id: str, command: str) -> None:
@@ -106,8 +102,8 @@ async def received_by(host: Host, filters: Sequence[Subscription], kept: Kept) -
     event = kept.event
     found: list[int] = []
     for subscription in filters:
-        first = subscription.need == "all" or subscription.filter.index < 0 or not any(index >= 0 for index in found)
-        if first and await _matches(host, subscription.filter, event, kept.received_at):
+        asked = is_asked(subscription.need, subscription.filter.index, found)
+        if asked and await _matches(host, subscription.filter, event, kept.received_at):
             found.append(subscription.filter.index)
     return tuple(Received(event, index) for index in found)
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from lowtide.engine.host import ExpressionFailed, Host
 from lowtide.model.base import JSON, Millis
 from lowtide.model.command import AwaitFilter
 
-__all__ = ["correlation_values", "matches"]
+__all__ = ["correlation_values", "is_asked", "matches"]
 
 _REGEX: Final = "regex:"
 _REPETITION: Final = re.compile(r"[*+{]")
@@ -51,6 +51,15 @@ def matches(
         elif known is not None and key in known and values[key] != known[key]:
             return False
     return True
+
+
+def is_asked(need: str, index: int, found: Sequence[int]) -> bool:
+    """Whether a filter still counts for an event that those in ``found`` fit.
+
+    The filters of ``all`` count each for themselves, and so do those that end a listener (below 0); of ``any``, the
+    first that fits.
+    """
+    return need == "all" or index < 0 or not any(one >= 0 for one in found)
 
 
 def correlation_values(

@@ -59,6 +59,11 @@ class AwaitFilter(Noun, frozen=True):
     variables: dict[str, JSON] = {}
     correlate: dict[str, AwaitCorrelation] = {}
 
+    @property
+    def is_correlated(self) -> bool:
+        """Whether it knows what to expect: such a listener sees events from before it was issued, too."""
+        return any(correlation.known for correlation in self.correlate.values())
+
 
 class AwaitCorrelation(Noun, frozen=True):
     from_: str

@@ -7,21 +7,22 @@ and a bus carries the given events and the emitted ones to the listeners.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
 from lowtide.engine import Host
-from lowtide.engine.matching import matches
 from lowtide.model.base import JSON, ExecutionId
-from lowtide.model.command import Await, Command, Passive, RunChild
+from lowtide.model.command import Await, Command, Passive, RunChild, Sleep
 from lowtide.model.error import Error, standard_error
-from lowtide.model.event import CancelAsked, ChildEnded, EventsReceived, Received
+from lowtide.model.event import CancelAsked, ChildEnded, EventsReceived
 from lowtide.model.fact import Fact
 from lowtide.model.plan import Plan
 from lowtide.model.state import Cancelled, Completed, Faulted, Outcome, Seed
 from lowtide.model.usage import Usage
+from lowtide.runtime.active import is_served_elsewhere
+from lowtide.runtime.bus import Bus
 from lowtide.runtime.chance import new_execution_id, uniform
 from lowtide.runtime.clock import Clock
 from lowtide.runtime.driver import Driver
@@ -61,11 +62,10 @@ async def run_plan(
 ) -> Report:
     """Run one workflow to its end.
 
-    ``events`` (CloudEvents in JSON form) go to the listeners that match, one after the other, each to all that are
-    open at that time, or to the first that opens later. ``find`` gives the plans of ``run: workflow``. Setting
-    ``cancelled`` cancels.
+    ``events`` (CloudEvents in JSON form) occur one after the other, each as soon as somebody listens for it.
+    ``find`` gives the plans of ``run: workflow``. Setting ``cancelled`` cancels.
     """
-    town = _Town(host, effects, clock, find, list(events))
+    town = _Town(host, effects, clock, find, events)
     facts: list[Fact] = []
 
     def keep(new: tuple[Fact, ...]) -> None:
@@ -96,59 +96,17 @@ async def run_plan(
 class _Town:
     """What the executions of one run share: the bus, the children, and who is idle."""
 
-    def __init__(self, host: Host, effects: Effects, clock: Clock, find: Find, events: list[dict[str, JSON]]) -> None:
+    def __init__(
+        self, host: Host, effects: Effects, clock: Clock, find: Find, events: Sequence[dict[str, JSON]]
+    ) -> None:
         self.host, self.effects, self.clock, self.find = host, effects, clock, find
         self.stuck = asyncio.Event()
-        self._events = events
-        self._sent: set[tuple[ExecutionId, str]] = set()
-        self._delivered: set[tuple[ExecutionId, str]] = set()
-        self._listeners: dict[tuple[ExecutionId, str], _Execution] = {}
+        self.bus = Bus(host, clock, events)
         self._idle: dict[ExecutionId, bool] = {}
         self._children: set[asyncio.Task[None]] = set()
 
-    # -------------------------------------------------------- events
-
     async def publish(self, event: dict[str, JSON]) -> None:
-        self._events.append(event)
-        self._carry()
-
-    def listen(self, execution: _Execution, command: Await) -> None:
-        self._listeners[(execution.id, command.id)] = execution
-        self._carry()
-
-    def heard(self, execution: ExecutionId, keys: set[str] | None = None) -> None:
-        """The execution has taken what was sent to it under these keys; ``None``: it takes nothing any more."""
-        self._sent = {sent for sent in self._sent if sent[0] != execution or (keys is not None and sent[1] not in keys)}
-        self._carry()
-
-    def _carry(self) -> None:
-        """Events go one after the other: what the next one meets depends on what became of the one before."""
-        while not self._sent:
-            taken = next((place for place, event in enumerate(self._events) if self._deliver(event)), None)
-            if taken is None:
-                return
-            del self._events[taken]
-
-    def _deliver(self, event: dict[str, JSON]) -> bool:
-        """Send it to every listener that is open now; whether there is one."""
-        taken = False
-        for listener, execution in list(self._listeners.items()):
-            command = execution.driver.state.pending.get(listener[1])
-            if not isinstance(command, Await):
-                del self._listeners[listener]
-                continue
-            place = next((one for one in command.filters if matches(one, event, self.host, now=self.clock.now())), None)
-            if place is None:
-                continue
-            taken = True
-            key = f"{command.id} {event.get('source')} {event.get('id')}"
-            if (execution.id, key) not in self._delivered:
-                self._delivered.add((execution.id, key))
-                self._sent.add((execution.id, key))
-                received = (Received(event, place.index),)
-                at = self.clock.now()
-                execution.signal(key, EventsReceived(command=command.id, events=received, at=at, random=uniform()))
-        return taken
+        self.bus.publish(event)
 
     # -------------------------------------------------------- children
 
@@ -211,6 +169,8 @@ class _Execution:
         self._town = town
         self._on_facts = on_facts
         self._receive: Callable[[Wake], None] | None = None
+        self._is_roused = False
+        self.born = self.roused = town.bus.occurred
         self._early: list[Wake] = []
         subject = Subject(plan.namespace, plan.name, plan.version, self.id)
         seed = Seed(execution=self.id, input=input, at=now, random=uniform())
@@ -232,7 +192,7 @@ class _Execution:
         try:
             reply = await self.driver.run()
         finally:
-            self._town.heard(self.id)
+            self._town.bus.heard(self.id)
         ended = json.decode(reply.body, Ended)
         match ended.status:
             case "completed":
@@ -245,18 +205,34 @@ class _Execution:
 
     def signal(self, key: str, event: EventsReceived | ChildEnded | CancelAsked) -> None:
         wake = Wake(key=key, event=event)
+        if self._rests():
+            self.roused = self._town.bus.occurred
+        self._is_roused = True
         self._town.busy(self.id)
         if self._receive is None:
             self._early.append(wake)
         else:
             self._receive(wake)
 
+    @property
+    def pending(self) -> Mapping[str, Command]:
+        return self.driver.state.pending
+
+    def _rests(self) -> bool:
+        """Whether the platform would have parked it: nothing is under way, and no wait is short."""
+        if self._receive is None or self._is_roused or self.driver.state.more:
+            return False
+        soon = self._town.clock.now() + _FOREVER.short_wait
+        return all(
+            is_served_elsewhere(command) or (isinstance(command, Sleep) and command.until > soon)
+            for command in self.pending.values()
+        )
+
     async def _register(self, commands: tuple[Passive, ...]) -> None:
         for command in commands:
-            if isinstance(command, Await):
-                self._town.listen(self, command)
-            elif isinstance(command, RunChild):
+            if isinstance(command, RunChild):
                 self._town.start(self, command)
+        self._town.bus.listen(self, [command for command in commands if isinstance(command, Await)])
 
     # -------------------------------------------------------- the ports of a process that keeps nothing
 
@@ -266,7 +242,8 @@ class _Execution:
     async def append(
         self, execution: ExecutionId, epoch: int, entries: list[tuple[int, Entry]], closing: Closing | None = None
     ) -> None:
-        self._town.heard(self.id, {entry.key for _, entry in entries if entry.key is not None})
+        self._is_roused = False
+        self._town.bus.heard(self.id, {entry.key for _, entry in entries if entry.key is not None})
 
     def holds(self, execution: ExecutionId, epoch: int) -> bool:
         return True

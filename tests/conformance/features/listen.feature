@@ -1,6 +1,7 @@
 Feature: Listen
   A listener awaits events: one, all, or any of those that its filters describe, until a condition or another event.
-  Its output is always an array. Events that came before it, and that nobody took, are seen too.
+  Its output is always an array. A listener that knows what it expects hears what came since its execution began, any
+  other what came since its execution was last woken.
 
   @decision-13
   Scenario: One event gives an array of its data
@@ -546,5 +547,61 @@ Feature: Listen
     Then the workflow should complete with output:
       """yaml
       1
+      """
+    And the tasks should run in order hear
+
+  @decision-13
+  Scenario: A listener that knows what it expects hears what another one heard before
+    Given a workflow that says:
+      """yaml
+      do:
+        - first: {listen: {to: {one: {with: {type: paid}}}}}
+        - second:
+            listen:
+              to: {one: {with: {type: paid}, correlate: {order: {from: .data.order, expect: '${ "A-1" }'}}}}
+      """
+    And these events occur:
+      """yaml
+      - {type: paid, data: {order: A-1}}
+      """
+    When the workflow is executed
+    Then the workflow should complete with output:
+      """yaml
+      - {order: A-1}
+      """
+    And the tasks should run in order first, second
+
+  @decision-13
+  Scenario: One that does not hears nothing that came before its execution was woken
+    Given a workflow that says:
+      """yaml
+      do:
+        - first: {listen: {to: {one: {with: {type: paid}}}}}
+        - second: {listen: {to: {one: {with: {type: paid}}}}}
+      """
+    And these events occur:
+      """yaml
+      - {type: paid, data: {order: A-1}}
+      """
+    When the workflow is executed
+    Then the workflow should still wait
+    And the tasks should run in order first, second
+
+  Scenario: An event that comes twice is one
+    Given a workflow that says:
+      """yaml
+      do:
+        - hear: {listen: {to: {any: [{with: {type: paid}}], until: length == 2}}}
+      """
+    And these events occur:
+      """yaml
+      - {type: paid, id: same, data: 1}
+      - {type: paid, id: same, data: 1}
+      - {type: paid, id: other, data: 2}
+      """
+    When the workflow is executed
+    Then the workflow should complete with output:
+      """yaml
+      [1, 2]
       """
     And the tasks should run in order hear
