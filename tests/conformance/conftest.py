@@ -20,11 +20,11 @@ def internet() -> Iterator[Internet]:
 
 
 @pytest.fixture
-def world(internet: Internet) -> Iterator[World]:
+def world(internet: Internet, request: pytest.FixtureRequest) -> Iterator[World]:
     internet.forget()
     internet.sites |= {"petstore.swagger.io": petstore, "httpbin.org": httpbin}
     # Only while a scenario runs: other tests of this process have names of their own to resolve.
     with internet.reachable():
-        made = World(internet)
+        made = World(internet, lambda: str(request.getfixturevalue("fresh_database")))
         yield made
         made.close()

@@ -5,10 +5,13 @@ Each is a pattern and a function; ``perform`` finds the one that fits a step.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any, Final
 
+from functions.orchestrate.scheduling import next_due
 from lowtide.dsl import plan
 from lowtide.model.duration import to_millis
 from tests.conformance.comparing import at, contains, equal
@@ -100,6 +103,11 @@ def _(world: World, step: Step, host: str) -> None:
     world.internet.sites[host] = Script(_given(step))
 
 
+@phrase("the operator allows (shell|script)")
+def _(world: World, step: Step, what: str) -> None:
+    world.allowed[f"allow_{what}"] = True
+
+
 @phrase("the step '(.+)' gives:")
 def _(world: World, step: Step, name: str) -> None:
     world.steps[name] = _given(step)
@@ -121,6 +129,35 @@ def _(world: World, step: Step) -> None:
 @phrase("the document is checked")
 def _(world: World, step: Step) -> None:
     world.check()
+
+
+@phrase(r"it is deployed until (\d+) executions? (?:has|have) (begun|ended)")
+def _(world: World, step: Step, count: str, how: str) -> None:
+    world.deploy(int(count), {"begun": "waiting", "ended": "completed"}[how])
+
+
+# ---------------------------------------------------------------- then: schedules
+
+
+@phrase("the executions should be:")
+def _(world: World, step: Step) -> None:
+    expected = _given(step)
+    assert contains(world.executions, expected), f"they are {world.executions!r}"
+
+
+@phrase("each execution should begin after the one before has ended")
+def _(world: World, step: Step) -> None:
+    for earlier, later in itertools.pairwise(world.executions):
+        assert earlier["endedAt"] < later["createdAt"], f"{earlier!r} and {later!r}"
+
+
+@phrase(r"after (\S+) it should start at (\S+)")
+def _(world: World, step: Step, moment: str, expected: str) -> None:
+    schedule = plan(world.definition, "workflow.yaml").schedule
+    assert schedule is not None, "it has no schedule"
+    now = datetime.fromisoformat(moment)
+    due = next_due(schedule, now, now)
+    assert due == datetime.fromisoformat(expected), f"it starts at {due}"
 
 
 # ---------------------------------------------------------------- then: the workflow

@@ -1,12 +1,14 @@
 """What a scenario is about: one document, what the world gives it, and how its execution ended.
 
-The document runs on the real engine and the real driver, with real effects; time alone is virtual.
+The document runs on the real engine and the real driver, with real effects; time alone is virtual. Schedules are for
+deployed documents: those run on the platform, in real time.
 """
 
 from __future__ import annotations
 
 import asyncio
 import textwrap
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +24,7 @@ from lowtide.model.state import Cancelled, Completed, Faulted
 from lowtide.runtime.inprocess import Report, run_plan
 from lowtide.runtime.steps import StepRegistry
 from lowtide.testing.clock import VirtualClock
+from tests.conformance.deployed import run_deployed
 from tests.conformance.watching import WatchingHost, watched
 from tests.standins.internet import Answer, Internet, Request
 
@@ -59,6 +62,7 @@ def _names(request: Request) -> set[str]:
 @dataclass
 class World:
     internet: Internet
+    database: Callable[[], str]
     definition: str = ""
     input: JSON = None
     secrets: dict[str, JSON] = field(default_factory=dict)
@@ -68,6 +72,7 @@ class World:
     allowed: dict[str, Any] = field(default_factory=dict)
     cancel_after: float | None = None
     took: float = 0.0
+    executions: list[Any] = field(default_factory=list)
     _checked: Checked | None = None
     _report: Report | None = None
     _host: WatchingHost | None = None
@@ -80,6 +85,10 @@ class World:
     def execute(self) -> None:
         self._host = WatchingHost(self.secrets)
         asyncio.run(self._execute(watched(plan(self.definition, "workflow.yaml")), self._host))
+
+    def deploy(self, count: int, phase: str) -> None:
+        """On the platform, in real time, until so many executions are in this phase."""
+        self.executions = asyncio.run(run_deployed(self.database(), self.definition, self.events, count, phase))
 
     async def _execute(self, plan: Plan, host: WatchingHost) -> None:
         clock, cancelled = VirtualClock(), asyncio.Event()

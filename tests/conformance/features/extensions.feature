@@ -3,6 +3,7 @@ Feature: Extensions
   second, the task, `after` of the second, `after` of the first. They stand between the task's `input.from` and its
   `output.as`, and change no data unless they say `then: exit`.
 
+  @decision-21
   Scenario: A logging extension tells of every task, and changes nothing
     Given a workflow that says:
       """yaml
