@@ -75,6 +75,11 @@ class Child(asyncio.SubprocessProtocol):
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(asyncio.shield(self._silent), _LAST_WORDS)
 
+    async def gone(self) -> None:
+        """Returns when a killed process has been taken leave of, so that the system forgets it."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.exited(), _LAST_WORDS)
+
     def terminate(self) -> None:
         self._signal(signal.SIGTERM)
 
@@ -165,6 +170,7 @@ class Running:
             raise TaskFailed(standard_error("timeout", detail)) from error
         finally:
             self._child.kill()
+            await self._child.gone()
         if self._over:
             name = "stdout" if self._over == 1 else "stderr"
             detail = f"the process wrote more than {self._limits.output} bytes to its {name}"

@@ -89,6 +89,7 @@ class StdioSession:
         finally:
             if self._child is not None:
                 self._child.kill()
+                await self._child.gone()
             if self._folder is not None:
                 await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
 
