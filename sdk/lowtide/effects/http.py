@@ -19,7 +19,7 @@ import msgspec
 
 from lowtide.effects.auth import Authenticator, Credentials, mask
 from lowtide.effects.content import body_of, content_of
-from lowtide.effects.web import Web, http_url
+from lowtide.effects.web import Web, http_url, refusal
 from lowtide.errors import TaskFailed
 from lowtide.model.base import JSON
 from lowtide.model.command import Perform
@@ -172,13 +172,7 @@ def _output(request: _Request, response: ClientResponse, body: bytes) -> JSON:
 def _refusal(request: _Request, response: ClientResponse, text: str) -> TaskFailed:
     reason = _whole(response.reason or "")
     detail = f"{request.method} {request.shown} answered {response.status} {reason}: {text}".rstrip(": ")
-    match response.status:
-        case 401:
-            return TaskFailed(standard_error("authentication", detail, title=reason))
-        case 403:
-            return TaskFailed(standard_error("authorization", detail, title=reason))
-        case status:
-            return TaskFailed(standard_error("communication", detail, status=status, title=reason))
+    return TaskFailed(refusal(response.status, reason, detail))
 
 
 def _charset(response: ClientResponse) -> str:

@@ -123,7 +123,5 @@ def refusal(status: int, reason: str | None, detail: str) -> Error:
             return standard_error("authentication", detail, title=reason)
         case 403:
             return standard_error("authorization", detail, title=reason)
-        case 408 | 504:
-            return standard_error("timeout", detail, status=status, title=reason)
         case _:
             return standard_error("communication", detail, status=status, title=reason)
