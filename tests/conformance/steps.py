@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import itertools
 import re
+import tempfile
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Final
 
 from functions.orchestrate.scheduling import next_due
@@ -17,6 +19,7 @@ from lowtide.model.duration import to_millis
 from tests.conformance.comparing import at, contains, equal
 from tests.conformance.gherkin import Scenario, Step
 from tests.conformance.world import Script, World, value_of
+from tests.standins.greeter import greeter
 
 __all__ = ["PHRASES", "perform", "phrase_of"]
 
@@ -101,6 +104,13 @@ def _(world: World, step: Step, name: str) -> None:
 @phrase("the service '(.+)' answers:")
 def _(world: World, step: Step, host: str) -> None:
     world.internet.sites[host] = Script(_given(step))
+
+
+@phrase(r"a gRPC service Greeter at port (\d+)")
+def _(world: World, step: Step, port: str) -> None:
+    folder = Path(world.peers.enter_context(tempfile.TemporaryDirectory()))
+    world.peers.enter_context(greeter(folder, int(port)))
+    world.allowed |= {"allow_files": True, "base": folder}
 
 
 @phrase("the operator allows (shell|script)")
@@ -332,6 +342,12 @@ def _(world: World, step: Step, expected: str) -> None:
     last = world.internet.requests[-1]
     shown = f"{last.method} {last.scheme}://{last.host}{last.target} {last.body.decode()}".strip()
     assert shown == expected, f"it was {shown}"
+
+
+@phrase("the last request should hold:")
+def _(world: World, step: Step) -> None:
+    expected, actual = _given(step), world.internet.requests[-1].json
+    assert contains(actual, expected), f"it holds {actual!r}"
 
 
 @phrase(r"the service '(.+)' should have received (\d+) requests")

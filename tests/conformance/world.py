@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import textwrap
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -73,6 +74,7 @@ class World:
     cancel_after: float | None = None
     took: float = 0.0
     executions: list[Any] = field(default_factory=list)
+    peers: ExitStack = field(default_factory=ExitStack)
     _checked: Checked | None = None
     _report: Report | None = None
     _host: WatchingHost | None = None
@@ -93,7 +95,7 @@ class World:
     async def _execute(self, plan: Plan, host: WatchingHost) -> None:
         clock, cancelled = VirtualClock(), asyncio.Event()
         began = clock.monotonic()
-        effects = build(step=self._step, allow_loopback=True, **self.allowed)
+        effects = build(clock=clock, step=self._step, allow_loopback=True, **self.allowed)
         canceller = asyncio.ensure_future(self._cancel(clock, cancelled))
         try:
             self._report = await run_plan(
@@ -126,6 +128,7 @@ class World:
         return next((one for one in reversed(fitting) if version in (None, one.version)), None)
 
     def close(self) -> None:
+        self.peers.close()
         if self._host is not None:
             self._host.close()
 

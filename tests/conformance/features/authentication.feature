@@ -225,3 +225,178 @@ Feature: Authentication
       """
       shoper
       """
+
+  Scenario Outline: OAuth 2, the grant <grant> with a client that is known by <client>
+    Given a workflow that says:
+      """yaml
+      do:
+        - get:
+            call: http
+            with:
+              method: get
+              endpoint:
+                uri: https://shop.example/orders
+                authentication:
+                  oauth2: {authority: 'https://login.example', grant: '<grant>', client: {id: me, <client>}, <more>}
+      """
+    And the service 'login.example' answers:
+      """yaml
+      - {on: POST /oauth2/token, body: {access_token: given, token_type: Bearer, expires_in: 60}}
+      """
+    When the workflow is executed
+    Then the workflow should complete with output:
+      """yaml
+      []
+      """
+    And the tasks should run in order get
+    And the service 'login.example' should have received:
+      """yaml
+      - {headers: {<header>}, body: '<body>'}
+      """
+    And the service 'shop.example' should have received:
+      """yaml
+      - headers: {authorization: Bearer given}
+      """
+
+    Examples:
+      | grant                                           | client                                             | more                                                     | header                             | body                                                                                                                                                                                          |
+      | client_credentials                              | secret: hush                                       | scopes: [a, b]                                           |                                    | grant_type=client_credentials&scope=a+b&client_id=me&client_secret=hush                                                                                                                       |
+      | client_credentials                              | secret: hush, authentication: client_secret_basic  | audiences: [shop]                                        | authorization: Basic bWU6aHVzaA==  | grant_type=client_credentials&audience=shop                                                                                                                                                   |
+      | password                                        | authentication: none                               | username: ada, password: pass                            |                                    | grant_type=password&username=ada&password=pass&client_id=me                                                                                                                                   |
+      | authorization_code                              | authentication: none                               | subject: {token: code-1, type: code}                     |                                    | grant_type=authorization_code&code=code-1&client_id=me                                                                                                                                        |
+      | refresh_token                                   | secret: hush                                       | subject: {token: old, type: refresh}                     |                                    | grant_type=refresh_token&refresh_token=old&client_id=me&client_secret=hush                                                                                                                    |
+      | urn:ietf:params:oauth:grant-type:token-exchange | authentication: none                               | subject: {token: s, type: st}, actor: {token: a, type: at} |                                  | grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Atoken-exchange&subject_token=s&subject_token_type=st&actor_token=a&actor_token_type=at&client_id=me                                      |
+      | client_credentials                              | assertion: aa.bb.cc, authentication: private_key_jwt | scopes: []                                             |                                    | grant_type=client_credentials&client_id=me&client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer&client_assertion=aa.bb.cc                                   |
+
+  Scenario: A client may sign with its secret, for whom the authority is
+    Given a workflow that says:
+      """yaml
+      do:
+        - get:
+            call: http
+            with:
+              method: get
+              endpoint:
+                uri: https://shop.example/orders
+                authentication:
+                  oauth2:
+                    authority: https://login.example
+                    grant: client_credentials
+                    client: {id: me, secret: a-secret-of-at-least-32-characters, authentication: client_secret_jwt}
+                    request: {encoding: application/json}
+      """
+    And the service 'login.example' answers:
+      """yaml
+      - {on: POST /oauth2/token, body: {access_token: given, token_type: Bearer, expires_in: 60}}
+      """
+    When the workflow is executed
+    Then the workflow should complete with output:
+      """yaml
+      []
+      """
+    And the tasks should run in order get
+    And the service 'login.example' should have received:
+      """yaml
+      - headers: {content-type: application/json}
+        body:
+          grant_type: client_credentials
+          client_id: me
+          client_assertion_type: urn:ietf:params:oauth:client-assertion-type:jwt-bearer
+      """
+
+  Scenario: A token of an issuer that is not listed is not used
+    Given a workflow that says:
+      """yaml
+      do:
+        - get:
+            call: http
+            with:
+              method: get
+              endpoint:
+                uri: https://shop.example/orders
+                authentication:
+                  oauth2:
+                    authority: https://login.example
+                    endpoints: {introspection: /look}
+                    grant: client_credentials
+                    client: {id: me, secret: hush}
+                    issuers: ['https://login.example']
+      """
+    And the service 'login.example' answers:
+      """yaml
+      - {on: POST /oauth2/token, body: {access_token: opaque, token_type: Bearer}}
+      - {on: POST /look, body: {active: true, iss: 'https://elsewhere.example'}}
+      """
+    When the workflow is executed
+    Then the workflow should fault with error:
+      """yaml
+      type: https://open-workflow-specification.org/spec/1.0.0/errors/authentication
+      status: 401
+      instance: /do/0/get
+      """
+    And the tasks should run in order get
+    And the service 'shop.example' should have received:
+      """yaml
+      []
+      """
+
+  Scenario Outline: A whole <scheme> configuration may be a secret
+    Given a workflow that says:
+      """yaml
+      use:
+        secrets: [access]
+        authentications:
+          shopper: {<scheme>: {use: access}}
+      do:
+        - get: {call: http, with: {method: get, endpoint: {uri: 'https://shop.example/orders', authentication: {use: shopper}}}}
+      """
+    And the secrets are:
+      """yaml
+      access: {authority: 'https://login.example', grant: client_credentials, client: {id: me, secret: hush}}
+      """
+    And the service 'login.example' answers:
+      """yaml
+      - on: GET /.well-known/openid-configuration
+        body: {issuer: 'https://login.example', token_endpoint: 'https://login.example/oauth2/token'}
+      - {on: POST /oauth2/token, body: {access_token: secretly, token_type: Bearer}}
+      """
+    When the workflow is executed
+    Then the workflow should complete with output:
+      """yaml
+      []
+      """
+    And the tasks should run in order get
+    And the service 'shop.example' should have received:
+      """yaml
+      - headers: {authorization: Bearer secretly}
+      """
+
+    Examples:
+      | scheme |
+      | oauth2 |
+      | oidc   |
+
+  Scenario: Digest from a secret
+    Given a workflow that says:
+      """yaml
+      use: {secrets: [access]}
+      do:
+        - get:
+            call: http
+            with: {method: get, endpoint: {uri: 'https://vault.example/gold', authentication: {digest: {use: access}}}}
+      """
+    And the secrets are:
+      """yaml
+      access: {username: ada, password: pass}
+      """
+    And the service 'vault.example' answers:
+      """yaml
+      - {status: 401, headers: {WWW-Authenticate: 'Digest realm="vault", nonce="n1", qop="auth", algorithm=MD5'}}
+      - {body: {gold: 1}}
+      """
+    When the workflow is executed
+    Then the workflow should complete with output:
+      """yaml
+      gold: 1
+      """
+    And the tasks should run in order get
