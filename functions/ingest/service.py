@@ -19,6 +19,7 @@ from .database import Connection, Database
 from .opening import open_epoch
 from .owners import lost
 from .payloads import Payloads
+from .reading import read_journal
 from .stream import Journalist, ReportStream
 from .work import execution_of
 
@@ -91,6 +92,12 @@ class IngestService(ingest_pb2_grpc.IngestServicer):
             cursor = connection.cursor(binary=True)
             await cursor.execute(_LEASES, [[execution_of(text) for text in request.executions]])
             return pb.LeasesReply(leases=[_lease(row) async for row in cursor])
+
+        return await _answer(context, self._database.transaction(read))
+
+    async def ReadJournal(self, request: pb.ReadJournalRequest, context: Context) -> pb.ReadJournalReply:
+        async def read(connection: Connection) -> pb.ReadJournalReply:
+            return await read_journal(connection, request)
 
         return await _answer(context, self._database.transaction(read))
 

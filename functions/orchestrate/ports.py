@@ -6,7 +6,7 @@ from typing import Protocol
 
 from lowtide.model.base import ExecutionId
 from lowtide.wire.cloudevents import CloudEvent
-from lowtide.wire.records import Change, LeaseState
+from lowtide.wire.records import Change, JournalRecord, LeaseState
 from lowtide.wire.types import Wake
 
 __all__ = ["Broker", "Execute", "Ingest"]
@@ -37,6 +37,10 @@ class Ingest(Protocol):
 
     async def signal(self, execution: ExecutionId, epoch: int, wake: Wake) -> bool:
         """Hand a wake to the running owner; whether there is one."""
+        ...
+
+    async def journal(self, execution: ExecutionId, after: int, limit: int) -> tuple[tuple[JournalRecord, ...], bool]:
+        """Its records after number ``after``, at most ``limit``, and whether there are more."""
         ...
 
     async def change(self, change: Change) -> None:

@@ -31,6 +31,13 @@ do:
   - await: {listen: {to: {one: {with: {type: go}}}}}
 """
 
+_NAP = """\
+document: {dsl: 1.0.3, namespace: default, name: nap, version: 1.0.0}
+do:
+  - nap: {wait: {milliseconds: 100}}
+  - tell: {set: {woken: true}}
+"""
+
 
 class _Platform:
     """A running `lowtide up`, and the commands typed beside it."""
@@ -134,3 +141,11 @@ def test_status_counts_the_processes(up: _Platform) -> None:
     told = json.loads(up.typed("status", "--json"))
     assert set(told["services"]) == {"execute", "ingest", "orchestrate", "analytics"}
     assert "AT ZERO SINCE" in up.typed("status")
+
+
+def test_an_execution_is_replayed_from_its_journal(up: _Platform) -> None:
+    up.typed("deploy", up.file("nap.yaml", _NAP))
+    execution = _started(up, "nap", "--wait", "60s")
+    told = up.typed("replay", execution["id"])
+    assert "/do/0/nap: its time has come" in told
+    assert told.endswith('outcome    {"status":"completed","output":{"woken":true}}\n')

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict
 
-__all__ = ["Execution", "ExecutionPage", "Problem", "Validation", "Workflow", "WorkflowPage", "problems"]
+__all__ = ["Execution", "ExecutionPage", "JournalPage", "Problem", "Validation", "Workflow", "WorkflowPage", "problems"]
 
 
 def _example(**members: Any) -> ConfigDict:
@@ -96,6 +96,28 @@ class ExecutionPage(BaseModel):
     model_config = _example(items=[_EXECUTION], next="MDE5OGYzYTI")
     items: list[Execution]
     next: str | None
+
+
+class JournalPage(BaseModel):
+    model_config = _example(
+        items=[
+            {
+                "number": 1,
+                "epoch": 1,
+                "entry": {
+                    "turn": 1,
+                    "event": {"kind": "succeeded", "at": 1790000000000, "command": "/do/0/price@1.1", "output": 3},
+                },
+            }
+        ],
+        next=None,
+        plan={"name": "greet", "do": []},
+        seed={"execution": "0198f3a2-7c1e-7000-8000-3f1c2b4d5e6f", "input": {"name": "Ada"}, "at": 1790000000000},
+    )
+    items: list[dict[str, Any]]
+    next: str | None
+    plan: dict[str, Any] | None = None
+    seed: dict[str, Any] | None = None
 
 
 class Validation(BaseModel):

@@ -1,7 +1,7 @@
 """The ``lowtide`` command. One file per command or group of commands; heavy imports stand inside the commands.
 
 ``run`` ``validate`` ``draw``                    a document, in this process, without any server
-``deploy`` ``start`` ``executions`` ``events``   talk to a server (``server``: its options)
+``deploy`` ``start`` ``executions`` ``events`` ``replay``   talk to a server (``server``: its options)
 ``up`` ``status`` ``migrate``                    the platform on this machine
 
 ``given`` (what the user gives), ``shown`` (what goes to stdout) and ``exits`` (exit codes, errors told) are shared;
@@ -21,6 +21,7 @@ from lowtide.cli.draw import draw
 from lowtide.cli.events import events
 from lowtide.cli.executions import executions
 from lowtide.cli.migrate import migrate
+from lowtide.cli.replay import replay
 from lowtide.cli.run import EPILOG, run
 from lowtide.cli.shown import examples
 from lowtide.cli.start import start
@@ -61,6 +62,14 @@ app.command(
 )(start)
 app.add_typer(executions, name="executions")
 app.add_typer(events, name="events")
+app.command(
+    short_help="Step through an execution's journal, without effects.",
+    epilog=examples(
+        "lowtide replay 01890a5d-ac96-774b-bcce-b302099a8057",
+        "lowtide replay 01890a5d-ac96-774b-bcce-b302099a8057 --save journal.json",
+        "lowtide replay --file journal.json --at 3",
+    ),
+)(replay)
 app.command(
     short_help="Run the platform on this machine.",
     epilog=examples("lowtide up", "lowtide up --steps steps --path examples/order-fulfilment --idle 5"),

@@ -31,7 +31,7 @@ from lowtide.model.usage import Usage
 from lowtide.rpc.v1 import ingest_pb2 as pb
 from lowtide.rpc.v1.ingest_pb2_grpc import IngestStub
 from lowtide.wire import protobuf
-from lowtide.wire.records import Change, Closing, Entry, LeaseState, Opened, Subject
+from lowtide.wire.records import Change, Closing, Entry, JournalRecord, LeaseState, Opened, Subject
 from lowtide.wire.types import Wake
 
 if TYPE_CHECKING:
@@ -186,6 +186,12 @@ class IngestClient:
         """The newest epoch of each; executions that were never opened are absent. Raises Unavailable."""
         reply, _ = await self._call(self._stub().Leases, pb.LeasesRequest(executions=executions))
         return {ExecutionId(lease.execution): protobuf.lease_from(lease) for lease in reply.leases}
+
+    async def journal(self, execution: ExecutionId, after: int, limit: int) -> tuple[tuple[JournalRecord, ...], bool]:
+        """Records after number ``after``, and whether there are more than these. Raises Unavailable."""
+        request = pb.ReadJournalRequest(execution=execution, after=after, limit=limit)
+        reply, _ = await self._call(self._stub().ReadJournal, request)
+        return protobuf.records_from(reply), bool(reply.more)
 
     async def change(self, change: Change) -> None:
         """Tell analytics; returns once it is stored. Raises :class:`lowtide.errors.Unavailable`: say it again later."""

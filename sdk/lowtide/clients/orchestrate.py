@@ -108,6 +108,17 @@ class Orchestrate(HttpClient):
         path = path_of("v1", "namespaces", namespace, "executions", execution, "resume")
         return _object(await self.request("POST", path))
 
+    async def journal(self, namespace: str, execution: str) -> dict[str, JSON]:
+        """All pages as one: ``{plan, seed, items: [{number, epoch, entry: {turn, event, key}}]}``."""
+        path = path_of("v1", "namespaces", namespace, "executions", execution, "journal")
+        whole = _object(await self.request("GET", path))
+        cursor = whole.pop("next", None)
+        while cursor:
+            page = _object(await self.request("GET", path, query={"cursor": cursor}))
+            whole["items"] += page["items"]
+            cursor = page.get("next")
+        return whole
+
     async def send(self, namespace: str, event: dict[str, JSON]) -> None:
         """Publish one CloudEvent, given in JSON form; durable once this returns. Twice the same id is one event."""
         path = path_of("v1", "namespaces", namespace, "events")

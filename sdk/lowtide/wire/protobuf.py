@@ -9,7 +9,7 @@ from lowtide.model.fact import Fact
 from lowtide.model.usage import Usage
 from lowtide.rpc.v1 import ingest_pb2 as pb
 from lowtide.wire import json
-from lowtide.wire.records import Change, Closing, Entry, LeaseState, Opened, Subject
+from lowtide.wire.records import Change, Closing, Entry, JournalRecord, LeaseState, Opened, Subject
 from lowtide.wire.types import Wake
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "lease_from",
     "log_line_of",
     "opened_from",
+    "records_from",
     "subject_of",
     "usage_of",
     "wake_from",
@@ -48,6 +49,14 @@ def opened_from(reply: pb.OpenReply) -> Opened:
     tail = tuple((record.number, json.decode(record.body, Entry)) for record in reply.tail)
     closing = closing_from(reply.outcome) if reply.HasField("outcome") else None
     return Opened(_ANSWERS[reply.answer], tail=tail, closing=closing, reason=reply.reason)
+
+
+def records_from(reply: pb.ReadJournalReply) -> tuple[JournalRecord, ...]:
+    """Raises :class:`lowtide.errors.InvalidInput` where a record is not an entry."""
+    return tuple(
+        JournalRecord(number=record.number, epoch=record.epoch, entry=json.decode(record.body, Entry))
+        for record in reply.records
+    )
 
 
 def closing_from(closed: pb.Closed) -> Closing:

@@ -10,7 +10,7 @@ from lowtide.model.error import Error
 from lowtide.model.event import Event
 from lowtide.model.phase import Phase
 
-__all__ = ["Change", "Closing", "Entry", "LeaseState", "Opened", "Subject"]
+__all__ = ["Change", "Closing", "Entry", "JournalRecord", "LeaseState", "Opened", "Subject"]
 
 
 class Entry(Noun, frozen=True, kw_only=True):
@@ -24,6 +24,14 @@ class Entry(Noun, frozen=True, kw_only=True):
     turn: int
     event: Event
     key: str | None = None
+
+
+class JournalRecord(Noun, frozen=True, kw_only=True):
+    """An entry where it stands in the journal: consecutive numbers from 1, across all epochs of the execution."""
+
+    number: int
+    epoch: int
+    entry: Entry
 
 
 class Closing(Value, frozen=True):

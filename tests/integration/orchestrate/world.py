@@ -33,7 +33,7 @@ from lowtide.runtime.clock import SystemClock
 from lowtide.settings import OrchestrateSettings
 from lowtide.wire import json, mac
 from lowtide.wire.cloudevents import CloudEvent, from_json, read, to_binary
-from lowtide.wire.records import Change, Closing, LeaseState
+from lowtide.wire.records import Change, Closing, JournalRecord, LeaseState
 from lowtide.wire.types import (
     DISPATCH,
     Dispatch,
@@ -235,6 +235,7 @@ class FakeIngest:
     states: dict[str, LeaseState] = field(default_factory=dict)
     signals: list[tuple[str, int, Wake]] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
+    journals: dict[str, list[JournalRecord]] = field(default_factory=dict)
     down: bool = False
 
     def closed(self, payload: Parked | Ended) -> None:
@@ -249,6 +250,11 @@ class FakeIngest:
         self._check()
         self.signals.append((execution, epoch, wake))
         return execution in self.states
+
+    async def journal(self, execution: ExecutionId, after: int, limit: int) -> tuple[tuple[JournalRecord, ...], bool]:
+        self._check()
+        records = [record for record in self.journals.get(execution, []) if record.number > after]
+        return tuple(records[:limit]), len(records) > limit
 
     async def change(self, change: Change) -> None:
         self._check()

@@ -208,6 +208,24 @@ class LeasesReply(_message.Message):
     leases: _containers.RepeatedCompositeFieldContainer[Lease]
     def __init__(self, leases: _Optional[_Iterable[_Union[Lease, _Mapping]]] = ...) -> None: ...
 
+class ReadJournalRequest(_message.Message):
+    __slots__ = ("execution", "after", "limit")
+    EXECUTION_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    execution: str
+    after: int
+    limit: int
+    def __init__(self, execution: _Optional[str] = ..., after: _Optional[int] = ..., limit: _Optional[int] = ...) -> None: ...
+
+class ReadJournalReply(_message.Message):
+    __slots__ = ("records", "more")
+    RECORDS_FIELD_NUMBER: _ClassVar[int]
+    MORE_FIELD_NUMBER: _ClassVar[int]
+    records: _containers.RepeatedCompositeFieldContainer[Record]
+    more: bool
+    def __init__(self, records: _Optional[_Iterable[_Union[Record, _Mapping]]] = ..., more: _Optional[bool] = ...) -> None: ...
+
 class PayloadRef(_message.Message):
     __slots__ = ("namespace", "execution", "sha256", "size")
     NAMESPACE_FIELD_NUMBER: _ClassVar[int]

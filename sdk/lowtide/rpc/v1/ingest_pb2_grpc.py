@@ -54,6 +54,11 @@ class IngestStub:
                 request_serializer=lowtide_dot_rpc_dot_v1_dot_ingest__pb2.LeasesRequest.SerializeToString,
                 response_deserializer=lowtide_dot_rpc_dot_v1_dot_ingest__pb2.LeasesReply.FromString,
                 _registered_method=True)
+        self.ReadJournal = channel.unary_unary(
+                '/lowtide.rpc.v1.Ingest/ReadJournal',
+                request_serializer=lowtide_dot_rpc_dot_v1_dot_ingest__pb2.ReadJournalRequest.SerializeToString,
+                response_deserializer=lowtide_dot_rpc_dot_v1_dot_ingest__pb2.ReadJournalReply.FromString,
+                _registered_method=True)
         self.PutPayload = channel.stream_unary(
                 '/lowtide.rpc.v1.Ingest/PutPayload',
                 request_serializer=lowtide_dot_rpc_dot_v1_dot_ingest__pb2.PayloadChunk.SerializeToString,
@@ -97,6 +102,13 @@ class IngestServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReadJournal(self, request, context):
+        """Records of one execution's journal, a page at a time: to look back, never to go on.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def PutPayload(self, request_iterator, context):
         """The claim check: content-addressed, per execution.
         """
@@ -132,6 +144,11 @@ def add_IngestServicer_to_server(servicer, server):
                     servicer.Leases,
                     request_deserializer=lowtide_dot_rpc_dot_v1_dot_ingest__pb2.LeasesRequest.FromString,
                     response_serializer=lowtide_dot_rpc_dot_v1_dot_ingest__pb2.LeasesReply.SerializeToString,
+            ),
+            'ReadJournal': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReadJournal,
+                    request_deserializer=lowtide_dot_rpc_dot_v1_dot_ingest__pb2.ReadJournalRequest.FromString,
+                    response_serializer=lowtide_dot_rpc_dot_v1_dot_ingest__pb2.ReadJournalReply.SerializeToString,
             ),
             'PutPayload': grpc.stream_unary_rpc_method_handler(
                     servicer.PutPayload,
@@ -252,6 +269,33 @@ class Ingest:
             '/lowtide.rpc.v1.Ingest/Leases',
             lowtide_dot_rpc_dot_v1_dot_ingest__pb2.LeasesRequest.SerializeToString,
             lowtide_dot_rpc_dot_v1_dot_ingest__pb2.LeasesReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReadJournal(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lowtide.rpc.v1.Ingest/ReadJournal',
+            lowtide_dot_rpc_dot_v1_dot_ingest__pb2.ReadJournalRequest.SerializeToString,
+            lowtide_dot_rpc_dot_v1_dot_ingest__pb2.ReadJournalReply.FromString,
             options,
             channel_credentials,
             insecure,
