@@ -8,6 +8,7 @@ without a case, and a case without a document are errors: nothing stands in the 
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -85,6 +86,18 @@ def test_a_block_that_nobody_would_run_is_an_error() -> None:
     for text in (workflow, case, workflow + workflow + case, "```yaml\na: 1\n```\n", "```\na\n```\n", "```yaml case\n"):
         with pytest.raises(Misplaced):
             list(examples("page.md", text))
+
+
+def test_the_example_of_the_readme_is_true(world: World) -> None:
+    text = (_DOCS.parent / "README.md").read_text(encoding="utf-8")
+    block = re.search(
+        r"```yaml\n(.*?)```.*?```console\n\$ lowtide run hello.yaml --input '(.*?)'\n(.*?)\n```", text, re.DOTALL
+    )
+    assert block is not None
+    world.definition, world.input, told = block[1], json.loads(block[2]), json.loads(block[3])
+    world.execute()
+    assert world.output == told | {"at": "2026-01-01T00:00:02Z"}
+    assert world.took == pytest.approx(2.0, abs=0.05)
 
 
 def test_every_property_of_the_language_is_told_of() -> None:
