@@ -201,6 +201,11 @@ def _(world: World, step: Step, text: str) -> None:
     assert text in str(world.error.get("detail")), f"the error is {world.error!r}"
 
 
+@phrase("the error's detail should not mention '(.+)'")
+def _(world: World, step: Step, text: str) -> None:
+    assert text not in str(world.error.get("detail")), f"the error is {world.error!r}"
+
+
 @phrase("the workflow should cancel")
 def _(world: World, step: Step) -> None:
     _ = world.reason
