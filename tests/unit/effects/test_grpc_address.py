@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import Any
 
 import pytest
@@ -47,3 +48,17 @@ async def test_a_name_that_nobody_has_is_a_communication_error() -> None:
         await address_of("nobody.invalid", 443, allow_loopback=True)
     assert raised.value.error.type.endswith("/communication")
     assert "nobody.invalid" in str(raised.value)
+
+
+@pytest.mark.parametrize("addresses", [["169.254.169.254"], ["93.184.216.34", "169.254.169.254"], ["224.0.0.1"]])
+async def test_a_name_of_a_forbidden_address_is_refused(addresses: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """All that it resolves to is looked at, and nobody asks the name again."""
+    real = socket.getaddrinfo
+
+    def resolve(host: Any, port: Any, *more: Any, **other: Any) -> Any:
+        return [answer for address in addresses for answer in real(address, port, *more, **other)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    with pytest.raises(TaskFailed) as raised:
+        await address_of("metadata.test", 443, allow_loopback=True)
+    assert raised.value.error.status == 403
