@@ -78,12 +78,11 @@ def new_frame(run: Run, task: Task, raw: JSON, path: str, place: Place) -> TaskF
 
 def enter_task(run: Run, task: Task, frame: TaskFrame, place: Place) -> Result:
     """Begin a task on ``frame.raw``. Raises ``TaskFailed`` where it fails at once."""
-    before = Scope(run, place, "before", frame)
     try:
         if frame.path.count(".") > DEEPEST:
             detail = f"tasks are nested more than {DEEPEST} deep; a function that calls itself needs an end"
             raise TaskFailed(standard_error("runtime", detail))
-        if task.if_ is not None and not truthy(run, task.if_, frame.raw, before):
+        if task.if_ is not None and not truthy(run, task.if_, frame.raw, Scope(run, place, "before", frame)):
             run.fact(frame, "skipped")
             return Done(frame.raw)
         run.fact(frame, "running")
@@ -91,7 +90,7 @@ def enter_task(run: Run, task: Task, frame: TaskFrame, place: Place) -> Result:
         if task.input is not None:
             check_schema(run, task.input.schema, frame.raw, "input")
             if task.input.from_ is not None:
-                frame.input = render(run, task.input.from_, frame.raw, before)
+                frame.input = render(run, task.input.from_, frame.raw, Scope(run, place, "before", frame))
         if task.timeout is not None:
             length = duration(run, task.timeout, frame.input, body_scope(run, frame, place))
             frame.deadline = Millis(run.now + length)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -43,7 +44,7 @@ class Pending:
 PENDING: Final = Pending()
 
 
-class Done(msgspec.Struct):
+class Done(msgspec.Struct, gc=False):
     """A frame's output and where to go: ``None`` means the task's own ``then``.
 
     ``over``: a task below ended the workflow, so that nothing on the way out shapes or exports any more.
@@ -174,6 +175,7 @@ class Run(msgspec.Struct):
         )
 
 
+@lru_cache(maxsize=4096)
 def name_of(ref: str) -> str:
     """A task's name: the last segment of its JSON pointer, unescaped (RFC 6901)."""
     return ref.rpartition("/")[2].replace("~1", "/").replace("~0", "~")

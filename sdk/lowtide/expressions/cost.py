@@ -8,6 +8,7 @@ is never cheap; for the rest, the input's size to the power of nested iterations
 from __future__ import annotations
 
 import re
+from bisect import bisect
 from functools import lru_cache
 from itertools import pairwise
 from typing import Final
@@ -171,17 +172,36 @@ def _measure(text: str) -> tuple[int, int]:
     return digits, max(texts, default=0)
 
 
+@lru_cache(maxsize=4096)
+def _longest_input(program: str) -> int:
+    """How long an input may be, as far as its length alone decides; the longer, the costlier."""
+    shape = _shape(program)
+    if shape is None:
+        return -1
+    return bisect(range(LARGEST + 1), False, key=lambda size: not _fits(shape, program, size)) - 1
+
+
+def _iterations(shape: _Shape, size: int) -> float:
+    return float(max(2.0, size / 3) ** min(shape.power, 12))
+
+
+def _copied(shape: _Shape, program: str, size: int) -> float:
+    return shape.growth * (size + len(program)) * (_iterations(shape, size) if shape.repeats else 1)
+
+
+def _fits(shape: _Shape, program: str, size: int) -> bool:
+    return _copied(shape, program, size) <= _MEMORY / 4 and shape.growth * _iterations(shape, size) <= _WORK
+
+
 def is_cheap(program: str, text: str) -> bool:
     """Whether ``program`` on the JSON ``text`` is surely quick, and small."""
-    shape, size = _shape(program), len(text)
-    if shape is None or size > LARGEST:
+    if len(text) > _longest_input(program):
         return False
-    iterations = max(2.0, size / 3) ** min(shape.power, 12)
-    copied = shape.growth * (size + len(program)) * (iterations if shape.repeats else 1)
-    if copied > _MEMORY / 4 or shape.growth * iterations > _WORK:
-        return False
+    shape = _shape(program)
+    assert shape is not None
     if not shape.sized:
         return True
+    copied = _copied(shape, program, len(text))
     digits, longest = _measure(text)
     filled = copied if shape.makes_text else max(16, longest, shape.longest)
     return bool(filled * 10.0 ** (min(max(digits, shape.digits), 99) * shape.sized) <= _MEMORY)

@@ -1,8 +1,8 @@
-"""Compiled jq programs: the guard prelude, variables, and the cache (decision A-20).
+"""Compiled jq programs: the guards, variables, and the cache (decision A-20).
 
-A program is wrapped as ``prelude . as {$now,$a,$b,$d} | $d | ( … )``: compiled once, and fed its variables with its
-input, because binding them at compile time costs milliseconds each time. The parentheses keep ``include`` and
-``import`` out; what could read the process, end it, or differ on a replay is shadowed.
+A program with variables is wrapped as ``. as {$now,$a,$b,$d} | $d | guards ( … )``: compiled once, and fed its
+variables with its input, because binding them at compile time costs milliseconds each time. The parentheses keep
+``include`` and ``import`` out; what could read the process, end it, or differ on a replay is shadowed.
 """
 
 from __future__ import annotations
@@ -18,20 +18,27 @@ import msgspec
 from lowtide.engine.host import ExpressionFailed, Variables
 from lowtide.model.base import JSON, Millis
 
-__all__ = ["Programs", "names", "request", "wrap"]
+__all__ = ["Programs", "bind", "names", "request", "wrap"]
 
-_PRELUDE: Final = (
-    "def env: {}; "
-    'def input: error("input is not available in workflows"); '
-    'def inputs: error("inputs is not available in workflows"); '
-    "def debug: .; def debug(f): .; def stderr: .; def input_filename: null; def input_line_number: 0; "
-    'def halt: error("halt is not available in workflows"); '
-    'def halt_error: error("halt_error is not available in workflows"); '
-    'def halt_error(f): error("halt_error is not available in workflows"); '
-    "def localtime: gmtime; def strflocaltime(f): strftime(f); "
-    'def get_search_list: []; def modulemeta: error("modulemeta is not available in workflows"); '
-    "{} as $ENV | "
+_GUARDS: Final = (
+    ("env", "def env: {}; "),
+    ("input", 'def input: error("input is not available in workflows"); '),
+    ("inputs", 'def inputs: error("inputs is not available in workflows"); '),
+    ("debug", "def debug: .; def debug(f): .; "),
+    ("stderr", "def stderr: .; "),
+    ("input_filename", "def input_filename: null; "),
+    ("input_line_number", "def input_line_number: 0; "),
+    ("halt", 'def halt: error("halt is not available in workflows"); '),
+    ("halt_error", 'def halt_error: error("halt_error is not available in workflows"); '),
+    ("halt_error", 'def halt_error(f): error("halt_error is not available in workflows"); '),
+    ("localtime", "def localtime: gmtime; "),
+    ("strflocaltime", "def strflocaltime(f): strftime(f); "),
+    ("get_search_list", "def get_search_list: []; "),
+    ("modulemeta", 'def modulemeta: error("modulemeta is not available in workflows"); '),
+    ("ENV", "{} as $ENV | "),
 )
+"""Names, and what stands in front of a program in whose text they occur (jq has no other way to spell a name)."""
+
 _VARIABLE: Final = re.compile(r"\$([A-Za-z_]\w*)")
 _NEEDS_NOW: Final = re.compile(r"\bnow\b")
 
@@ -44,22 +51,40 @@ def names(program: str) -> frozenset[str]:
     return frozenset(_VARIABLE.findall(program)) - {"ENV", "__loc__", "__prog_args"}
 
 
+@lru_cache(maxsize=4096)
+def _sorted_names(program: str) -> tuple[str, ...]:
+    return tuple(sorted(names(program)))
+
+
+@lru_cache(maxsize=4096)
+def _uses_now(program: str) -> bool:
+    return _NEEDS_NOW.search(program) is not None
+
+
+@lru_cache(maxsize=4096)
 def wrap(program: str, variables: tuple[str, ...]) -> str:
-    """The guarded program; its input is an object of the variables, ``__now`` and ``__d``, the data."""
-    uses_now = _NEEDS_NOW.search(program) is not None
+    """The guarded program; its input is an object of the variables, ``__now`` and ``__d``, the data; or, where it has
+    no variables, the data itself."""
+    guards = "".join(guard for name, guard in _GUARDS if name in program)
+    uses_now = _uses_now(program)
+    if not variables and not uses_now:
+        return f"{guards}(\n{program}\n)"
     bound = ",".join(f"${name}" for name in (*variables, *(["__now"] if uses_now else []), "__d"))
     now = "def now: $__now; " if uses_now else ""
-    return f". as {{{bound}}} | $__d | {now}{_PRELUDE}(\n{program}\n)"
+    return f". as {{{bound}}} | $__d | {now}{guards}(\n{program}\n)"
 
 
-def request(program: str, value: JSON, variables: Variables, now: Millis) -> tuple[str, str]:
+def bind(program: str, variables: Variables) -> dict[str, JSON]:
+    """The values of the variables that the program may refer to, by name and in its order."""
+    return {name: variables[name] for name in _sorted_names(program) if name in variables}
+
+
+def request(program: str, value: JSON, bound: dict[str, JSON], now: Millis) -> tuple[str, str]:
     """The wrapped program and its input as JSON text."""
-    used = tuple(sorted(name for name in names(program) if name in variables))
-    bound: dict[str, Any] = {name: variables[name] for name in used}
-    if _NEEDS_NOW.search(program):
-        bound["__now"] = now / 1000
-    bound["__d"] = value
-    return wrap(program, used), _encode(bound).decode()
+    wrapped = wrap(program, tuple(bound))
+    if _uses_now(program):
+        return wrapped, _encode({**bound, "__now": now / 1000, "__d": value}).decode()
+    return wrapped, _encode({**bound, "__d": value} if bound else value).decode()
 
 
 class Programs:
@@ -81,11 +106,13 @@ class Programs:
         return None
 
     def _get(self, wrapped: str) -> Any:
-        with self._lock:
-            program = self._compiled.get(wrapped)
-            if program is not None:
-                self._compiled.move_to_end(wrapped)
-                return program
+        program = self._compiled.get(wrapped)
+        if program is not None:
+            if len(self._compiled) > self._size // 2:  # before, nothing is dropped soon
+                with self._lock:
+                    if wrapped in self._compiled:
+                        self._compiled.move_to_end(wrapped)
+            return program
         import jq
 
         try:

@@ -12,7 +12,7 @@ __all__ = ["Fact", "TaskStatus"]
 TaskStatus = Literal["running", "waiting", "retried", "skipped", "cancelled", "faulted", "completed"]
 
 
-class Fact(Noun, frozen=True, kw_only=True):
+class Fact(Noun, frozen=True, kw_only=True, gc=False):
     """One change of one task's status.
 
     ``task`` identifies the entry of the task (reference and entry numbers), so that two entries are two rows.

@@ -42,8 +42,8 @@ __all__ = [
 SNAPSHOT_FORMAT: Final = 1
 
 
-class Frame(msgspec.Struct, omit_defaults=True, rename="camel"):
-    """Base of all mutable parts of the state."""
+class Frame(msgspec.Struct, omit_defaults=True, rename="camel", gc=False):
+    """Base of all mutable parts of the state. They are a tree: the collector of cycles need not look at them."""
 
 
 # ---------------------------------------------------------------- outcome
