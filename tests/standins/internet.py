@@ -139,10 +139,12 @@ class Internet:
         return server
 
     def _identify(self, connection: ssl.SSLObject | ssl.SSLSocket, name: str | None, _: ssl.SSLContext) -> None:
-        known = self._contexts.get(str(name))
-        if known is None:
-            known = self._contexts[str(name)] = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            self._authority.issue_cert(str(name)).configure_cert(known)
+        with self._count:  # of two that ask at once, neither may see a context without its certificate
+            known = self._contexts.get(str(name))
+            if known is None:
+                known = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+                self._authority.issue_cert(str(name)).configure_cert(known)
+                self._contexts[str(name)] = known
         connection.context = known
 
     def answer(self, request: Request) -> Answer:
