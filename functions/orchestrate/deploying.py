@@ -10,15 +10,14 @@ import msgspec
 
 from lowtide.dsl import Checked, Problem
 from lowtide.engine import ExpressionFailed, Host
+from lowtide.engine.alone import alone
 from lowtide.errors import Conflict, NotFound
 from lowtide.model.base import JSON, Millis
 from lowtide.model.command import AwaitCorrelation, AwaitFilter
 from lowtide.model.plan import (
-    ArrayTemplate,
     EventFilter,
     Expression,
     Literal_,
-    ObjectTemplate,
     Plan,
     Strategy,
     Template,
@@ -28,9 +27,10 @@ from lowtide.wire import json
 from .nouns import WorkflowVersion
 from .scheduling import set_first
 from .store import events, workflows
+from .store.database import Tx
 from .work import Work
 
-__all__ = ["Deployed", "deploy", "problem_json", "remove", "starter_filters", "types_of"]
+__all__ = ["Deployed", "deploy", "find_deployed", "problem_json", "remove", "starter_filters", "types_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,24 +47,34 @@ def problem_json(problem: Problem) -> dict[str, JSON]:
     return {name: getattr(problem, name) for name in names}
 
 
+async def find_deployed(tx: Tx, source: str, plan: Plan) -> Deployed | None:
+    """The version, where it is there already: it keeps what was fetched for it then.
+
+    Raises :class:`lowtide.errors.Conflict` where it is there with other content.
+    """
+    there = await workflows.find_version(tx, plan.namespace, plan.name, plan.version)
+    if there is None:
+        return None
+    if there.source == source or json.parse(there.definition) == plan.definition:
+        return Deployed(there, fresh=False)
+    raise Conflict(
+        f"version {plan.version} of workflow {plan.namespace}/{plan.name} is deployed with other content; "
+        "raise document.version, a version never changes"
+    )
+
+
 async def deploy(work: Work, source: str, plan: Plan, checked: Checked) -> Deployed:
     """Store a version, once. Raises :class:`lowtide.errors.Conflict` where it is there with other content."""
     await workflows.lock_name(work.tx, plan.namespace, plan.name)
-    there = await workflows.find_version(work.tx, plan.namespace, plan.name, plan.version)
-    definition = json.encode(plan.definition)
+    there = await find_deployed(work.tx, source, plan)
     if there is not None:
-        if there.source == source or json.parse(there.definition) == plan.definition:
-            return Deployed(there, fresh=False)
-        raise Conflict(
-            f"version {plan.version} of workflow {plan.namespace}/{plan.name} is deployed with other content; "
-            "raise document.version, a version never changes"
-        )
+        return there
     values: dict[str, Any] = {
         "namespace": plan.namespace,
         "name": plan.name,
         "version": plan.version,
         "source": source,
-        "definition": definition,
+        "definition": json.encode(plan.definition),
         "plan": json.encode(plan),
         "warnings": json.encode([problem_json(found) for found in checked.warnings]),
     }
@@ -144,18 +154,7 @@ def starter_filters(strategy: Strategy, host: Host) -> tuple[AwaitFilter, ...]:
 
 
 def _value(template: Template, host: Host) -> JSON:
-    match template:
-        case Literal_(value=value):
-            return value
-        case Expression(source=source):
-            return _ask(host, source)
-        case ArrayTemplate(items=items):
-            return [_value(item, host) for item in items]
-        case ObjectTemplate(members=members):
-            return {name: _value(member, host) for name, member in members.items()}
-        case _:
-            parts = (part if isinstance(part, str) else _ask(host, part.source) for part in template.parts)
-            return "".join(part if isinstance(part, str) else json.encode(part).decode() for part in parts)
+    return alone(template, lambda program: _ask(host, program))
 
 
 def _ask(host: Host, program: str) -> JSON:

@@ -9,8 +9,10 @@ from typing import Self
 
 from lowtide.clients.broker import Broker as HttpBroker
 from lowtide.clients.ingest import IngestClient
+from lowtide.effects.outside import Fetcher
 from lowtide.errors import LowtideError
 from lowtide.expressions import JqHost
+from lowtide.expressions.secrets import FolderSecrets
 from lowtide.runtime import chance
 from lowtide.runtime.clock import Clock, SystemClock
 from lowtide.settings import OrchestrateSettings
@@ -46,8 +48,11 @@ class Neighbours:
 class Service:
     """``async with Service.of(settings) as service``; must be made inside the event loop."""
 
-    def __init__(self, desk: Desk, neighbours: Neighbours, *, max_body_bytes: int, shutdown_grace: float) -> None:
+    def __init__(
+        self, desk: Desk, neighbours: Neighbours, fetcher: Fetcher, *, max_body_bytes: int, shutdown_grace: float
+    ) -> None:
         self.desk = desk
+        self.fetcher = fetcher
         self.max_body_bytes = max_body_bytes
         self.ingest = neighbours.ingest
         self.waiters = Waiters(desk)
@@ -78,10 +83,11 @@ class Service:
             keep_events=settings.keep_events,
             cancel_grace=settings.cancel_grace,
         )
-        desk = Desk(Database(settings.control_url, settings.connections), terms, JqHost())
+        host = JqHost()
         return cls(
-            desk,
+            Desk(Database(settings.control_url, settings.connections), terms, host),
             neighbours or _neighbours(settings),
+            _fetcher(settings, host),
             max_body_bytes=settings.max_body_bytes,
             shutdown_grace=settings.shutdown_grace,
         )
@@ -105,6 +111,7 @@ class Service:
             close = getattr(neighbour, "aclose", None) or getattr(neighbour, "close", None)
             if close is not None:
                 await close()
+        await self.fetcher.close()
         await self.desk.database.close()
         host_close = getattr(self.desk.host, "close", None)
         if host_close is not None:
@@ -140,6 +147,18 @@ class Service:
 
     async def _catch_up(self, execution: str, command: str) -> None:
         await self.desk.do(lambda work: catch_up(work, execution, command))
+
+
+def _fetcher(settings: OrchestrateSettings, host: JqHost) -> Fetcher:
+    return Fetcher(
+        host,
+        clock=SystemClock(),
+        catalog=settings.catalog,
+        secrets=FolderSecrets(settings.secrets_dir) if settings.secrets_dir else None,
+        loopback=settings.allow_loopback,
+        seconds=settings.fetch_timeout,
+        patience=settings.fetch_patience,
+    )
 
 
 def _neighbours(settings: OrchestrateSettings) -> Neighbours:

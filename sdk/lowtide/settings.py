@@ -14,7 +14,8 @@ object never travels further. Durations are seconds unless the name says otherwi
     LOWTIDE_EXECUTE_URL          orchestrate                  execute, for synchronous starts
     LOWTIDE_INGEST_TARGET        orchestrate execute          host:port of ingest's gRPC
     LOWTIDE_STEPS                execute                      modules with step functions, comma-separated
-    LOWTIDE_SECRETS_DIR          execute                      one file (or folder of files) per secret
+    LOWTIDE_SECRETS_DIR          orchestrate execute          one file (or folder of files) per secret
+    LOWTIDE_CATALOG              orchestrate                  the default catalog of functions: a URL or a folder
     LOWTIDE_BROKER_DATABASE_URL  the laptop's broker          PostgreSQL of events from outside
     LOWTIDE_ORCHESTRATE_URL      the laptop's broker          where outcomes, ticks and events are delivered
     and the tunables below, each LOWTIDE_ + its field's name in capitals.
@@ -135,6 +136,11 @@ class OrchestrateSettings(_FromEnvironment, frozen=True, kw_only=True):
     keep_events: float = 86_400.0
     cancel_grace: float = 10.0
     shutdown_grace: float = 25.0
+    catalog: str = ""
+    secrets_dir: Path | None = None
+    allow_loopback: bool = False
+    fetch_timeout: float = 10.0
+    fetch_patience: float = 30.0
 
 
 class AnalyticsSettings(_FromEnvironment, frozen=True, kw_only=True):

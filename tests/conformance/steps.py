@@ -118,6 +118,11 @@ def _(world: World, step: Step, what: str) -> None:
     world.allowed[f"allow_{what}"] = True
 
 
+@phrase("the default catalog is '(.+)'")
+def _(world: World, step: Step, url: str) -> None:
+    world.catalog = url
+
+
 @phrase("the step '(.+)' gives:")
 def _(world: World, step: Step, name: str) -> None:
     world.steps[name] = _given(step)

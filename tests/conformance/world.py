@@ -13,11 +13,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
-from lowtide.dsl import Checked, check, plan
+from lowtide.dsl import Checked, check
 from lowtide.dsl.load import load
 from lowtide.dsl.problem import Report as Problems
 from lowtide.dsl.source import Source
 from lowtide.effects import build
+from lowtide.effects.outside import Fetcher
+from lowtide.errors import InvalidDocument
 from lowtide.model.base import JSON
 from lowtide.model.command import Perform
 from lowtide.model.plan import Plan
@@ -70,6 +72,7 @@ class World:
     events: list[dict[str, JSON]] = field(default_factory=list)
     others: list[Plan] = field(default_factory=list)
     steps: dict[str, JSON] = field(default_factory=dict)
+    catalog: str = ""
     allowed: dict[str, Any] = field(default_factory=dict)
     cancel_after: float | None = None
     took: float = 0.0
@@ -82,11 +85,23 @@ class World:
     # ---------------------------------------------------------------- what happens
 
     def check(self) -> None:
-        self._checked = check(self.definition, "workflow.yaml")
+        self._host = WatchingHost(self.secrets)
+        self._checked = asyncio.run(self._pin(self._host))
 
     def execute(self) -> None:
-        self._host = WatchingHost(self.secrets)
-        asyncio.run(self._execute(watched(plan(self.definition, "workflow.yaml")), self._host))
+        self.check()
+        assert self._host is not None
+        if self.checked.plan is None:
+            raise InvalidDocument([str(problem) for problem in self.checked.errors])
+        asyncio.run(self._execute(watched(self.checked.plan), self._host))
+
+    async def _pin(self, host: WatchingHost) -> Checked:
+        """What the document refers to outside itself is fetched before it runs, as a deployment does it."""
+        fetcher = Fetcher(host, clock=VirtualClock(), catalog=self.catalog, secrets=self.secrets, loopback=True)
+        try:
+            return await fetcher.pin(check(self.definition, "workflow.yaml"))
+        finally:
+            await fetcher.close()
 
     def deploy(self, count: int, phase: str) -> None:
         """On the platform, in real time, until so many executions are in this phase."""

@@ -14,7 +14,7 @@ from lowtide.model.base import JSON
 from lowtide.model.plan import Plan
 from lowtide.wire import json
 
-from ..deploying import deploy, problem_json, remove
+from ..deploying import Deployed, deploy, find_deployed, problem_json, remove
 from ..nouns import WorkflowVersion
 from ..service import Service
 from ..store import workflows
@@ -64,7 +64,7 @@ def routes(service: Service) -> APIRouter:
             raise _Mistakes(checked)
         if plan.namespace != namespace:
             raise _WrongNamespace(f"document.namespace is {plan.namespace}, the request is for {namespace}")
-        deployed = await service.desk.do(lambda work: deploy(work, text.decode("utf-8-sig"), plan, checked))
+        deployed = await _deploy(service, text.decode("utf-8-sig"), plan, checked)
         shown = {**_summary(deployed.version), "warnings": json.parse(deployed.version.warnings)}
         location = {"location": f"/v1/namespaces/{namespace}/workflows/{plan.name}/versions/{plan.version}"}
         return reply(shown, 201 if deployed.fresh else 200, location)
@@ -73,6 +73,19 @@ def routes(service: Service) -> APIRouter:
     _add_removals(router, service, base)
     _add_checks(router, service, base)
     return router
+
+
+async def _deploy(service: Service, source: str, plan: Plan, checked: Checked) -> Deployed:
+    """What the document refers to outside itself is fetched before, and outside of, the transaction that stores it."""
+    if checked.refers_outside:
+        there = await service.desk.database.run(lambda tx: find_deployed(tx, source, plan))
+        if there is not None:
+            return there
+        checked = await service.fetcher.pin(checked)
+    pinned = checked.plan
+    if pinned is None:
+        raise _Mistakes(checked)
+    return await service.desk.do(lambda work: deploy(work, source, pinned, checked))
 
 
 def _add_lookups(router: APIRouter, service: Service, base: str) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
-from lowtide.cli import given
-from lowtide.dsl import check, plan
+from lowtide.dsl import check
 from lowtide.model.plan import Plan
 
 __all__ = ["finder"]
@@ -17,14 +16,14 @@ _SUFFIXES: Final = {".yaml", ".yml", ".json"}
 Find = Callable[[str, str, str | None], Plan | None]
 
 
-def finder(main: Plan, file: str, also: Iterable[str]) -> Find:
-    """A function that finds a plan by namespace, name and version (``None``: the newest).
+def finder(given: list[Plan], file: str) -> Find:
+    """A function that finds a plan by namespace, name and version (``None``: the newest), first among those ``given``.
 
-    Files given with ``--also`` must be valid, and are read now; the folder's documents are read when a workflow is
-    first looked for that neither the main document nor a given one is, and those that are no valid workflow are
-    passed over.
+    The folder's documents are read when a workflow is first looked for that none of these is. Those that are no valid
+    workflow are passed over, and those that refer outside themselves: what they need must be there before anything
+    runs, so that they are to be given with ``--also``.
     """
-    known = [main, *(plan(given.text_of(path), path) for path in also)]
+    known = list(given)
     folder = None if file == "-" else Path(file).resolve().parent
     read = False
 
@@ -59,5 +58,5 @@ def _workflows_in(folder: Path) -> Iterator[Plan]:
     for path in sorted(folder.iterdir()):
         if path.suffix in _SUFFIXES and path.is_file():
             checked = check(path.read_text(encoding="utf-8", errors="replace"), str(path))
-            if checked.plan is not None:
+            if checked.plan is not None and not checked.refers_outside:
                 yield checked.plan

@@ -10,6 +10,7 @@ from typing import Annotated, Final
 import typer
 
 from lowtide.cli import given
+from lowtide.cli.catalog import Catalog
 from lowtide.cli.shown import examples
 
 __all__ = ["EPILOG", "run"]
@@ -49,6 +50,7 @@ def run(
             metavar="FILE", help="A workflow that `run: workflow` may run; its own folder is searched anyway."
         ),
     ] = None,
+    catalog: Catalog = "",
     allow_loopback: Annotated[bool, typer.Option(help="Let HTTP calls reach this machine.")] = True,
     allow_shell: Annotated[
         bool, typer.Option("--allow-shell", help="Let `run: shell` and MCP servers over stdio run commands here.")
@@ -59,6 +61,7 @@ def run(
 ) -> None:
     """Run a workflow in this process and print its output.
 
+    What it refers to outside itself (functions of catalogs or by URL, schemas by resource) is fetched before it begins.
     On a terminal a live timeline is drawn on stderr; stdout carries the output alone. Ctrl-C asks for a cancel.
     """
     from lowtide.cli.running import Request, perform
@@ -72,6 +75,7 @@ def run(
         steps=tuple(steps or []),
         also=tuple(also or []),
         virtual_time=virtual_time,
+        catalog=catalog,
         allow_loopback=allow_loopback,
         allow_shell=allow_shell,
         allow_script=allow_script,

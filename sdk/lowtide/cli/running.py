@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lowtide.cli import exits
+from lowtide.cli import exits, given
+from lowtide.cli.fetching import fetching
 from lowtide.cli.folder import finder
 from lowtide.cli.shown import show_json
-from lowtide.dsl import check
+from lowtide.dsl import Checked, check
 from lowtide.errors import InvalidDocument, InvalidInput, Misconfigured
 from lowtide.model.base import JSON
 from lowtide.model.command import Await, Command
@@ -24,6 +25,7 @@ from lowtide.model.state import Cancelled, Completed, Faulted, Outcome
 from lowtide.model.timeline import fold
 
 if TYPE_CHECKING:
+    from lowtide.effects.outside import Fetcher
     from lowtide.runtime.clock import Clock
     from lowtide.runtime.inprocess import Report
     from lowtide.runtime.ports import Effects
@@ -43,6 +45,7 @@ class Request:
     steps: tuple[str, ...]
     also: tuple[str, ...]
     virtual_time: bool
+    catalog: str
     allow_loopback: bool
     allow_shell: bool
     allow_script: bool
@@ -101,10 +104,18 @@ async def perform(request: Request) -> Ended:
     from lowtide.expressions import JqHost
     from lowtide.runtime.inprocess import run_plan
 
-    workflow = _checked(request)
-    find = finder(workflow, request.file, request.also)
     cancelled = asyncio.Event()
     with contextlib.closing(JqHost(secrets=request.secrets)) as host:
+        async with fetching(
+            host,
+            request.file,
+            catalog=request.catalog,
+            secrets=request.secrets,
+            loopback=request.allow_loopback,
+        ) as fetcher:
+            workflow = await _checked(request, fetcher)
+            others = [await _pinned(given.text_of(path), path, fetcher) for path in request.also]
+        find = finder([workflow, *others], request.file)
         async with _effects(request) as effects:
             with _on_interrupt(cancelled), _timeline(request, workflow) as on_facts:
                 report = await run_plan(
@@ -121,13 +132,21 @@ async def perform(request: Request) -> Ended:
     return Ended(report)
 
 
-def _checked(request: Request) -> Plan:
-    checked = check(request.text, "stdin" if request.file == "-" else request.file)
-    errors = [str(problem) for problem in checked.problems if problem.severity == "error"]
-    if errors or checked.plan is None:
-        raise InvalidDocument(errors)
+async def _checked(request: Request, fetcher: Fetcher) -> Plan:
+    checked = await fetcher.pin(check(request.text, "stdin" if request.file == "-" else request.file))
+    plan = _plan_of(checked)
     for problem in checked.problems:
         exits.say(f"{problem} (warning)")
+    return plan
+
+
+async def _pinned(text: str, file: str, fetcher: Fetcher) -> Plan:
+    return _plan_of(await fetcher.pin(check(text, file)))
+
+
+def _plan_of(checked: Checked) -> Plan:
+    if checked.plan is None:
+        raise InvalidDocument([str(problem) for problem in checked.errors])
     return checked.plan
 
 

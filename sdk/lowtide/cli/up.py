@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lowtide.cli import exits
+from lowtide.cli.catalog import Catalog
 
 if TYPE_CHECKING:
     from lowtide.local.options import Options
@@ -41,6 +42,7 @@ def up(
         list[Path] | None, typer.Option(metavar="DIR", help="Where such modules are; may be repeated.")
     ] = None,
     secrets_dir: Annotated[Path | None, typer.Option(metavar="DIR", help="One file per secret.")] = None,
+    catalog: Catalog = "",
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show what all processes write.")] = False,
 ) -> None:
     """Run the platform on this machine: PostgreSQL, broker, and all services, from zero and back, until Ctrl-C.
@@ -69,6 +71,7 @@ def up(
         steps=tuple(steps or ()),
         path=tuple(path or ()),
         secrets_directory=secrets_dir,
+        catalog=catalog,
         verbose=verbose,
     )
     raise SystemExit(serve(options))

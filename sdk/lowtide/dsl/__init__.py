@@ -8,10 +8,13 @@
 ``validate``    the models' complaints as problems that say where, what was expected, and how to mend it
 ``lint``        what the grammar cannot say: references, names, flow, expressions; one small function per rule
 ``normalise``   nodes to :class:`lowtide.model.plan.Plan`
+``outside``     what a document refers to outside itself: functions of catalogs, schemas by resource
 ``draw``        a plan as Mermaid, as a tree for a terminal, as a graph
 """
 
-from lowtide.dsl.checking import Checked, check, plan
+from lowtide.dsl.checked import Checked
+from lowtide.dsl.checking import check, plan
+from lowtide.dsl.outside.pinning import Pinning
 from lowtide.dsl.problem import Problem
 
-__all__ = ["Checked", "Problem", "check", "plan"]
+__all__ = ["Checked", "Pinning", "Problem", "check", "plan"]

@@ -2,35 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from lowtide.dsl.checked import Checked
 from lowtide.dsl.lint import lint
 from lowtide.dsl.load import load
 from lowtide.dsl.normalise.draft import Draft
 from lowtide.dsl.normalise.workflow import make_plan
-from lowtide.dsl.problem import Problem, Report
+from lowtide.dsl.problem import Report
 from lowtide.dsl.source import BadText, Source
 from lowtide.dsl.validate import validate
 from lowtide.errors import InvalidDocument
 from lowtide.model.plan import Plan
 
-__all__ = ["Checked", "check", "plan"]
-
-
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """``plan`` is ``None`` when there is an error; ``problems`` stand in the order of the text."""
-
-    plan: Plan | None
-    problems: tuple[Problem, ...]
-
-    @property
-    def errors(self) -> tuple[Problem, ...]:
-        return tuple(found for found in self.problems if found.severity == "error")
-
-    @property
-    def warnings(self) -> tuple[Problem, ...]:
-        return tuple(found for found in self.problems if found.severity == "warning")
+__all__ = ["check", "plan"]
 
 
 def check(text: str | bytes, name: str = "workflow.yaml") -> Checked:
@@ -51,7 +34,7 @@ def check(text: str | bytes, name: str = "workflow.yaml") -> Checked:
     draft = Draft(root, source, report)
     made = make_plan(draft)
     lint(draft, report)
-    return Checked(None if report.failed else made, report.problems)
+    return Checked(None if report.failed else made, report.problems, draft)
 
 
 def plan(text: str | bytes, name: str = "workflow.yaml") -> Plan:

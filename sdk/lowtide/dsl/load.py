@@ -29,11 +29,16 @@ MAX_DEPTH: Final = 100
 MAX_WEIGHT: Final = 500_000
 """How many values a document may have with all its aliases expanded."""
 
+_BEGIN: Final = "write a workflow: document: …, then do: …, each at the left margin"
+
 _Loader: Final[Any] = getattr(yaml, "CLoader", yaml.Loader)
 
 
-def load(source: Source, report: Report) -> Node | None:
-    """The document's root mapping, or ``None`` when it cannot be read; mistakes go to ``report``."""
+def load(source: Source, report: Report, begin: str = _BEGIN) -> Node | None:
+    """The document's root mapping, or ``None`` when it cannot be read; mistakes go to ``report``.
+
+    ``begin`` says how such a document begins, for whoever wrote something else.
+    """
     try:
         root = _read(source, report)
     except BadText as error:
@@ -43,10 +48,10 @@ def load(source: Source, report: Report) -> Node | None:
         report.error((1, 1), "the document is nested too deeply", f"nest at most {MAX_DEPTH} levels")
         return None
     if root is None or root.value is None:
-        report.error((1, 1), "the document is empty", "write a workflow: document: …, then do: …")
+        report.error((1, 1), "the document is empty", begin)
         return None
     if not root.is_mapping:
-        report.error(root.mark, "the document is not a mapping", "begin with document: and do: at the left margin")
+        report.error(root.mark, "the document is not a mapping", begin)
         return None
     return root
 

@@ -12,6 +12,7 @@
 
 ``workshop`` makes what only some workflows need, when it is first wanted
 ``structured`` reads documents of other standards, JSON or YAML
+``outside``  what documents refer to, fetched before they run: never a part of execute
 ``resource`` external resources: proto files, agent cards, scripts
 ``web``      HTTP below other protocols
 ``jsonrpc``  JSON-RPC over HTTP, its answers as ``sse``: what MCP and A2A are made of

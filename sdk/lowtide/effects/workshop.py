@@ -114,6 +114,10 @@ class Workshop:
 
     @cached_property
     def resources(self) -> Resources:
+        return self.fresh_resources()
+
+    def fresh_resources(self) -> Resources:
+        """As ``resources``, remembering nothing of what was fetched before."""
         from lowtide.effects.resource import Resources
 
         allowed = self._allowed

@@ -81,7 +81,7 @@ def check_schema(run: Run, schema: Schema | None, value: JSON, what: str) -> Non
     if schema is None:
         return
     if schema.resource is not None and schema.document is None:
-        detail = f"the schema of the {what} is an external resource that was not fetched before the execution began"
+        detail = f"the schema of the {what} is not in the plan: deploy the workflow again, so that it is fetched"
         raise TaskFailed(standard_error("configuration", detail))
     violations = run.host.violations(schema.document, value)
     if violations:

@@ -21,6 +21,7 @@ class Options:
     ``database_url`` names one PostgreSQL server, on which the databases are made where they are missing; the four
     single URLs name databases that exist. Without any of them PostgreSQL runs inside the data directory.
     ``steps`` are modules with step functions, found in ``path``, the working directory, or the environment.
+    ``catalog`` is the default catalog of functions, a URL or a folder.
     ``extra`` are environment variables for all deployables (``LOWTIDE_*`` tunables).
     """
 
@@ -40,6 +41,7 @@ class Options:
     steps: tuple[str, ...] = ()
     path: tuple[Path, ...] = ()
     secrets_directory: Path | None = None
+    catalog: str = ""
     fsync: bool = True
     verbose: bool = False
     extra: Mapping[str, str] = field(default_factory=dict)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, Literal
 
 from .databases import Databases
@@ -65,7 +66,8 @@ def environment(
     told: Mapping[str, str]
     match service:
         case "orchestrate":
-            told = {**shared, "LOWTIDE_CONTROL_URL": databases.control, "LOWTIDE_EXECUTE_URL": known.execute}
+            stores = {"LOWTIDE_CONTROL_URL": databases.control, "LOWTIDE_EXECUTE_URL": known.execute}
+            told = {**shared, **stores, **_workflows_world(options), **_catalog(options)}
         case "execute":
             told = {**shared, **_execute(options)}
         case "ingest":
@@ -77,10 +79,21 @@ def environment(
 
 
 def _execute(options: Options) -> dict[str, str]:
-    """On a laptop the services that workflows call are on the same machine: loopback is allowed."""
+    return _workflows_world(options) | ({"LOWTIDE_STEPS": ",".join(options.steps)} if options.steps else {})
+
+
+def _catalog(options: Options) -> dict[str, str]:
+    """A folder is given whole: processes may have other working directories."""
+    if not options.catalog:
+        return {}
+    remote = options.catalog.startswith(("http://", "https://"))
+    return {"LOWTIDE_CATALOG": options.catalog if remote else str(Path(options.catalog).resolve())}
+
+
+def _workflows_world(options: Options) -> dict[str, str]:
+    """What a workflow may reach and know, at its deployment and when it runs. On a laptop the services that it calls
+    are on the same machine: loopback is allowed."""
     told = {"LOWTIDE_ALLOW_LOOPBACK": "true"}
-    if options.steps:
-        told["LOWTIDE_STEPS"] = ",".join(options.steps)
     if options.secrets_directory is not None:
         told["LOWTIDE_SECRETS_DIR"] = str(options.secrets_directory.resolve())
     return told

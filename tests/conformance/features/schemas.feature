@@ -203,3 +203,133 @@ Feature: Schemas
       instance: /do/0/wrong
       """
     And the tasks should run in order wrong, wrong
+
+  Scenario: A schema may stand elsewhere, as JSON or YAML; it is fetched before the workflow runs
+    Given a workflow that says:
+      """yaml
+      input:
+        schema: {resource: {endpoint: 'https://schemas.example.com/order.json'}}
+      do:
+        - look:
+            export: {as: ., schema: {format: json, resource: {endpoint: {uri: 'https://schemas.example.com/note.yaml'}}}}
+            output: {schema: {resource: {endpoint: {uri: 'https://schemas.example.com/note.yaml'}}}}
+            set: {note: '${ .id }'}
+      """
+    And the workflow input is:
+      """yaml
+      id: 7
+      """
+    And the service 'schemas.example.com' answers:
+      """yaml
+      - {on: GET /order.json, body: {$ref: '#/$defs/order', $defs: {order: {type: object, required: [id]}}}}
+      - {on: GET /note.yaml, body: "type: object\nproperties:\n  note: {type: string}\n"}
+      """
+    When the workflow is executed
+    Then the workflow should fault with error:
+      """yaml
+      type: https://open-workflow-specification.org/spec/1.0.0/errors/validation
+      status: 400
+      instance: /do/0/look
+      """
+    And the error's detail should mention '/note'
+    And the tasks should run in order look
+    And the service 'schemas.example.com' should have received 2 requests
+
+  Scenario: A schema must be whole: nothing is fetched for its references
+    Given a workflow that says:
+      """yaml
+      input:
+        schema: {resource: {endpoint: 'https://schemas.example.com/order.json'}}
+      do:
+        - look: {set: {a: 1}, output: {schema: {document: {$ref: 'https://schemas.example.com/other.json'}}}}
+      """
+    And the service 'schemas.example.com' answers:
+      """yaml
+      - {body: {properties: {customer: {$ref: customer.json}}}}
+      """
+    When the document is checked
+    Then the document should be refused at '5:43':
+      """
+      its reference 'https://schemas.example.com/other.json' leads nowhere in it
+      """
+
+  Scenario: That is said of a fetched one too
+    Given a workflow that says:
+      """yaml
+      input:
+        schema: {resource: {endpoint: 'https://schemas.example.com/order.json'}}
+      do:
+        - look: {set: {a: 1}}
+      """
+    And the service 'schemas.example.com' answers:
+      """yaml
+      - {body: {properties: {customer: {$ref: customer.json}}}}
+      """
+    When the document is checked
+    Then the document should be refused at '3:33':
+      """
+      its reference 'customer.json' leads nowhere in it; put what it names below $defs
+      """
+
+  Scenario: What is no schema is refused
+    Given a workflow that says:
+      """yaml
+      input:
+        schema: {resource: {endpoint: 'https://schemas.example.com/order.json'}}
+      do:
+        - look: {set: {a: 1}}
+      """
+    And the service 'schemas.example.com' answers:
+      """yaml
+      - {body: {type: objekt}}
+      """
+    When the document is checked
+    Then the document should be refused at '3:33':
+      """
+      it is not a JSON Schema
+      """
+
+  Scenario: An address that is only known later cannot be fetched before
+    Given a workflow that says:
+      """yaml
+      do:
+        - look: {set: {a: 1}, input: {schema: {resource: {endpoint: 'https://schemas.example.com/{kind}.json'}}}}
+      """
+    When the document is checked
+    Then the document should be refused at '3:63':
+      """
+      the address of the schema is a URI template
+      """
+
+  Scenario: Schemas are JSON Schema 2020-12 and nothing else
+    Given a workflow that says:
+      """yaml
+      input:
+        schema: {format: avro, document: {type: record}}
+      do:
+        - look: {set: {a: 1}}
+      """
+    When the document is checked
+    Then the document should be refused at '3:20':
+      """
+      schemas of the format 'avro' cannot be checked; write one of json or json:2020-12
+      """
+
+  Scenario: Formats inside a schema describe; they refuse nothing, as JSON Schema has it by default
+    Given a workflow that says:
+      """yaml
+      input:
+        schema: {document: {properties: {mail: {type: string, format: email}}}}
+      do:
+        - look: {set: '${ .mail }'}
+      """
+    And the workflow input is:
+      """yaml
+      mail: nobody
+      """
+    When the workflow is executed
+    Then the workflow should complete with output:
+      """yaml
+      nobody
+      """
+    And the tasks should run in order look

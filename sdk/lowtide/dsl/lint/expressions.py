@@ -20,6 +20,10 @@ _FORGOTTEN: Final = re.compile(
     r"\.[A-Za-z_]\w*(?:\.[A-Za-z_]\w*|\[\d*\])*|\$(?:context|input|secrets|workflow|task|runtime)\b(?:\.\w+|\[\d*\])*"
 )
 _ITERATES: Final = re.compile(r"[\w)\]\"}.?](\[\s*\])\??\s*$")
+_NO_SECRETS: Final = (
+    "a function cannot read secrets of the workflow that calls it",
+    "take it as an argument, and let the workflow give it in with",
+)
 _FORBIDDEN: Final = frozenset({"input", "inputs", "halt", "halt_error"})
 
 
@@ -39,7 +43,10 @@ def check_expressions(draft: Draft, report: Report) -> None:
     for site, offset, message, mend in syntax_errors(sound):
         report.error(draft.mark(site, offset), message, mend)
     for name, mark in draft.secrets:
-        _declared(draft, name, mark, report)
+        if draft.origin is not None:
+            report.error(mark, *_NO_SECRETS)
+        else:
+            _declared(draft, name, mark, report)
 
 
 def _is_sound(draft: Draft, site: Site, lexed: Lexed, report: Report) -> bool:
@@ -88,6 +95,9 @@ def _check_variables(draft: Draft, site: Site, lexed: Lexed, report: Report) -> 
 def _check_secrets(draft: Draft, site: Site, lexed: Lexed, report: Report) -> None:
     uses = [offset for name, offset in lexed.free if name == "secrets"]
     if not uses:
+        return
+    if draft.origin is not None:
+        report.error(draft.mark(site, uses[0]), *_NO_SECRETS)
         return
     for match in _SECRET.finditer(site.expression.source):
         name = match.group(1) or match.group(2)

@@ -6,6 +6,7 @@ from lowtide.dsl.keywords import CALLS, DIRECTIVES
 from lowtide.dsl.lint.lists import Listed, tasks_of
 from lowtide.dsl.normalise.draft import NOTHING
 from lowtide.dsl.normalise.scope import KNOWN
+from lowtide.dsl.outside.addresses import outside
 from lowtide.dsl.problem import Report
 from lowtide.dsl.tree import Node
 
@@ -54,21 +55,12 @@ def case_names(root: Node, lists: list[Listed], report: Report) -> None:
 def called_functions(root: Node, lists: list[Listed], report: Report) -> None:
     """An unknown function may be a registered step; one that is nearly known is more likely a slip."""
     functions = list((root.get("use", "functions") or NOTHING).members)
-    catalogs = (root.get("use", "catalogs") or NOTHING).members
     for task in tasks_of(lists, "call"):
         call = task.node.get("call")
         name = call.text if call is not None else None
-        if call is None or name is None or name in CALLS or name in functions or "://" in name:
+        if call is None or name is None or name in CALLS or name in functions or outside(name):
             continue
-        base, _, catalog = name.partition("@")
-        if catalog and catalog != "default" and catalog not in catalogs:
-            meant = report.suggest(catalog, [*catalogs, "default"])
-            report.error(
-                call.mark,
-                f"there is no catalog '{catalog}' in use.catalogs",
-                f"did you mean '{base}@{meant}'?" if meant else "define it in use.catalogs",
-            )
-        elif not catalog and (meant := report.suggest(name, [*functions, *CALLS])) is not None:
+        if (meant := report.suggest(name, [*functions, *CALLS])) is not None:
             report.warn(
                 call.mark,
                 f"'{name}' is neither a call of the standard nor in use.functions, so it must be a registered step",

@@ -7,6 +7,7 @@ from typing import Any
 from lowtide.dsl.keywords import CALLS
 from lowtide.dsl.normalise import composites
 from lowtide.dsl.normalise.draft import NOTHING, Draft
+from lowtide.dsl.normalise.outside import called
 from lowtide.dsl.normalise.scope import TaskScope
 from lowtide.dsl.normalise.values import structure
 from lowtide.dsl.tree import Node
@@ -16,7 +17,8 @@ __all__ = ["call"]
 
 
 def call(draft: Draft, node: Node, scope: TaskScope, pointer: str, shared: dict[str, Any]) -> Call:
-    name = (node.get("call") or NOTHING).text or ""
+    named = node.get("call") or NOTHING
+    name = named.text if named.text in CALLS else called(draft, named)
     arguments = node.get("with")
     if arguments is None:
         return Call(call=name, with_=Literal_({}), **shared)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lowtide.dsl.normalise.draft import Draft
+from lowtide.dsl.normalise.outside import fetched_schema
 from lowtide.dsl.normalise.scope import Scope
 from lowtide.dsl.normalise.values import structure
 from lowtide.dsl.tree import Node
@@ -30,12 +31,15 @@ def export_of(draft: Draft, node: Node | None, scope: Scope) -> Export | None:
 
 
 def schema_of(draft: Draft, node: Node | None, scope: Scope) -> Schema | None:
-    """Inline (``document``, never a template) or external (``resource``: its endpoint)."""
+    """Inline (``document``, never a template), or external: its endpoint, and its content once it was fetched."""
     if node is None:
         return None
     document, endpoint, format_ = node.get("document"), node.get("resource", "endpoint"), node.get("format")
+    draft.schemas.append(node)
+    resource = structure(draft, endpoint, scope) if endpoint is not None else None
+    fetched = fetched_schema(draft, endpoint, resource) if endpoint is not None and resource is not None else None
     return Schema(
-        document=document.value if document is not None else None,
-        resource=structure(draft, endpoint, scope) if endpoint is not None else None,
+        document=document.value if document is not None else fetched,
+        resource=resource,
         format=(format_.text if format_ is not None else None) or "json",
     )

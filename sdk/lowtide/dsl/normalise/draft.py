@@ -6,15 +6,18 @@ expressions are checked also in a document that has other mistakes; such a plan 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from lowtide.dsl.jqlex import lex
 from lowtide.dsl.normalise.scope import Scope
+from lowtide.dsl.outside.references import Catalog, Need, Origin, Reference
 from lowtide.dsl.problem import Report
 from lowtide.dsl.source import Source
 from lowtide.dsl.templates import MARKER, split, whole
 from lowtide.dsl.tree import Mark, Node
+from lowtide.model.base import JSON
 from lowtide.model.plan import ArrayTemplate, Expression, Interpolation, Literal_, ObjectTemplate, Template
 
 __all__ = ["MOST_EXPRESSIONS", "NOTHING", "Draft", "Site"]
@@ -37,10 +40,25 @@ class Site:
 
 
 class Draft:
-    def __init__(self, root: Node, source: Source, report: Report) -> None:
+    """``origin`` is set for a function's own document, ``pinned`` holds the schemas that were fetched."""
+
+    def __init__(
+        self,
+        root: Node,
+        source: Source,
+        report: Report,
+        *,
+        origin: Origin | None = None,
+        pinned: Mapping[Need, JSON] | None = None,
+    ) -> None:
         self.root = root
         self.source = source
         self.report = report
+        self.origin = origin
+        self.pinned: Mapping[Need, JSON] = {} if pinned is None else pinned
+        self.catalogs: Mapping[str, Catalog] = {} if origin is None else origin.catalogs
+        self.references: list[Reference] = []
+        self.schemas: list[Node] = []
         self.use = root.get("use") or NOTHING
         mode = root.get("evaluate", "mode")
         self.loose = mode is not None and mode.value == "loose"
@@ -61,6 +79,8 @@ class Draft:
         if found is None:
             meant = self.report.suggest(name, known.members)
             mend = f"did you mean '{meant}'?" if meant else f"define it in use.{group}, or write it inline"
+            if self.origin is not None:
+                mend = "write it inline: a function has no use of its own, and sees nothing of the workflow's"
             self.report.error(reference.mark, f"there is no '{name}' in use.{group}", mend)
         return found
 
@@ -138,6 +158,7 @@ class Draft:
             )
             return Expression(source)
         line, column = self.source.locate(node, offset)
-        expression = Expression(source, f"{line}:{column}", lenient)
+        place = f"{line}:{column}" if self.origin is None else f"{self.origin.uri}:{line}:{column}"
+        expression = Expression(source, place, lenient)
         self.sites.append(Site(expression, node, offset, scope))
         return expression

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from lowtide.dsl.normalise.dataflow import input_of, output_of
 from lowtide.dsl.normalise.draft import NOTHING, Draft
 from lowtide.dsl.normalise.events import schedule_of
+from lowtide.dsl.normalise.outside import catalogs_of
 from lowtide.dsl.normalise.retries import retry_of
 from lowtide.dsl.normalise.scope import Scope, TaskScope
 from lowtide.dsl.normalise.tasks import escaped, task, tasks
@@ -23,6 +24,9 @@ def make_plan(draft: Draft) -> Plan:
     document = root.get("document") or NOTHING
     names = {key: (document.get(key) or NOTHING).text or "" for key in ("dsl", "namespace", "name", "version")}
     secrets = draft.use.get("secrets") or NOTHING
+    endpoints = _catalogs(draft)
+    if draft.origin is None:
+        draft.catalogs = catalogs_of(draft, endpoints)
     made = Plan(
         **names,
         do=tasks(draft, root.get("do"), "/do", scope),
@@ -35,7 +39,7 @@ def make_plan(draft: Draft) -> Plan:
             name: task(draft, name, node, f"/use/functions/{escaped(name)}", scope)
             for name, node in (draft.use.get("functions") or NOTHING).members.items()
         },
-        catalogs=_catalogs(draft),
+        catalogs=endpoints,
         extensions=tuple(_extension(draft, entry) for entry in (draft.use.get("extensions") or NOTHING).entries()),
         secrets=tuple(item.text for item in secrets.items if item.text is not None),
         mode="loose" if draft.loose else "strict",
