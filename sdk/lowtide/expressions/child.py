@@ -1,4 +1,5 @@
-"""The worker's side: evaluates one program after the other until its parent goes away. See ``worker``."""
+"""The worker's side: evaluates programs and checks schemas, one after the other, until its parent goes away. See
+``worker``."""
 
 from __future__ import annotations
 
@@ -25,26 +26,32 @@ def serve(first: Callable[[str, str], JSON], answer_bytes: int, seconds: float) 
     send(output, msgspec.json.encode("ready"))
     while True:
         try:
-            wrapped, text = receive(sys.stdin.buffer, None)
+            wrapped, given = receive(sys.stdin.buffer, None)
         except EOFError:
             return
         signal.setitimer(signal.ITIMER_REAL, seconds)
-        answer = _answer(first, wrapped, text)
+        answer = _answer(first, wrapped, given)
         signal.setitimer(signal.ITIMER_REAL, 0)
         if len(answer) > answer_bytes:
             answer = msgspec.json.encode(["failed", f"it gave {len(answer)} bytes of JSON, more than {answer_bytes}"])
         send(output, answer)
 
 
-def _answer(first: Callable[[str, str], JSON], wrapped: str, text: str) -> bytes:
+def _answer(first: Callable[[str, str], JSON], wrapped: str | None, given: JSON) -> bytes:
     try:
-        return msgspec.json.encode(["ok", first(wrapped, text)])
+        return msgspec.json.encode(["ok", _violations(*given) if wrapped is None else first(wrapped, given)])
     except ExpressionFailed as failure:
         return msgspec.json.encode(["syntax" if failure.syntax else "failed", str(failure)])
     except MemoryError:
         return msgspec.json.encode(["failed", "it needed too much memory"])
     except (RecursionError, ValueError) as error:
         return msgspec.json.encode(["failed", f"it gave what is not JSON: {error}"])
+
+
+def _violations(schema: JSON, value: JSON) -> list[str]:
+    from lowtide.expressions.schema import Validators
+
+    return Validators().violations(schema, value)
 
 
 def _limit_memory(count: int) -> None:

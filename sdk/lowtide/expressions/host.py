@@ -91,7 +91,17 @@ class JqHost:
         return names(program)
 
     def violations(self, schema: JSON, value: JSON) -> list[str]:
-        return self._validators.violations(schema, value)
+        from lowtide.expressions.schema import may_take_long
+
+        if not may_take_long(schema):
+            return self._validators.violations(schema, value)
+        if not self._patient:
+            raise WouldWait
+        try:
+            found: list[str] = self._worker.violations(schema, value)
+        except ExpressionFailed as failure:
+            return [f"/: a pattern of the schema cannot be tried on it: {failure}"]
+        return found
 
     def close(self) -> None:
         """End the worker process, if one was started."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections import OrderedDict
 from typing import Any, Final
@@ -14,11 +15,30 @@ from referencing.exceptions import Unresolvable
 
 from lowtide.model.base import JSON
 
-__all__ = ["Validators"]
+__all__ = ["Validators", "may_take_long"]
 
 _MOST: Final = 10
 _NOWHERE: Final[Registry[Any]] = Registry()
 """Without it, the library would fetch what a reference names from anywhere."""
+
+
+_REPETITION: Final = re.compile(r"[*+{]")
+
+
+def may_take_long(schema: JSON) -> bool:
+    """Whether a regular expression of the schema may try very many ways before it gives up: one that has groups or
+    alternatives, or repeats more than once."""
+    if isinstance(schema, list):
+        return any(may_take_long(item) for item in schema)
+    if not isinstance(schema, dict):
+        return False
+    keys = schema.get("patternProperties")
+    patterns = [schema.get("pattern"), *(keys if isinstance(keys, dict) else ())]
+    return any(map(_is_costly, patterns)) or any(map(may_take_long, schema.values()))
+
+
+def _is_costly(pattern: JSON) -> bool:
+    return isinstance(pattern, str) and (bool({"(", "|"} & set(pattern)) or len(_REPETITION.findall(pattern)) > 1)
 
 
 class Validators:

@@ -1,7 +1,8 @@
 """A handle on the process that runs programs which may take long: killed, with all its memory, when one does.
 
-Protocol on stdin and stdout: frames of a 4-byte big-endian length and JSON. A request is ``[wrapped, input text]``,
-an answer ``["ok", output]``, ``["failed", reason]`` or ``["syntax", reason]``. One request at a time.
+Protocol on stdin and stdout: frames of a 4-byte big-endian length and JSON. A request is ``[wrapped, input text]``, or
+``[null, [schema, value]]`` for a check by a JSON Schema; an answer ``["ok", output]``, ``["failed", reason]`` or
+``["syntax", reason]``. One request at a time.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ from lowtide.model.base import JSON
 __all__ = ["Worker", "receive", "send"]
 
 _LENGTH: Final = struct.Struct(">I")
+_IMPORT: Final = 3.0
+"""Seconds that a worker may take, beyond its time limit, to import the library for schemas."""
+
 _GRACE: Final = 5.0
 """Seconds after which a worker that nobody killed in time ends by itself: its parent may be gone."""
 
@@ -43,17 +47,24 @@ class Worker:
 
         Raises :class:`lowtide.errors.Unavailable` where the machine has no room for a worker.
         """
+        return self._ask([wrapped, text], self._seconds)
+
+    def violations(self, schema: JSON, value: JSON) -> JSON:
+        """As :meth:`Validators.violations`, within the time limit and what it takes to import the library."""
+        return self._ask([None, [schema, value]], self._seconds + _IMPORT)
+
+    def _ask(self, request: JSON, seconds: float) -> JSON:
         with self._lock:
-            process = self._asked(msgspec.json.encode([wrapped, text]))
+            process = self._asked(msgspec.json.encode(request))
             try:
-                answer = receive(process.stdout, self._seconds)
+                answer = receive(process.stdout, seconds)
             except EOFError as error:
                 self._kill()
                 reason = f"it needed more than {self._memory // 1_048_576} MB and was stopped"
                 raise ExpressionFailed(reason) from error
             except TimeoutError as error:
                 self._kill()
-                raise ExpressionFailed(f"it took longer than {self._seconds:g} s and was stopped") from error
+                raise ExpressionFailed(f"it took longer than {seconds:g} s and was stopped") from error
         match answer:
             case ["ok", output]:
                 return output

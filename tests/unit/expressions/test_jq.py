@@ -163,6 +163,24 @@ def test_a_schema_that_leads_nowhere_is_wrong_and_fetches_nothing(host: JqHost, 
     assert violation.startswith("the schema itself is wrong")
 
 
+@pytest.mark.parametrize(
+    ("schema", "value"),
+    [
+        ({"pattern": "^(a+)+$"}, "a" * 40 + "!"),
+        ({"properties": {"x": {"items": {"pattern": "^(a|a)*$"}}}}, {"x": ["a" * 40 + "!"]}),
+        ({"patternProperties": {"^(a+)+$": {"type": "null"}}}, {"a" * 40 + "!": 1}),
+        ({"additionalProperties": False, "patternProperties": {"^(a+)+$": {}}}, {"a" * 40 + "!": 1}),
+    ],
+)
+def test_a_pattern_that_never_gives_up_is_stopped(host: JqHost, schema: Any, value: Any) -> None:
+    (violation,) = host.violations(schema, value)
+    assert violation.startswith("/: a pattern of the schema cannot be tried on it: it took longer than")
+    with pytest.raises(WouldWait):
+        host.impatient.violations(schema, value)
+    assert host.violations({"pattern": "^(a|b)+$"}, "abab") == []
+    assert host.violations({"pattern": "^(a|b)+$"}, "abc") == ["/: 'abc' does not match '^(a|b)+$'"]
+
+
 def test_who_may_not_wait_is_told_so(host: JqHost) -> None:
     impatient = host.impatient
     assert evaluate(impatient, ".a", {"a": 1}) == 1

@@ -144,6 +144,22 @@ async def test_a_slow_expression_keeps_nobody_else_waiting() -> None:
     assert longest < 0.4
 
 
+async def test_healthy_executions_complete_while_a_runaway_runs_in_the_same_process() -> None:
+    host = JqHost(limits=Limits(seconds=3.0))
+    runaway = World(host=host).driver("do: [{a: {set: '${ [limit(3e7; repeat(1))] }'}}]")
+    running = asyncio.ensure_future(runaway.run())
+    await asyncio.sleep(0.05)
+    loop = "do: [{f: {for: {in: '[1, 2, 3]'}, do: [{s: {set: {n: '${ (.n // 0) + ($item % 2) }'}}}]}}]"
+    for _ in range(5):
+        healthy = ended(await World(host=host).driver(loop).run())
+        assert healthy.output == {"n": 2}
+    assert not running.done()
+    result = ended(await running)
+    host.close()
+    assert result.error is not None
+    assert result.error.type.endswith("/expression")
+
+
 async def test_steps_that_hang_keep_no_turn_waiting() -> None:
     """The loop's own threads compute turns and look names up; steps have others."""
     release = threading.Event()
