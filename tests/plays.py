@@ -10,7 +10,7 @@ from lowtide.dsl import plan
 from lowtide.engine import Host, Turn, begin, resume
 from lowtide.expressions import JqHost
 from lowtide.model.base import ExecutionId, Millis
-from lowtide.model.command import Await, Command, Perform, Publish, RunChild, Sleep
+from lowtide.model.command import Await, Command, Perform, Publish, RunChild, RunContainer, Sleep
 from lowtide.model.error import Error
 from lowtide.model.event import ChildEnded, EffectFailed, EffectSucceeded, Event, EventsReceived, Received, TimerFired
 from lowtide.model.fact import Fact
@@ -74,7 +74,7 @@ class Play:
 
     def answerable(self) -> list[Command]:
         """What the world can answer by itself; deadlines come last, as in life."""
-        return [c for c in self.wanted(Perform, Publish, RunChild, Sleep) if not self._is_deadline(c)]
+        return [c for c in self.wanted(Perform, Publish, RunChild, RunContainer, Sleep) if not self._is_deadline(c)]
 
     @staticmethod
     def _is_deadline(command: Command) -> bool:
@@ -103,6 +103,9 @@ class Play:
                 return self.feed(TimerFired(command=command.id, at=max(at, command.until), random=0.5))
             case RunChild():
                 return self.feed(ChildEnded(command=command.id, execution="child", output=command.input, at=at))
+            case RunContainer():
+                output = command.container.image
+                return self.feed(EffectSucceeded(command=command.id, output=output, at=at))
             case Await():
                 raise AssertionError("events come from the test: use receive()")
 

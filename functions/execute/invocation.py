@@ -20,7 +20,7 @@ from typing import Final
 
 from lowtide.errors import Fenced, InvalidEvent, InvalidInput, LowtideError, Unavailable
 from lowtide.model.base import Millis, Noun, Value
-from lowtide.model.command import Passive, RunChild
+from lowtide.model.command import Passive, RunChild, RunContainer
 from lowtide.model.state import SNAPSHOT_FORMAT
 from lowtide.model.usage import Usage
 from lowtide.runtime.driver import Diverged, Driver, Gone, Reply
@@ -126,7 +126,7 @@ class Invocations:
             payload = Registered(execution=dispatch.execution, epoch=dispatch.epoch, commands=commands)
             number = registered_id(dispatch.execution, dispatch.epoch, next(numbers))
             sending = parts.publisher.send(self._event(order, number, type_of(payload), json.encode(payload)))
-            if any(isinstance(command, RunChild) and command.detached for command in commands):
+            if any(isinstance(command, RunChild | RunContainer) and command.detached for command in commands):
                 await sending
             else:
                 self._in_background(sending)

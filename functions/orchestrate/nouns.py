@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 import msgspec
 
 from lowtide.model.base import ExecutionId, Millis
-from lowtide.model.command import Await, RunChild, Sleep
+from lowtide.model.command import Passive
 from lowtide.model.phase import ENDED, Phase
 from lowtide.model.state import Seed
 from lowtide.wire.types import Wake
@@ -28,7 +28,6 @@ __all__ = [
     "moment",
 ]
 
-Passive: TypeAlias = Sleep | Await | RunChild
 Commands: TypeAlias = tuple[Passive, ...]
 
 COMMANDS: Final = msgspec.json.Decoder(Commands)

@@ -13,20 +13,21 @@ from typing import Literal
 import msgspec
 
 from lowtide.errors import InvalidEvent
-from lowtide.model.command import Await, RunChild, Sleep
+from lowtide.model.command import Await, RunChild, RunContainer, Sleep
 from lowtide.model.event import CancelAsked, TimerFired
 from lowtide.runtime import chance
 from lowtide.wire import json
 from lowtide.wire.types import REGISTERED, Ended, Parked, Registered, Wake, decode_outcome
 
 from .changing import change
+from .containers.serving import container_key, want
 from .listening import subscribe
 from .nouns import Commands, Execution, Passive, Signal, millis, moment
 from .rule import command_of
 from .starting import start_child
 from .store import events, executions, outbox, wakes
 from .suspension import YIELD, parks_as
-from .waking import cancel_children, end, settle, timer_key
+from .waking import cancel_below, end, settle, timer_key
 from .work import Work
 
 __all__ = ["Report", "Verdict", "apply", "decode"]
@@ -90,10 +91,12 @@ async def _why(work: Work, execution: Execution) -> str | None:
 
 
 async def _detach(work: Work, execution: Execution, commands: Commands, now: datetime) -> None:
-    """Start detached children, whatever became of the execution since: execute considers them handed over."""
+    """Start what nobody awaits, whatever became of the execution since: execute considers it handed over."""
     for command in commands:
         if isinstance(command, RunChild) and command.detached:
             await start_child(work, execution, command, now)
+        elif isinstance(command, RunContainer) and command.detached:
+            await want(work, execution, command)
 
 
 async def _park(work: Work, execution: Execution, report: Parked, now: datetime, issued: datetime) -> None:
@@ -112,7 +115,7 @@ async def _park(work: Work, execution: Execution, report: Parked, now: datetime,
     await wakes.drop_timer(tx, execution.id, wakes.CANCEL)
     await events.unsubscribe(tx, execution.id, keep=[command.id for command in commands if isinstance(command, Await)])
     await _register(work, execution, commands, now, issued)
-    await cancel_children(work, execution, wanted)
+    await cancel_below(work, execution, wanted)
     asked = execution.suspend_asked
     cancelled = any(wake.key == wakes.CANCEL for wake in await wakes.wakes_of(tx, execution.id))
     parked = await change(
@@ -139,6 +142,8 @@ async def _register(work: Work, execution: Execution, commands: Commands, now: d
             await subscribe(work, execution, command, issued)
         elif isinstance(command, RunChild) and not command.detached:
             await start_child(work, execution, command, now)
+        elif isinstance(command, RunContainer) and not command.detached and container_key(command.id) not in there:
+            await want(work, execution, command)
 
 
 async def _set_timers(

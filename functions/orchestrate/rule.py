@@ -1,7 +1,8 @@
 """The one rule, as a pure function (architecture, section 2): what a waiting execution does about its inbox.
 
 *Waiting, and a wake condition satisfied: epoch + 1, a dispatch with exactly these rows.* The condition belongs to the
-passive command: any match, all filters matched, a timer, a child. There is no other path from waiting to running.
+passive command: any match, all filters matched, a timer, the end of a child or of a container. There is no other path
+from waiting to running.
 """
 
 from __future__ import annotations
@@ -10,8 +11,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias, assert_never
 
-from lowtide.model.command import Await, RunChild, Sleep
-from lowtide.model.event import CancelAsked, ChildEnded, Event, EventsReceived, TimerFired
+from lowtide.model.command import Await, RunChild, RunContainer, Sleep
+from lowtide.model.event import (
+    CancelAsked,
+    ChildEnded,
+    EffectFailed,
+    EffectSucceeded,
+    Event,
+    EventsReceived,
+    TimerFired,
+)
 from lowtide.wire.types import Wake
 
 from .nouns import Passive
@@ -68,6 +77,8 @@ def is_satisfied(command: Passive, events: Iterable[Event | None]) -> bool:
             return any(isinstance(event, TimerFired) for event in events)
         case RunChild():
             return any(isinstance(event, ChildEnded) for event in events)
+        case RunContainer():
+            return any(isinstance(event, EffectSucceeded | EffectFailed) for event in events)
         case Await():
             matched = {
                 received.filter for event in events if isinstance(event, EventsReceived) for received in event.events

@@ -9,15 +9,20 @@ from typing import Self
 
 from lowtide.clients.broker import Broker as HttpBroker
 from lowtide.clients.ingest import IngestClient
+from lowtide.effects.container import Bounds, LocalContainers
 from lowtide.effects.outside import Fetcher
 from lowtide.errors import LowtideError
 from lowtide.expressions import JqHost
 from lowtide.expressions.secrets import FolderSecrets
 from lowtide.runtime import chance
 from lowtide.runtime.clock import Clock, SystemClock
-from lowtide.settings import OrchestrateSettings
+from lowtide.runtime.containers import Containers
+from lowtide.settings import OrchestrateSettings, whole_environment
 
 from .background import Background
+from .containers.caretaker import Caretaker
+from .containers.job import Limits
+from .containers.kubernetes import Jobs
 from .listening import catch_up
 from .nouns import Signal
 from .outgoing import channels
@@ -42,6 +47,7 @@ class Neighbours:
     broker: Broker
     execute: Execute
     ingest: Ingest
+    containers: Containers
     clock: Clock = field(default_factory=SystemClock)
 
 
@@ -49,7 +55,14 @@ class Service:
     """``async with Service.of(settings) as service``; must be made inside the event loop."""
 
     def __init__(
-        self, desk: Desk, neighbours: Neighbours, fetcher: Fetcher, *, max_body_bytes: int, shutdown_grace: float
+        self,
+        desk: Desk,
+        neighbours: Neighbours,
+        fetcher: Fetcher,
+        *,
+        max_body_bytes: int,
+        shutdown_grace: float,
+        container_start: float = 300.0,
     ) -> None:
         self.desk = desk
         self.fetcher = fetcher
@@ -62,7 +75,8 @@ class Service:
         self.channels: dict[Kind, Channel] = channels(desk, clock, neighbours.broker, neighbours.ingest)
         self.keeper = Timekeeper(desk, clock, self.background, warm=neighbours.execute.wake)
         self.ticks = TickRequests(neighbours.broker, clock, self.keeper, self.background, desk.terms.tick_period)
-        self.tick = Tick(desk, neighbours.ingest, self.keeper, self.channels)
+        self.caretaker = Caretaker(desk, clock, neighbours.containers, start_within=container_start)
+        self.tick = Tick(desk, neighbours.ingest, self.keeper, self.caretaker, self.channels)
         self._neighbours = neighbours
         self._grace = shutdown_grace
         self._loops: list[asyncio.Task[None]] = []
@@ -82,6 +96,7 @@ class Service:
             max_outstanding=settings.max_outstanding,
             keep_events=settings.keep_events,
             cancel_grace=settings.cancel_grace,
+            container_seconds=settings.container_seconds,
         )
         host = JqHost()
         return cls(
@@ -90,12 +105,14 @@ class Service:
             _fetcher(settings, host),
             max_body_bytes=settings.max_body_bytes,
             shutdown_grace=settings.shutdown_grace,
+            container_start=settings.container_start,
         )
 
     async def __aenter__(self) -> Self:
         self._loops = [
             asyncio.create_task(channel.run(), name=f"outbox {kind}") for kind, channel in self.channels.items()
         ]
+        self._loops.append(asyncio.create_task(self.caretaker.run(), name="containers"))
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -107,6 +124,7 @@ class Service:
         grace = min(self._grace, 10.0)
         await asyncio.gather(*(channel.close(grace) for channel in self.channels.values()))
         await self.background.close(grace)
+        await self.caretaker.close(grace)
         for neighbour in (self._neighbours.broker, self._neighbours.execute, self._neighbours.ingest):
             close = getattr(neighbour, "aclose", None) or getattr(neighbour, "close", None)
             if close is not None:
@@ -118,8 +136,9 @@ class Service:
             host_close()
 
     def stop(self) -> None:
-        """The process is asked to end: timers are given back, and another one is asked to hold them."""
-        if self.keeper.stop():
+        """The process is asked to end: timers are given back, and another one is asked to hold them, and containers."""
+        timers, containers = self.keeper.stop(), self.caretaker.stop()
+        if timers or containers:
             self.ticks.publish()
 
     def _afterwards(self, after: Aftermath) -> None:
@@ -129,6 +148,10 @@ class Service:
             self.channels["change"].kick()
         if after.cancels:
             self.channels["cancel"].kick()
+        if after.containers:
+            self.caretaker.kick()
+            if not self.caretaker.held:
+                self.ticks.publish()
         for execution in after.ended:
             self.waiters.ended(execution)
         for signal in after.signals:
@@ -169,5 +192,30 @@ def _neighbours(settings: OrchestrateSettings) -> Neighbours:
         ingest=IngestClient(
             settings.ingest_target, owner=f"orchestrate-{chance.new_owner()}", clock=clock, chance=chance.uniform
         ),
+        containers=_containers(settings, clock),
         clock=clock,
     )
+
+
+def _containers(settings: OrchestrateSettings, clock: Clock) -> Containers:
+    """Kubernetes where the settings say so, else the machine's own runtime."""
+    if settings.containers == "kubernetes":
+        return Jobs(
+            Limits(
+                namespace=settings.container_namespace,
+                memory=settings.container_memory,
+                cpus=settings.container_cpus,
+                user=settings.container_user,
+                output=settings.container_output,
+            ),
+            allowed=settings.allow_container,
+            kubeconfig=settings.container_kubeconfig,
+        )
+    bounds = Bounds(
+        memory=settings.container_memory,
+        cpus=settings.container_cpus,
+        user=settings.container_user,
+        output=settings.container_output,
+        pull=settings.container_start,
+    )
+    return LocalContainers(clock, whole_environment(), allowed=settings.allow_container, bounds=bounds)

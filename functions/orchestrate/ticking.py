@@ -15,6 +15,7 @@ from lowtide.wire.cloudevents import CloudEvent
 from lowtide.wire.types import TICK
 
 from .background import Background
+from .containers.caretaker import Caretaker
 from .incoming import match_leftovers
 from .listening import catch_up
 from .lost import find_lost
@@ -92,14 +93,22 @@ class TickRequests:
 class Tick:
     """Handles ticks. They may overlap: whatever they do is claimed, or harmless when done twice."""
 
-    def __init__(self, desk: Desk, ingest: Ingest, keeper: Timekeeper, channels: Mapping[Kind, Channel]) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        ingest: Ingest,
+        keeper: Timekeeper,
+        caretaker: Caretaker,
+        channels: Mapping[Kind, Channel],
+    ) -> None:
         self._desk = desk
         self._ingest = ingest
         self._keeper = keeper
+        self._caretaker = caretaker
         self._channels = channels
 
     async def handle(self, longest: float) -> None:
-        """Return when nothing is due any more and no timer is held, or after ``longest`` seconds."""
+        """Return when nothing is due any more, no timer is held, no container lives; or after ``longest`` seconds."""
         for channel in self._channels.values():
             channel.kick()
         chores = {
@@ -108,8 +117,8 @@ class Tick:
             "listeners left behind": self._catch_up(),
             "expired events": self._expire(),
         }
-        held = self._keeper.hold(longest)
-        await asyncio.gather(held, *(self._chore(what, work) for what, work in chores.items()))
+        held = self._keeper.hold(longest), self._caretaker.hold(longest)
+        await asyncio.gather(*held, *(self._chore(what, work) for what, work in chores.items()))
         await asyncio.gather(*(channel.quiet(10.0) for channel in self._channels.values()))
 
     async def _chore(self, what: str, work: Awaitable[object]) -> None:

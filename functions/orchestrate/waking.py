@@ -20,11 +20,11 @@ from . import dispatching
 from .changing import change
 from .nouns import Commands, Execution, Signal, millis
 from .rule import Cancel, Go, Stay, decide
-from .store import executions, outbox, wakes
+from .store import containers, executions, outbox, wakes
 from .store.keys import short
 from .work import Work
 
-__all__ = ["cancel_children", "cancel_wake", "child_key", "deliver", "end", "settle", "timer_key"]
+__all__ = ["cancel_below", "cancel_wake", "child_key", "deliver", "end", "settle", "timer_key"]
 
 
 def timer_key(command: str) -> str:
@@ -78,7 +78,7 @@ async def end(
     next_one = await executions.clear(work.tx, execution.id)
     if next_one is not None:
         work.after.timer(next_one)
-    await cancel_children(work, execution, ())
+    await cancel_below(work, execution, ())
     ended = await change(
         work,
         execution,
@@ -112,8 +112,10 @@ async def _tell_parent(work: Work, child: Execution, output: JSON, error: Error 
     await deliver(work, found[0], Wake(key=child_key(command), event=event), now)
 
 
-async def cancel_children(work: Work, execution: Execution, wanted: Sequence[str]) -> None:
-    """Ask for a cancel of every living child whose command is not among ``wanted``."""
+async def cancel_below(work: Work, execution: Execution, wanted: Sequence[str]) -> None:
+    """Ask for the end of every living child and container whose command is not among ``wanted``."""
+    if await containers.unwant(work.tx, execution.id, wanted):
+        work.after.containers = True
     for child, command in await executions.children_alive(work.tx, execution.id):
         if command not in wanted:
             body = json.encode({"reason": f"its parent {execution.id} no longer waits for it"})

@@ -42,6 +42,7 @@ class Terms:
     max_outstanding: int = 1000
     keep_events: float = 86_400.0
     cancel_grace: float = 10.0
+    container_seconds: float = 3600.0
 
 
 @dataclass(slots=True)
@@ -50,12 +51,13 @@ class Aftermath:
 
     ``publish`` and ``report``: there is something new in the outbox for the Broker, for ingest. ``due``: the earliest
     timer that was registered. ``listeners``: subscriptions (execution, command) that have not seen kept events yet.
-    ``ended``: executions whose outcome somebody may be waiting for.
+    ``containers``: some are to be started or removed. ``ended``: executions whose outcome somebody may be waiting for.
     """
 
     publish: bool = False
     report: bool = False
     cancels: bool = False
+    containers: bool = False
     due: datetime | None = None
     signals: list[Signal] = field(default_factory=list)
     listeners: list[tuple[ExecutionId, str]] = field(default_factory=list)

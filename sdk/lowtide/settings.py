@@ -18,6 +18,8 @@ object never travels further. Durations are seconds unless the name says otherwi
     LOWTIDE_CATALOG              orchestrate                  the default catalog of functions: a URL or a folder
     LOWTIDE_BROKER_DATABASE_URL  the laptop's broker          PostgreSQL of events from outside
     LOWTIDE_ORCHESTRATE_URL      the laptop's broker          where outcomes, ticks and events are delivered
+    LOWTIDE_ALLOW_CONTAINER      orchestrate                  whether `run: container` may run anything
+    LOWTIDE_CONTAINERS           orchestrate                  who runs them: local (Docker, Podman) or kubernetes (Jobs)
     and the tunables below, each LOWTIDE_ + its field's name in capitals.
 """
 
@@ -26,7 +28,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self, get_args, get_origin
 
 import msgspec
 
@@ -72,6 +74,10 @@ def _convert(text: str, kind: Any) -> Any:
         if text.lower() not in {"true", "false", "1", "0"}:
             raise ValueError("expected true or false")
         return text.lower() in {"true", "1"}
+    if get_origin(kind) is Literal:
+        if text not in get_args(kind):
+            raise ValueError(f"expected one of {', '.join(get_args(kind))}")
+        return text
     if kind is bytes:
         return text.encode()
     if kind is Path or kind == Path | None:
@@ -141,6 +147,16 @@ class OrchestrateSettings(_FromEnvironment, frozen=True, kw_only=True):
     allow_loopback: bool = False
     fetch_timeout: float = 10.0
     fetch_patience: float = 30.0
+    allow_container: bool = False
+    containers: Literal["local", "kubernetes"] = "local"
+    container_namespace: str = "default"
+    container_kubeconfig: Path | None = None
+    container_memory: int = 512 * 1024 * 1024
+    container_cpus: float = 1.0
+    container_user: int = 65532
+    container_output: int = 1024 * 1024
+    container_seconds: float = 3600.0
+    container_start: float = 300.0
 
 
 class AnalyticsSettings(_FromEnvironment, frozen=True, kw_only=True):

@@ -113,7 +113,7 @@ def _(world: World, step: Step, port: str) -> None:
     world.allowed |= {"allow_files": True, "base": folder}
 
 
-@phrase("the operator allows (shell|script)")
+@phrase("the operator allows (shell|script|container)")
 def _(world: World, step: Step, what: str) -> None:
     world.allowed[f"allow_{what}"] = True
 
@@ -324,6 +324,11 @@ def _(world: World, step: Step, place: str) -> None:
     wanted = (step.document or "").strip()
     found = [error for error in errors if f"workflow.yaml:{place}:" in error and wanted in error]
     assert found, f"it has: {errors}"
+
+
+@phrase(r"(no|\d+) containers? should be left")
+def _(world: World, step: Step, count: str) -> None:
+    assert world.containers_left == int(count.replace("no", "0")), f"{world.containers_left} are left"
 
 
 @phrase("the service '(.+)' should have received:")

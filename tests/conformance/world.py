@@ -7,10 +7,12 @@ deployed documents: those run on the platform, in real time.
 from __future__ import annotations
 
 import asyncio
+import tempfile
 import textwrap
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from lowtide.dsl import Checked, check
@@ -18,17 +20,20 @@ from lowtide.dsl.load import load
 from lowtide.dsl.problem import Report as Problems
 from lowtide.dsl.source import Source
 from lowtide.effects import build
+from lowtide.effects.container import Bounds, LocalContainers
 from lowtide.effects.outside import Fetcher
 from lowtide.errors import InvalidDocument
 from lowtide.model.base import JSON
 from lowtide.model.command import Perform
 from lowtide.model.plan import Plan
 from lowtide.model.state import Cancelled, Completed, Faulted
+from lowtide.runtime.clock import SystemClock
 from lowtide.runtime.inprocess import Report, run_plan
 from lowtide.runtime.steps import StepRegistry
 from lowtide.testing.clock import VirtualClock
 from tests.conformance.deployed import run_deployed
 from tests.conformance.watching import WatchingHost, watched
+from tests.standins.docker import install
 from tests.standins.internet import Answer, Internet, Request
 
 __all__ = ["Script", "World", "value_of"]
@@ -75,6 +80,7 @@ class World:
     catalog: str = ""
     allowed: dict[str, Any] = field(default_factory=dict)
     cancel_after: float | None = None
+    containers_left: int = 0
     took: float = 0.0
     executions: list[Any] = field(default_factory=list)
     peers: ExitStack = field(default_factory=ExitStack)
@@ -110,7 +116,12 @@ class World:
     async def _execute(self, plan: Plan, host: WatchingHost) -> None:
         clock, cancelled = VirtualClock(), asyncio.Event()
         began = clock.monotonic()
-        effects = build(clock=clock, step=self._step, allow_loopback=True, **self.allowed)
+        allowed = dict(self.allowed)
+        folder = tempfile.TemporaryDirectory(prefix="lowtide-docker-")
+        containers = LocalContainers(
+            SystemClock(), install(Path(folder.name)), allowed=allowed.pop("allow_container", False), bounds=Bounds()
+        )
+        effects = build(clock=clock, step=self._step, allow_loopback=True, **allowed)
         canceller = asyncio.ensure_future(self._cancel(clock, cancelled))
         try:
             self._report = await run_plan(
@@ -122,10 +133,14 @@ class World:
                 events=self.events,
                 find=self._find,
                 cancelled=cancelled,
+                containers=containers,
             )
         finally:
             canceller.cancel()
             await effects.close()
+            await containers.close()
+            self.containers_left = len(list((Path(folder.name) / "containers").iterdir()))
+            folder.cleanup()
             await self.internet.settle()
         self.took = clock.monotonic() - began
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from lowtide.errors import NotFound
 from lowtide.model.base import JSON
-from lowtide.model.command import Await, RunChild, Sleep
+from lowtide.model.command import Await, RunChild, RunContainer, Sleep
 from lowtide.wire import json
 
 from ..nouns import Execution, Passive, moment
@@ -64,3 +64,5 @@ def _waiting(command: Passive) -> dict[str, JSON]:
         case RunChild():
             names = {"namespace": command.namespace, "workflow": command.workflow, "version": command.version}
             return {"command": command.id, "kind": "workflow", **names}
+        case RunContainer():
+            return {"command": command.id, "kind": "container", "image": command.container.image}

@@ -28,6 +28,7 @@ from sqlalchemy import (
 )
 
 __all__ = [
+    "containers",
     "dead_letters",
     "deliveries",
     "dispatches",
@@ -222,6 +223,28 @@ schedules = Table(
 )
 Index("schedules_by_due", schedules.c.due)
 Index("schedules_by_running", schedules.c.running, postgresql_where=schedules.c.running.is_not(None))
+
+containers = Table(
+    "containers",
+    metadata,
+    # Derived from execution and command: the name under which whoever runs it knows it, too.
+    Column("id", Text, primary_key=True),
+    # No foreign key: what is still to be removed outlives the execution.
+    Column("execution", Uuid(as_uuid=False), nullable=False),
+    Column("command", Text, nullable=False),
+    # wanted: to be started; running; over: to be removed when due; done: remembered until due.
+    Column("phase", Text, nullable=False),
+    Column("awaited", Boolean, nullable=False),
+    # JSON of lowtide.model.container.Order.
+    Column("ordered", LargeBinary, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    _moment("created_at", nullable=False),
+    _moment("started_at"),
+    # When somebody should look at it; a claim moves it on.
+    _moment("due", nullable=False),
+)
+Index("containers_by_due", containers.c.due)
+Index("containers_by_execution", containers.c.execution)
 
 # ---------------------------------------------------------------- events
 

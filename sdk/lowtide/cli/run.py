@@ -25,6 +25,14 @@ EPILOG: Final = examples(
     "5 timed out: it awaits events that no --event gives."
 )  # fmt: skip
 
+AllowShell = Annotated[
+    bool, typer.Option("--allow-shell", help="Let `run: shell` and MCP servers over stdio run commands here.")
+]
+AllowScript = Annotated[bool, typer.Option("--allow-script", help="Let `run: script` run Python and JavaScript here.")]
+AllowContainer = Annotated[
+    bool, typer.Option("--allow-container", help="Let `run: container` run containers here (Docker or Podman).")
+]
+
 
 def run(
     file: Annotated[str, typer.Argument(metavar="FILE", help="The workflow document (YAML or JSON), or -.")],
@@ -52,12 +60,9 @@ def run(
     ] = None,
     catalog: Catalog = "",
     allow_loopback: Annotated[bool, typer.Option(help="Let HTTP calls reach this machine.")] = True,
-    allow_shell: Annotated[
-        bool, typer.Option("--allow-shell", help="Let `run: shell` and MCP servers over stdio run commands here.")
-    ] = False,
-    allow_script: Annotated[
-        bool, typer.Option("--allow-script", help="Let `run: script` run Python and JavaScript here.")
-    ] = False,
+    allow_shell: AllowShell = False,
+    allow_script: AllowScript = False,
+    allow_container: AllowContainer = False,
 ) -> None:
     """Run a workflow in this process and print its output.
 
@@ -79,6 +84,7 @@ def run(
         allow_loopback=allow_loopback,
         allow_shell=allow_shell,
         allow_script=allow_script,
+        allow_container=allow_container,
         live=sys.stdout.isatty() and sys.stderr.isatty() and not as_json,
     )
     # Step modules stand beside the document or where the command is typed.

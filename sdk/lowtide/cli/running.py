@@ -27,6 +27,7 @@ from lowtide.model.timeline import fold
 if TYPE_CHECKING:
     from lowtide.effects.outside import Fetcher
     from lowtide.runtime.clock import Clock
+    from lowtide.runtime.containers import Containers
     from lowtide.runtime.inprocess import Report
     from lowtide.runtime.ports import Effects
 
@@ -49,6 +50,7 @@ class Request:
     allow_loopback: bool
     allow_shell: bool
     allow_script: bool
+    allow_container: bool
     live: bool
 
 
@@ -116,7 +118,7 @@ async def perform(request: Request) -> Ended:
             workflow = await _checked(request, fetcher)
             others = [await _pinned(given.text_of(path), path, fetcher) for path in request.also]
         find = finder([workflow, *others], request.file)
-        async with _effects(request) as effects:
+        async with _effects(request) as effects, _containers(request) as containers:
             with _on_interrupt(cancelled), _timeline(request, workflow) as on_facts:
                 report = await run_plan(
                     workflow,
@@ -128,6 +130,7 @@ async def perform(request: Request) -> Ended:
                     find=find,
                     on_facts=on_facts,
                     cancelled=cancelled,
+                    containers=containers,
                 )
     return Ended(report)
 
@@ -173,6 +176,19 @@ async def _effects(request: Request) -> AsyncIterator[Effects]:
         yield effects
     finally:
         await effects.close()
+
+
+@contextlib.asynccontextmanager
+async def _containers(request: Request) -> AsyncIterator[Containers]:
+    from lowtide.effects.container import Bounds, LocalContainers
+    from lowtide.runtime.clock import SystemClock
+    from lowtide.settings import whole_environment
+
+    containers = LocalContainers(SystemClock(), whole_environment(), allowed=request.allow_container, bounds=Bounds())
+    try:
+        yield containers
+    finally:
+        await containers.close()
 
 
 def _clock(request: Request) -> Clock:

@@ -9,6 +9,7 @@
 ``a2a``      ``call: a2a``; ``agent_card`` says where an agent is
 ``shell``    ``run: shell``
 ``script``   ``run: script``; ``process`` is what both have in common
+``container``  ``run: container`` by Docker or Podman; on Kubernetes they are Jobs (``functions/orchestrate``)
 
 ``workshop`` makes what only some workflows need, when it is first wanted
 ``structured`` reads documents of other standards, JSON or YAML

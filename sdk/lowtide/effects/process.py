@@ -10,26 +10,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Final, TypeAlias
-
-import msgspec
+from typing import TypeAlias
 
 from lowtide.effects import child
-from lowtide.effects.child import Ended, Limits, Running
+from lowtide.effects.child import Limits, Running
 from lowtide.errors import TaskFailed
 from lowtide.model.base import JSON, Value
 from lowtide.model.command import Perform
 from lowtide.model.error import standard_error
+from lowtide.model.process import as_text, environment_of, returned
 
-__all__ = ["Prepare", "Processes", "Program", "argv_of", "as_text", "check_allowed"]
-
-_NAME: Final = re.compile(r"[^=\0]+")
-_SHOWN: Final = 2000  # characters of stderr in an error
+__all__ = ["Prepare", "Processes", "Program", "check_allowed"]
 
 
 class Program(Value, frozen=True):
@@ -58,7 +53,7 @@ class Processes:
         given, configuration = command.arguments, command.arguments.get("with") or {}
         seconds = self._seconds if command.timeout is None else command.timeout / 1000
         limits = Limits(seconds=seconds, memory=self._memory, output=self._output)
-        environment = _environment(configuration.get("environment"))
+        environment = environment_of(configuration.get("environment"))
         stdin = as_text(configuration.get("stdin")).encode()
         async with contextlib.AsyncExitStack() as stack:
             folder = await stack.enter_async_context(_folder())
@@ -68,7 +63,9 @@ class Processes:
             if given.get("await") is False:
                 await self._detach(running, stack.pop_all())
                 return None
-            return _returned(await running.ended(), given.get("return") or "stdout", program.what)
+            ended = await running.ended()
+            stdout, stderr = (text.decode(errors="replace") for text in (ended.stdout, ended.stderr))
+            return returned(given.get("return") or "stdout", ended.code, stdout, stderr, program.what)
 
     async def _detach(self, running: Running, stack: contextlib.AsyncExitStack) -> None:
         async def watch() -> None:
@@ -96,26 +93,6 @@ def check_allowed(allowed: bool, what: str, setting: str) -> None:
         raise TaskFailed(standard_error("authorization", detail))
 
 
-def as_text(value: JSON) -> str:
-    """Strings as they are, nothing for ``null``, anything else as JSON."""
-    if value is None:
-        return ""
-    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
-
-
-def argv_of(given: JSON) -> list[str]:
-    """A list is argv as it is; the map of older documents becomes ``name=value``, or ``name`` where there is none."""
-    match given:
-        case None:
-            return []
-        case list():
-            return [as_text(one) for one in given]
-        case dict():
-            return [name if value in (None, "") else f"{name}={as_text(value)}" for name, value in given.items()]
-        case _:
-            return [as_text(given)]
-
-
 @contextlib.asynccontextmanager
 async def _folder() -> AsyncIterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="lowtide-run-"))
@@ -123,25 +100,3 @@ async def _folder() -> AsyncIterator[Path]:
         yield folder
     finally:
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
-
-
-def _environment(given: JSON) -> Mapping[str, str]:
-    if given is None:
-        return {}
-    if not isinstance(given, dict) or not all(_NAME.fullmatch(name) for name in given):
-        raise TaskFailed(standard_error("configuration", "`environment` must map names of variables to values"))
-    return {name: as_text(value) for name, value in given.items() if value is not None}
-
-
-def _returned(ended: Ended, wanted: str, what: str) -> JSON:
-    stdout, stderr = (text.decode(errors="replace") for text in (ended.stdout, ended.stderr))
-    if wanted == "all":
-        return {"code": ended.code, "stdout": stdout, "stderr": stderr}
-    if wanted == "code":
-        return ended.code
-    if wanted == "stderr":
-        return stderr
-    if ended.code != 0:
-        said = stderr.strip()[-_SHOWN:] or "it wrote nothing to stderr"
-        raise TaskFailed(standard_error("runtime", f"{what} ended with exit code {ended.code}: {said}"))
-    return stdout if wanted == "stdout" else None

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lowtide.effects.process import Processes, Program, argv_of, check_allowed
+from lowtide.effects.process import Processes, Program, check_allowed
 from lowtide.errors import TaskFailed
 from lowtide.model.base import JSON
 from lowtide.model.command import Perform
 from lowtide.model.error import standard_error
+from lowtide.model.process import argv_of
 
 __all__ = ["ShellRun"]
 

@@ -20,7 +20,7 @@ from lowtide.engine.scope import Scope
 from lowtide.engine.tasks import BODIES
 from lowtide.errors import TaskFailed
 from lowtide.model.base import JSON, Millis, Value
-from lowtide.model.command import Await, Command, Perform, Publish, RunChild, Sleep
+from lowtide.model.command import Await, Command, Perform, Publish, RunChild, RunContainer, Sleep
 from lowtide.model.error import Error, standard_error
 from lowtide.model.event import (
     CancelAsked,
@@ -44,6 +44,7 @@ _ANSWERS: Final[dict[type, tuple[type, ...]]] = {
     Sleep: (TimerFired,),
     Await: (EventsReceived,),
     RunChild: (ChildEnded, EffectSucceeded, EffectFailed),
+    RunContainer: (EffectSucceeded, EffectFailed),
 }
 """The events by which each kind of command ends."""
 

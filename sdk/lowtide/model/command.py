@@ -9,8 +9,21 @@ from __future__ import annotations
 from typing import Literal, TypeAlias
 
 from lowtide.model.base import JSON, Millis, Noun
+from lowtide.model.process import Return
 
-__all__ = ["Active", "Await", "AwaitFilter", "Command", "Passive", "Perform", "Publish", "RunChild", "Sleep"]
+__all__ = [
+    "Active",
+    "Await",
+    "AwaitFilter",
+    "Command",
+    "Container",
+    "Passive",
+    "Perform",
+    "Publish",
+    "RunChild",
+    "RunContainer",
+    "Sleep",
+]
 
 
 class _Wanted(Noun, frozen=True, kw_only=True, tag_field="do"):
@@ -97,6 +110,42 @@ class RunChild(_Wanted, frozen=True, kw_only=True, tag="child"):
     detached: bool = False
 
 
+class Container(Noun, frozen=True, kw_only=True):
+    """What a container is made of, evaluated and checked (dsl-reference.md, "Container Process").
+
+    ``command`` is a text for the image's shell, whose ``$1`` … are ``arguments``; without it they are argv of the
+    image's own program. ``ports`` maps ports of the machine to ports of the container, ``volumes`` names of volumes to
+    absolute paths. ``after`` in milliseconds, with ``eventually``.
+    """
+
+    image: str
+    name: str | None = None
+    command: str | None = None
+    arguments: tuple[str, ...] = ()
+    environment: dict[str, str] = {}
+    stdin: str = ""
+    ports: dict[str, int] = {}
+    volumes: dict[str, str] = {}
+    pull: Literal["ifNotPresent", "always", "never"] = "ifNotPresent"
+    cleanup: Literal["always", "never", "eventually"] = "always"
+    after: int = 0
+
+
+class RunContainer(_Wanted, frozen=True, kw_only=True, tag="container"):
+    """Run a container and, unless ``detached``, feed ``EffectSucceeded`` with what ``wanted`` asks for, or
+    ``EffectFailed``.
+
+    A detached one is an active command: it is done once its start is handed over.
+    """
+
+    container: Container
+    reference: str
+    wanted: Return = "stdout"
+    timeout: int | None = None
+    """Milliseconds from the turn that issued it after which nobody waits for it any more; the task's deadline."""
+    detached: bool = False
+
+
 Active: TypeAlias = Perform | Publish
-Passive: TypeAlias = Sleep | Await | RunChild
-Command: TypeAlias = Perform | Publish | Sleep | Await | RunChild
+Passive: TypeAlias = Sleep | Await | RunChild | RunContainer
+Command: TypeAlias = Active | Passive

@@ -8,7 +8,7 @@ from typing import Final, TypeGuard
 
 from lowtide.errors import Fenced, LowtideError, TaskFailed, Unavailable
 from lowtide.model.base import Millis
-from lowtide.model.command import Await, Command, Perform, Publish, RunChild, Sleep
+from lowtide.model.command import Await, Command, Perform, Publish, RunChild, RunContainer, Sleep
 from lowtide.model.error import Error, standard_error
 from lowtide.model.event import EffectFailed, EffectSucceeded, Event, TimerFired
 from lowtide.runtime.chance import uniform
@@ -21,9 +21,9 @@ _GRACE: Final = 1.0
 """Seconds beyond its time after which an effect is ended from outside."""
 
 
-def is_served_elsewhere(command: Command) -> TypeGuard[Await | RunChild]:
-    """Whether orchestrate serves it: listeners and awaited children."""
-    return isinstance(command, Await) or (isinstance(command, RunChild) and not command.detached)
+def is_served_elsewhere(command: Command) -> TypeGuard[Await | RunChild | RunContainer]:
+    """Whether orchestrate serves it: listeners, awaited children and containers."""
+    return isinstance(command, Await) or (isinstance(command, RunChild | RunContainer) and not command.detached)
 
 
 class ActiveCommands:
@@ -153,7 +153,7 @@ class ActiveCommands:
                 return await self._send(command)
         except TimeoutError as error:
             detail = f"the effect did not end within {seconds:g} s"
-            if isinstance(command, RunChild):
+            if isinstance(command, RunChild | RunContainer):
                 raise Unavailable(detail) from error  # it may have begun: the same start again is harmless
             raise TaskFailed(standard_error("timeout", detail)) from error
 
@@ -163,7 +163,7 @@ class ActiveCommands:
                 return await self._ports.effects.perform(command, f"{self._work.subject.execution}{command.id}")
             case Publish():
                 await self._publish(command)
-            case RunChild():
+            case RunChild() | RunContainer():
                 await self._ports.register((command,))
             case _:
                 raise AssertionError(f"{command!r} is not performed here")

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from lowtide.engine import Host
+from lowtide.errors import TaskFailed
 from lowtide.model.base import JSON, ExecutionId
-from lowtide.model.command import Await, Command, Passive, RunChild, Sleep
+from lowtide.model.command import Await, Command, Passive, RunChild, RunContainer, Sleep
 from lowtide.model.error import Error, standard_error
-from lowtide.model.event import CancelAsked, ChildEnded, EventsReceived
+from lowtide.model.event import CancelAsked, ChildEnded, EffectFailed, EffectSucceeded, Event
 from lowtide.model.fact import Fact
 from lowtide.model.plan import Plan
 from lowtide.model.state import Cancelled, Completed, Faulted, Outcome, Seed
@@ -25,6 +26,7 @@ from lowtide.runtime.active import is_served_elsewhere
 from lowtide.runtime.bus import Bus
 from lowtide.runtime.chance import new_execution_id, uniform
 from lowtide.runtime.clock import Clock
+from lowtide.runtime.containers import Containers, run_here
 from lowtide.runtime.driver import Driver
 from lowtide.runtime.ports import Closing, Effects, Opened, Subject
 from lowtide.runtime.work import Policy, Ports, Work
@@ -34,6 +36,7 @@ from lowtide.wire.types import Ended, Wake
 
 __all__ = ["Report", "run_plan"]
 
+_CONTAINER_SECONDS: Final = 3600.0
 _FOREVER: Final = Policy(budget=10 * 365 * 86_400_000, stay=True)
 
 Find = Callable[[str, str, str | None], Plan | None]
@@ -59,13 +62,14 @@ async def run_plan(
     find: Find = lambda namespace, name, version: None,
     on_facts: Callable[[tuple[Fact, ...]], None] | None = None,
     cancelled: asyncio.Event | None = None,
+    containers: Containers | None = None,
 ) -> Report:
     """Run one workflow to its end.
 
     ``events`` (CloudEvents in JSON form) occur one after the other, each as soon as somebody listens for it.
-    ``find`` gives the plans of ``run: workflow``. Setting ``cancelled`` cancels.
+    ``find`` gives the plans of ``run: workflow``. Setting ``cancelled`` cancels. Without ``containers`` none is run.
     """
-    town = _Town(host, effects, clock, find, events)
+    town = _Town(host, effects, clock, find, events, containers)
     facts: list[Fact] = []
 
     def keep(new: tuple[Fact, ...]) -> None:
@@ -97,9 +101,16 @@ class _Town:
     """What the executions of one run share: the bus, the children, and who is idle."""
 
     def __init__(
-        self, host: Host, effects: Effects, clock: Clock, find: Find, events: Sequence[dict[str, JSON]]
+        self,
+        host: Host,
+        effects: Effects,
+        clock: Clock,
+        find: Find,
+        events: Sequence[dict[str, JSON]],
+        containers: Containers | None,
     ) -> None:
         self.host, self.effects, self.clock, self.find = host, effects, clock, find
+        self._containers = containers
         self.stuck = asyncio.Event()
         self.bus = Bus(host, clock, events)
         self._idle: dict[ExecutionId, bool] = {}
@@ -138,6 +149,41 @@ class _Town:
             command=command.id, execution=child, output=output, error=error, at=self.clock.now(), random=uniform()
         )
         parent.signal(f"{command.id} ended", ended)
+
+    # -------------------------------------------------------- containers
+
+    def start_container(self, parent: _Execution, command: RunContainer) -> None:
+        itself = ExecutionId(f"{parent.id} {command.id}")
+        self.busy(itself)
+        task = asyncio.ensure_future(self._run_container(parent, command, itself))
+        self._children.add(task)
+        task.add_done_callback(self._children.discard)
+
+    async def _run_container(self, parent: _Execution, command: RunContainer, itself: ExecutionId) -> None:
+        """Nobody is stuck while a container runs, and time that is not real stands still."""
+        happened: EffectSucceeded | EffectFailed
+        try:
+            try:
+                with self.clock.working():
+                    output = await self._contain(parent, command)
+                happened = EffectSucceeded(command=command.id, output=output, at=self.clock.now(), random=uniform())
+            except TaskFailed as failure:
+                happened = EffectFailed(command=command.id, error=failure.error, at=self.clock.now(), random=uniform())
+            if not command.detached and command.id in parent.driver.state.pending:
+                parent.signal(f"{command.id} ended", happened)
+        finally:
+            self.gone(itself)  # after its parent knows, as with children
+
+    async def _contain(self, parent: _Execution, command: RunContainer) -> JSON:
+        if self._containers is None:
+            raise TaskFailed(standard_error("configuration", "nothing runs containers here"))
+        return await run_here(
+            self._containers,
+            command,
+            parent.id,
+            most=_CONTAINER_SECONDS,
+            wanted=lambda: command.detached or command.id in parent.driver.state.pending,
+        )
 
     async def close(self) -> None:
         for task in list(self._children):
@@ -203,7 +249,7 @@ class _Execution:
             case "cancelled":
                 return Cancelled(reason=ended.reason)
 
-    def signal(self, key: str, event: EventsReceived | ChildEnded | CancelAsked) -> None:
+    def signal(self, key: str, event: Event) -> None:
         wake = Wake(key=key, event=event)
         if self._rests():
             self.roused = self._town.bus.occurred
@@ -232,6 +278,8 @@ class _Execution:
         for command in commands:
             if isinstance(command, RunChild):
                 self._town.start(self, command)
+            elif isinstance(command, RunContainer):
+                self._town.start_container(self, command)
         self._town.bus.listen(self, [command for command in commands if isinstance(command, Await)])
 
     # -------------------------------------------------------- the ports of a process that keeps nothing

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from lowtide.model.base import JSON, ExecutionId, Millis, Noun
-from lowtide.model.command import Await, RunChild, Sleep
+from lowtide.model.command import Passive
 from lowtide.model.error import Error
 from lowtide.model.event import Event
 from lowtide.model.plan import Plan
@@ -119,7 +119,7 @@ class Registered(Noun, frozen=True, kw_only=True):
 
     execution: ExecutionId
     epoch: int
-    commands: tuple[Sleep | Await | RunChild, ...]
+    commands: tuple[Passive, ...]
 
 
 class Parked(Noun, frozen=True, kw_only=True):
@@ -133,7 +133,7 @@ class Parked(Noun, frozen=True, kw_only=True):
     execution: ExecutionId
     epoch: int
     snapshot: Snapshot
-    commands: tuple[Sleep | Await | RunChild, ...] = ()
+    commands: tuple[Passive, ...] = ()
     consumed: tuple[str, ...] = ()
     resume_now: bool = False
     usage: Usage = Usage()

@@ -22,6 +22,7 @@ from functions.orchestrate.migrate import upgrade
 from functions.orchestrate.service import Neighbours, Service
 from functions.orchestrate.shortway import HttpExecute
 from lowtide.clients.broker import Broker
+from lowtide.effects.container import Bounds, LocalContainers
 from lowtide.engine import Turn, begin, resume
 from lowtide.errors import Unavailable
 from lowtide.expressions import JqHost
@@ -30,6 +31,7 @@ from lowtide.model.command import Perform, Publish
 from lowtide.model.event import EffectSucceeded
 from lowtide.model.state import Cancelled, Completed, Faulted
 from lowtide.runtime.clock import SystemClock
+from lowtide.runtime.containers import Containers
 from lowtide.settings import OrchestrateSettings
 from lowtide.wire import json, mac
 from lowtide.wire.cloudevents import CloudEvent, from_json, read, to_binary
@@ -334,12 +336,13 @@ class World:
 
 
 @contextlib.asynccontextmanager
-async def world(database: str, **tunables: Any) -> AsyncIterator[World]:
+async def world(database: str, *, containers: Containers | None = None, **tunables: Any) -> AsyncIterator[World]:
     """Orchestrate with its peers, on an empty or a used database."""
     upgrade(database)
     execute, (bound, url) = FakeExecute(), listening()
     broker, ingest = FakeBroker(execute.url, url), FakeIngest()
-    neighbours = Neighbours(Broker(broker.url), HttpExecute(execute.url, 60), ingest)
+    forbidden = LocalContainers(SystemClock(), {}, allowed=False, bounds=Bounds())
+    neighbours = Neighbours(Broker(broker.url), HttpExecute(execute.url, 60), ingest, containers or forbidden)
     settings = OrchestrateSettings(
         key=KEY,
         control_url=database,

@@ -13,6 +13,7 @@ from typing import assert_never
 from lowtide.engine.run import Bodies, Place, Result, Run
 from lowtide.engine.tasks import (
     call,
+    container,
     do,
     emit,
     fork,
@@ -73,6 +74,8 @@ def _start(run: Run, task: Task, frame: TaskFrame, place: Place) -> Result:
             return raise_.start(run, task, frame, place)
         case RunWorkflow():
             return workflow.start(run, task, frame, place)
+        case RunProcess(process="container"):
+            return container.start(run, task, frame, place)
         case RunProcess():
             return process.start(run, task, frame, place)
         case _:
@@ -99,6 +102,8 @@ def _advance(run: Run, task: Task, frame: TaskFrame, place: Place) -> Result:
             return listen.advance(run, task, frame, place)
         case RunWorkflow():
             return workflow.advance(run, task, frame, place)
+        case RunProcess(process="container"):
+            return container.advance(run, task, frame, place)
         case RunProcess():
             return process.advance(run, task, frame, place)
         case Set() | Switch() | Raise():

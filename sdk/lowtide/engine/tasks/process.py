@@ -1,4 +1,4 @@
-"""``run`` of a container, a script or a shell: an effect like a call; what it gives is chosen by ``return``."""
+"""``run`` of a script or a shell: an effect like a call; what it gives is chosen by ``return``."""
 
 from __future__ import annotations
 
