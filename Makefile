@@ -3,8 +3,10 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PYTHON ?= python3
 NAME   ?=
+SEEDS  ?= 1000000
+FIRST  ?= 1
 
-.PHONY: demo up test check format bench bench-peers stubs manifests images lock clean
+.PHONY: demo up test soak check format bench bench-peers stubs manifests images lock clean
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	@if command -v uv >/dev/null 2>&1; then \
@@ -22,7 +24,10 @@ up: $(VENV)/.ready  ## The platform on this machine, until Ctrl-C
 	@$(BIN)/lowtide up
 
 test: $(VENV)/.ready  ## All tests; most of their time is spent waiting, so two files are run at once
-	@$(BIN)/python -m pytest -n 2 --dist loadfile
+	@LOWTIDE_SEEDS=$${LOWTIDE_SEEDS:-1000} $(BIN)/python -m pytest -n 2 --dist loadfile
+
+soak: $(VENV)/.ready  ## make soak SEEDS=1000000 FIRST=1: simulated worlds on all processors; tells which seeds fail
+	@$(BIN)/python -m tests.simulation --soak $(SEEDS) $(FIRST)
 
 check: $(VENV)/.ready  ## Format, lint, types, layers
 	@$(BIN)/ruff format --check -q .

@@ -44,7 +44,7 @@ _CHUNK: Final = 256 * 1024
 
 class IngestClient:
     """``window``: seconds that a sign of life is believed in; below the time that the server gives a lost stream.
-    ``deadline``: seconds for each single call, all repetitions included."""
+    ``deadline``: seconds for each single call, all repetitions included. ``stub`` is called instead of ``target``."""
 
     def __init__(
         self,
@@ -56,6 +56,7 @@ class IngestClient:
         window: float = 4.5,
         deadline: float = 15.0,
         patience: Patience | None = None,
+        stub: IngestStub | None = None,
     ) -> None:
         patience = patience or Patience()
         self.owner = owner
@@ -65,7 +66,7 @@ class IngestClient:
         self._call = Caller(clock, chance, deadline)
         self._deadline = deadline
         self._channel: grpc.aio.Channel | None = None
-        self._client: IngestStub | None = None
+        self._client = stub
         self._buffer = Buffer(owner)
         self._trust = Trust(window, clock.monotonic)
         self._reporter = Reporter(

@@ -5,17 +5,19 @@ from __future__ import annotations
 import random
 import secrets
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from lowtide.model.base import ExecutionId, Millis
 
-__all__ = ["new_execution_id", "new_owner", "uniform"]
+__all__ = ["new_execution_id", "new_owner", "seeded", "uniform"]
 
 uniform: Callable[[], float] = random.random
 """A number uniform in [0, 1)."""
 
 _lock = threading.Lock()
 _last = (0, 0)
+_bits: Callable[[int], int] = secrets.randbits
 
 
 def new_execution_id(now: Millis) -> ExecutionId:
@@ -28,7 +30,7 @@ def new_execution_id(now: Millis) -> ExecutionId:
             if counter > 0xFFF:
                 millis, counter = millis + 1, 0
         _last = (millis, counter)
-    tail = secrets.randbits(62)
+    tail = _bits(62)
     value = (millis & (1 << 48) - 1) << 80 | 0x7 << 76 | counter << 64 | 0b10 << 62 | tail
     text = f"{value:032x}"
     return ExecutionId(f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}")
@@ -36,4 +38,18 @@ def new_execution_id(now: Millis) -> ExecutionId:
 
 def new_owner() -> str:
     """The name of one process on its leases."""
-    return secrets.token_hex(8)
+    return f"{_bits(64):016x}"
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """For simulations: until the block ends, everything that this process draws follows from ``seed``."""
+    global _bits, _last
+    before, state = (_bits, _last), random.getstate()
+    random.seed(seed)
+    _bits, _last = random.Random(seed ^ 0x10_71_DE).getrandbits, (0, 0)
+    try:
+        yield
+    finally:
+        _bits, _last = before
+        random.setstate(state)

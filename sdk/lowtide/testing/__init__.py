@@ -2,4 +2,5 @@
 
 ``clock``    time that passes at once
 ``journal``  leases and journal in memory
+``simulate`` whole installations in virtual time, with every fault drawn from a seed
 """
