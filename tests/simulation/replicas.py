@@ -69,9 +69,10 @@ class Orchestrate:
         database.engine = ports.engines.make(ports.control)
         clock = ProcessClock(process)
         client = _client(process, ports, ingests, f"orchestrate-{chance.new_owner()}")
-        neighbours = Neighbours(ports.broker(process), ports.short_way, client, clock)
-        desk, fetcher = Desk(database, terms, HOST), cast(Any, _Fetcher())
-        self.service = Service(desk, neighbours, fetcher, max_body_bytes=1 << 20, shutdown_grace=10.0)
+        unused = cast(Any, _Unused())
+        neighbours = Neighbours(ports.broker(process), ports.short_way, client, unused, clock)
+        desk = Desk(database, terms, HOST)
+        self.service = Service(desk, neighbours, unused, max_body_bytes=1 << 20, shutdown_grace=10.0)
         self._ending = asyncio.Event()
         self._running = process.spawn(self._run())
 
@@ -84,8 +85,8 @@ class Orchestrate:
         await asyncio.wait([self._running])
 
 
-class _Fetcher:
-    """No document here refers to anything outside itself."""
+class _Unused:
+    """No document here refers to anything outside itself, and none runs a container."""
 
     async def close(self) -> None:
         """Nothing is held."""
