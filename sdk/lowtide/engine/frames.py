@@ -19,6 +19,7 @@ from lowtide.model.state import (
     ListenBody,
     Sequence,
     State,
+    SubscriptionBody,
     TaskFrame,
     TryBody,
     WaitBody,
@@ -27,6 +28,7 @@ from lowtide.model.state import (
 __all__ = [
     "DEADLINE",
     "attempt_id",
+    "batch_id",
     "cancel_frame",
     "cancel_sequence",
     "copy_state",
@@ -95,6 +97,9 @@ def _copy_body(body: Body) -> Body:
             twin.filters = list(twin.filters)
             twin.until = list(twin.until)
             twin.outputs = list(twin.outputs)
+        case SubscriptionBody():
+            twin.seq = _copy_sequence(twin.seq)
+            twin.outputs = list(twin.outputs)
         case ForkBody():
             twin.branches = [_copy_branch(branch) for branch in twin.branches]
         case _:
@@ -113,7 +118,7 @@ def frames_of(frame: TaskFrame) -> Iterator[TaskFrame]:
         case FunctionBody():
             if body.child is not None:
                 yield body.child
-        case DoBody() | ForBody() | TryBody() | ListenBody():
+        case DoBody() | ForBody() | TryBody() | ListenBody() | SubscriptionBody():
             if body.seq is not None and body.seq.child is not None:
                 yield body.seq.child
         case ForkBody():
@@ -133,6 +138,8 @@ def retract_frame(run: Run, frame: TaskFrame) -> None:
     if isinstance(frame.body, TryBody):
         run.retract(retry_id(frame, frame.body))
         run.retract(attempt_id(frame, frame.body))
+    if isinstance(frame.body, SubscriptionBody):
+        run.retract(batch_id(frame, frame.body))
 
 
 def retry_id(frame: TaskFrame, body: TryBody) -> str:
@@ -143,6 +150,11 @@ def retry_id(frame: TaskFrame, body: TryBody) -> str:
 def attempt_id(frame: TaskFrame, body: TryBody) -> str:
     """The id of this attempt's own deadline."""
     return f"{frame_id(frame)}!attempt{body.attempt}"
+
+
+def batch_id(frame: TaskFrame, body: SubscriptionBody) -> str:
+    """The id of the command that asks for a subscription's next messages."""
+    return f"{frame_id(frame)}!batch{body.batch}"
 
 
 def cancel_frame(run: Run, frame: TaskFrame, *, inner_only: bool = False) -> None:

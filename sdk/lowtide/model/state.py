@@ -34,6 +34,7 @@ __all__ = [
     "Seed",
     "Sequence",
     "State",
+    "SubscriptionBody",
     "TaskFrame",
     "TryBody",
     "WaitBody",
@@ -197,7 +198,31 @@ class ListenBody(Frame, tag_field="k", tag="listen"):
     closed: bool = False
 
 
-Body: TypeAlias = CallBody | WaitBody | FunctionBody | DoBody | ForBody | ForkBody | TryBody | ListenBody
+class SubscriptionBody(Frame, tag_field="k", tag="subscription"):
+    """Messages come in batches, each by a command of its own: ``batch`` is the number of the one that is pending or
+    being looked at, ``messages`` are what it brought, and ``looked`` says how many of them have been dealt with.
+
+    ``cursor`` is where the broker's messages go on, where the effect knows; ``ends`` when ``for`` is over.
+    ``outputs`` are the messages consumed so far, or what ``foreach`` made of them; ``index`` counts them.
+    ``ended``: the other side has no more to send. ``closing``: the last command is pending, which gives back what was
+    not consumed.
+    """
+
+    batch: int = 0
+    messages: list[JSON] = msgspec.field(default_factory=list)
+    looked: int = 0
+    cursor: JSON = None
+    ends: Millis | None = None
+    outputs: list[JSON] = msgspec.field(default_factory=list)
+    index: int = 0
+    seq: Sequence | None = None
+    ended: bool = False
+    closing: bool = False
+
+
+Body: TypeAlias = (
+    CallBody | WaitBody | FunctionBody | DoBody | ForBody | ForkBody | TryBody | ListenBody | SubscriptionBody
+)
 
 
 class State(Frame, kw_only=True):

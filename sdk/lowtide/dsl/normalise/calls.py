@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from lowtide.dsl.keywords import CALLS
 from lowtide.dsl.normalise import composites
@@ -14,6 +14,8 @@ from lowtide.dsl.tree import Node
 from lowtide.model.plan import Call, Expression, Literal_, ObjectTemplate, Template
 
 __all__ = ["call"]
+
+_BOUNDS: Final = ("amount", "for")
 
 
 def call(draft: Draft, node: Node, scope: TaskScope, pointer: str, shared: dict[str, Any]) -> Call:
@@ -32,19 +34,19 @@ def call(draft: Draft, node: Node, scope: TaskScope, pointer: str, shared: dict[
 def _subscription(draft: Draft, arguments: Node, scope: TaskScope, pointer: str, shared: dict[str, Any]) -> Call:
     """A subscription's ``foreach`` holds tasks: they become the call's own, the rest are its arguments.
 
-    ``filter``, ``while`` and ``until`` are evaluated per message, by the effect: they stay jq sources.
+    ``filter``, ``while`` and ``until`` are evaluated per message: they stay jq sources.
     """
     subscription = arguments.get("subscription") or NOTHING
     consume = subscription.get("consume") or NOTHING
-    consumption = {
-        **{key: child.value for key, child in consume.members.items() if key in ("amount", "for")},
-        **{key: found.source for key in ("while", "until") if (found := _condition(draft, consume, key, scope))},
+    conditions = {key: found for key in ("while", "until") if (found := _condition(draft, consume, key, scope))}
+    consumption: dict[str, Template] = {
+        **{key: draft.template(child, scope.body) for key, child in consume.members.items() if key in _BOUNDS},
+        **{key: Literal_(condition.source) for key, condition in conditions.items()},
     }
-    filter_ = _condition(draft, subscription, "filter", scope)
     members = _members(structure(draft, arguments.without("subscription"), scope.body))
-    members["subscription"] = Literal_(
-        {**({"filter": filter_.source} if filter_ is not None else {}), "consume": consumption}
-    )
+    filter_ = _condition(draft, subscription, "filter", scope)
+    given: dict[str, Template] = {} if filter_ is None else {"filter": Literal_(filter_.source)}
+    members["subscription"] = ObjectTemplate({**given, "consume": ObjectTemplate(consumption)})
     foreach = composites.foreach_of(draft, subscription.get("foreach"), f"{pointer}/with/subscription/foreach", scope)
     return Call(call="asyncapi", with_=ObjectTemplate(members), foreach=foreach, **shared)
 

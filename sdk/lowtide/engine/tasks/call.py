@@ -7,13 +7,14 @@ from typing import Final
 from lowtide.engine.flow import advance_task, body_scope, enter_task, new_frame
 from lowtide.engine.render import render
 from lowtide.engine.run import PENDING, Done, Pending, Place, Result, Run, frame_id
+from lowtide.engine.tasks import subscription
 from lowtide.engine.uri import expand_endpoints
 from lowtide.errors import TaskFailed
 from lowtide.model.command import Perform
 from lowtide.model.duration import to_millis
 from lowtide.model.event import EffectFailed, EffectSucceeded
 from lowtide.model.plan import Call, Task
-from lowtide.model.state import CallBody, FunctionBody, TaskFrame
+from lowtide.model.state import CallBody, FunctionBody, SubscriptionBody, TaskFrame
 
 __all__ = ["PROTOCOLS", "advance", "start"]
 
@@ -25,6 +26,8 @@ def start(run: Run, task: Call, frame: TaskFrame, place: Place) -> Result:
     function = run.plan.functions.get(task.call)
     if function is not None:
         return _start_function(run, function, frame, place, arguments)
+    if task.call == "asyncapi" and subscription.is_subscription(arguments):
+        return subscription.start(run, task, frame, place, arguments)
     if task.call in PROTOCOLS:
         call, arguments = task.call, expand_endpoints(task.with_, arguments, frame.input)
     else:
@@ -60,6 +63,8 @@ def advance(run: Run, task: Call, frame: TaskFrame, place: Place) -> Result:
         assert frame.body.child is not None
         inside = Place(place.holder, {}, place.attempt, (function.pointer, frame.ref), place.subject)
         return _without_directive(advance_task(run, function, frame.body.child, inside))
+    if isinstance(frame.body, SubscriptionBody):
+        return subscription.advance(run, task, frame, place)
     match run.take(frame_id(frame)):
         case None:
             return PENDING

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from lowtide.engine.flow import advance_sequence, body_scope
+from lowtide.engine.flow import body_scope
 from lowtide.engine.matching import correlation_values, matches
-from lowtide.engine.render import check_schema, render, truthy
+from lowtide.engine.render import truthy
 from lowtide.engine.run import PENDING, Done, Pending, Place, Result, Run, frame_id
 from lowtide.engine.scope import Scope
 from lowtide.engine.tasks.filters import await_filters, strategy_needs
+from lowtide.engine.tasks.foreach import iterate
 from lowtide.model.base import JSON
 from lowtide.model.command import Await
 from lowtide.model.event import EventsReceived, Received
 from lowtide.model.plan import Foreach, Listen
-from lowtide.model.state import ListenBody, Sequence, TaskFrame
+from lowtide.model.state import ListenBody, TaskFrame
 
 __all__ = ["advance", "start"]
 
@@ -38,7 +39,7 @@ def advance(run: Run, task: Listen, frame: TaskFrame, place: Place) -> Result:
             _issue(run, task, frame, place)
     if task.foreach is None:
         return Done(_ordered(task, body)) if body.closed else PENDING
-    return _iterate(run, task, task.foreach, frame, place)
+    return _iterate(run, task.foreach, frame, place)
 
 
 def _issue(run: Run, task: Listen, frame: TaskFrame, place: Place) -> None:
@@ -99,37 +100,13 @@ def _ordered(task: Listen, body: ListenBody) -> list[JSON]:
     return [body.consumed[index] for _, index in pairs]
 
 
-def _iterate(run: Run, task: Listen, foreach: Foreach, frame: TaskFrame, place: Place) -> Result:
-    """Perform ``foreach.do`` for each consumed event, in order; ``exit`` in it ends one iteration."""
+def _iterate(run: Run, foreach: Foreach, frame: TaskFrame, place: Place) -> Result:
     body = frame.body
     assert isinstance(body, ListenBody)
     while body.index < len(body.consumed):
-        inner = place.with_variables({foreach.item: body.consumed[body.index], foreach.at: body.index})
-        if body.seq is None:
-            if run.pause():
-                return PENDING
-            body.seq = Sequence(data=body.consumed[body.index])
-        result = advance_sequence(run, foreach.do, body.seq, f"{frame.path}.{body.index + 1}", inner)
+        result = iterate(run, foreach, body, body.consumed[body.index], frame, place)
         if isinstance(result, Pending):
             return PENDING
-        body.seq = None
-        output = _shape(run, foreach, frame, inner, result.output)
-        body.outputs.append(output)
-        body.index += 1
         if result.over:
             return Done(list(body.outputs), over=True)
     return Done(list(body.outputs)) if body.closed else PENDING
-
-
-def _shape(run: Run, foreach: Foreach, frame: TaskFrame, inner: Place, raw: JSON) -> JSON:
-    output = raw
-    if foreach.output is not None:
-        if foreach.output.as_ is not None:
-            output = render(run, foreach.output.as_, raw, Scope(run, inner, "output", frame, raw_output=raw))
-        check_schema(run, foreach.output.schema, output, "iteration's output")
-    if foreach.export is not None:
-        if foreach.export.as_ is not None:
-            scope = Scope(run, inner, "export", frame, output=output, raw_output=raw)
-            inner.holder.context = render(run, foreach.export.as_, output, scope)
-        check_schema(run, foreach.export.schema, inner.holder.context, "exported context")
-    return output
