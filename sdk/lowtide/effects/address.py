@@ -6,6 +6,7 @@ loopback only where the operator allows it. An IPv4 address inside an IPv6 one (
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import TYPE_CHECKING, Final
@@ -16,8 +17,7 @@ from lowtide.model.error import standard_error
 if TYPE_CHECKING:
     from aiohttp.abc import AbstractResolver, ResolveResult
 
-__all__ = ["GuardedResolver", "check_host"]
-
+__all__ = ["GuardedResolver", "check_host", "resolve"]
 
 _METADATA: Final = frozenset(
     {
@@ -72,6 +72,24 @@ def _meant(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
 def _never(address: IPv4Address | IPv6Address) -> bool:
     kind = address.is_link_local or address.is_unspecified or address.is_multicast or address.is_reserved
     return kind or str(address).partition("%")[0] in _METADATA
+
+
+async def resolve(name: str, port: int, what: str, *, allow_loopback: bool) -> list[tuple[str, int]]:
+    """The addresses of a host, all checked, of one family; ``what`` names the host's part in errors.
+
+    Raises ``TaskFailed``: ``authorization`` (not to be reached) or ``communication`` (no such name).
+    """
+    check_host(name, allow_loopback=allow_loopback)
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(name, port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        detail = f"the host {name} of {what} cannot be resolved: {error}"
+        raise TaskFailed(standard_error("communication", detail)) from error
+    family = found[0][0]
+    addresses = [(str(address[0]), int(address[1])) for one, _, _, _, address in found if one == family]
+    for host, _ in addresses:
+        check_host(host, allow_loopback=allow_loopback)
+    return addresses
 
 
 class GuardedResolver:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-import socket
 from typing import Final
 
-from lowtide.effects.address import check_host
+from lowtide.effects.address import resolve
 from lowtide.errors import TaskFailed
 from lowtide.model.base import JSON, Value
 from lowtide.model.error import standard_error
@@ -54,16 +52,7 @@ def _split(text: str) -> tuple[str, int | None]:
 
 
 async def _resolved(name: str, port: int, allow_loopback: bool) -> str:
-    check_host(name, allow_loopback=allow_loopback)
-    try:
-        found = await asyncio.get_running_loop().getaddrinfo(name, port, type=socket.SOCK_STREAM)
-    except OSError as error:
-        detail = f"the host {name} of the gRPC service cannot be resolved: {error}"
-        raise TaskFailed(standard_error("communication", detail)) from error
-    family = found[0][0]
-    addresses = [(str(address[0]), int(address[1])) for one, _, _, _, address in found if one == family]
-    for host, _ in addresses:
-        check_host(host, allow_loopback=allow_loopback)
-    if family == socket.AF_INET6:
+    addresses = await resolve(name, port, "the gRPC service", allow_loopback=allow_loopback)
+    if ":" in addresses[0][0]:
         return "ipv6:" + ",".join(f"[{host}]:{number}" for host, number in addresses)
     return "ipv4:" + ",".join(f"{host}:{number}" for host, number in addresses)

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterator, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Final
 
 from lowtide.effects.address import GuardedResolver, check_host
 from lowtide.errors import TaskFailed
 from lowtide.model.error import Error, standard_error
 
 if TYPE_CHECKING:
-    from aiohttp import ClientResponse, ClientSession
+    from aiohttp import ClientResponse, ClientSession, ClientWebSocketResponse
     from yarl import URL
 
 __all__ = ["Web", "http_url", "refusal"]
+
+_HEARTBEAT: Final = 20.0
+"""Seconds between the pings by which a WebSocket notices that nobody is there any more."""
 
 
 class Web:
@@ -39,8 +43,10 @@ class Web:
         seconds: float,
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
+        stream: bool = False,
     ) -> AsyncIterator[ClientResponse]:
-        """One answer, of any status; redirects are not followed. ``seconds`` bounds it whole, its body included.
+        """One answer, of any status; redirects are not followed. ``seconds`` bounds it whole, its body included;
+        of a ``stream``, until it begins: then it may last, and be silent, for as long as it likes.
 
         Raises ``TaskFailed``: ``timeout``, ``communication`` (no connection, no TLS, a broken answer) or
         ``authorization`` (an address that workflows may not reach).
@@ -49,11 +55,15 @@ class Web:
 
         check_host(url.host or "", allow_loopback=self.allow_loopback)
         shown = f"{method} {url.scheme}://{url.authority.rpartition('@')[2]}{url.path}"
-        timeout = aiohttp.ClientTimeout(total=seconds, connect=self._connect, sock_read=self._read)
+        whole, each = (None, None) if stream else (seconds, self._read)
+        timeout = aiohttp.ClientTimeout(total=whole, connect=self._connect, sock_read=each)
+        sending = self._opened().request(
+            method, url, headers=headers, data=body, allow_redirects=False, timeout=timeout
+        )
         try:
-            async with self._opened().request(
-                method, url, headers=headers, data=body, allow_redirects=False, timeout=timeout
-            ) as response:
+            async with contextlib.AsyncExitStack() as stack:
+                async with asyncio.timeout(seconds if stream else None):
+                    response = await stack.enter_async_context(sending)
                 yield response
         except aiohttp.ConnectionTimeoutError as error:
             detail = f"{shown}: no connection within {min(seconds, self._connect):g} s"
@@ -62,6 +72,36 @@ class Web:
             raise TaskFailed(standard_error("timeout", f"{shown}: nothing came for {self._read:g} s")) from error
         except TimeoutError as error:
             raise TaskFailed(standard_error("timeout", f"{shown} gave no answer within {seconds:g} s")) from error
+        except (aiohttp.ClientError, OSError) as error:
+            detail = f"{shown} failed: {str(error) or type(error).__name__}"
+            raise TaskFailed(standard_error("communication", detail)) from error
+
+    @contextlib.asynccontextmanager
+    async def websocket(
+        self, url: URL, *, headers: Mapping[str, str], protocols: Iterable[str] = (), seconds: float
+    ) -> AsyncIterator[ClientWebSocketResponse]:
+        """A WebSocket, open within ``seconds``; no message of it may be larger than the limit.
+
+        Raises as :meth:`request`, and where the server refuses, the error that fits its status.
+        """
+        import aiohttp
+
+        check_host(url.host or "", allow_loopback=self.allow_loopback)
+        shown = f"the WebSocket {url.scheme}://{url.authority.rpartition('@')[2]}{url.path}"
+        opening = self._opened().ws_connect(
+            url, headers=headers, protocols=protocols, max_msg_size=self.limit, heartbeat=_HEARTBEAT
+        )
+        try:
+            async with contextlib.AsyncExitStack() as stack:
+                async with asyncio.timeout(min(seconds, self._connect)):
+                    opened = await stack.enter_async_context(opening)
+                yield opened
+        except aiohttp.WSServerHandshakeError as error:
+            detail = f"{shown} was refused: {error.status} {error.message}"
+            raise TaskFailed(refusal(error.status, None, detail)) from error
+        except TimeoutError as error:
+            detail = f"{shown} did not open within {min(seconds, self._connect):g} s"
+            raise TaskFailed(standard_error("timeout", detail)) from error
         except (aiohttp.ClientError, OSError) as error:
             detail = f"{shown} failed: {str(error) or type(error).__name__}"
             raise TaskFailed(standard_error("communication", detail)) from error

@@ -85,13 +85,16 @@ class Authenticator:
         seconds: float,
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
+        stream: bool = False,
     ) -> AsyncIterator[ClientResponse]:
         """As ``Web.request``, authenticated: a 401 is answered where the scheme has an answer."""
         sending, sent = Sending(method, url, body), dict(headers or {})
         value = None if credentials is None else await credentials.offer(sending)
         for left in range(_ANSWERS, -1, -1):
             authorized = sent if value is None else {**_without_authorization(sent), "Authorization": value}
-            async with self._web.request(method, url, seconds=seconds, headers=authorized, body=body) as response:
+            async with self._web.request(
+                method, url, seconds=seconds, headers=authorized, body=body, stream=stream
+            ) as response:
                 if response.status == 401 and credentials is not None and left:
                     challenges = tuple(response.headers.getall("WWW-Authenticate", ()))
                     value = await credentials.answer(sending, challenges)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from hashlib import blake2b
-from typing import Final
 
 import msgspec
 
+from lowtide.effects.documents import Documents
 from lowtide.effects.openapi.body import accepted, take_body
 from lowtide.effects.openapi.document import OpenApi, misfit, parse
 from lowtide.effects.openapi.operation import find
@@ -21,34 +19,20 @@ from lowtide.model.command import Perform
 
 __all__ = ["OpenApiCall"]
 
-_KEPT: Final = 32
-
 
 class OpenApiCall:
-    """``http`` performs ``call: http``. Documents that were read are kept, by their content."""
+    """``http`` performs ``call: http``."""
 
     def __init__(self, resources: Resources, http: Callable[[Perform, str], Awaitable[JSON]]) -> None:
-        self._resources = resources
+        self._documents = Documents(resources, parse, "the OpenAPI document")
         self._http = http
-        self._documents: OrderedDict[tuple[str, bytes], OpenApi] = OrderedDict()
 
     async def perform(self, command: Perform, idempotency_key: str) -> JSON:
         """Raises ``TaskFailed``: ``configuration`` where document and arguments do not fit, else as ``call: http``."""
         given = command.arguments
-        document = await self._document(given.get("document"))
+        document = await self._documents.fetch(given.get("document"))
         arguments = _request(document, given)
         return await self._http(msgspec.structs.replace(command, call="http", arguments=arguments), idempotency_key)
-
-    async def _document(self, named: JSON) -> OpenApi:
-        resource = await self._resources.fetch(named, "the OpenAPI document")
-        key = (resource.uri, blake2b(resource.body, digest_size=16).digest())
-        known = self._documents.get(key)
-        if known is None:
-            known = self._documents[key] = parse(resource.body, resource.uri)
-        self._documents.move_to_end(key)
-        while len(self._documents) > _KEPT:
-            self._documents.popitem(last=False)
-        return known
 
 
 def _request(document: OpenApi, given: dict[str, JSON]) -> JSON:
