@@ -1,8 +1,9 @@
 """What an example is given, and what comes of it: written in YAML, tried on a :class:`World`.
 
 given:    input, secrets, events, services (by host: answers), others (workflows it runs), steps (by name: what they
-          give), allowed (by the operator), cancelled (after this long), greeter (the port of a gRPC service), npx
-          (stands for the MCP server that it would fetch), program (that the machine must have)
+          give), allowed (by the operator), cancelled (after this long), greeter (the port of a gRPC service), websocket
+          (the port, path and messages of a server), npx (stands for the MCP server that it would fetch), program (that
+          the machine must have)
 outcome:  output (or `has`: some of its members), error (some of its members), waits: true, or cancelled alone
 also:     ran (task names in order), skipped, took, received (by host: some members of each request), note
 instead:  refused or warned: what the check says of the document, by line
@@ -26,12 +27,13 @@ from tests.conformance.comparing import contains, equal
 from tests.conformance.world import Script, World
 from tests.standins.greeter import greeter
 from tests.standins.slack_mcp import install_npx
+from tests.standins.websocket import websocket
 
 __all__ = ["KEYS", "give", "peers", "try_case"]
 
 _OUTCOMES: Final = frozenset({"output", "has", "error", "waits", "cancelled", "refused", "warned"})
 _GIVEN: Final = frozenset({"input", "secrets", "events", "services", "others", "steps", "allowed"})
-_PEERS: Final = frozenset({"greeter", "npx", "program"})
+_PEERS: Final = frozenset({"greeter", "npx", "program", "websocket"})
 KEYS: Final = _OUTCOMES | _GIVEN | _PEERS | {"ran", "skipped", "took", "received", "note"}
 
 
@@ -74,6 +76,8 @@ def peers(case: dict[str, Any], folder: Path) -> Iterator[None]:
     with ExitStack() as stack:
         if "greeter" in case:
             stack.enter_context(greeter(folder, case["greeter"]))
+        if "websocket" in case:
+            stack.enter_context(websocket(**case["websocket"]))
         if "npx" in case:
             install_npx(folder)
             stack.enter_context(patch("lowtide.effects.mcp_stdio._PATH", f"{folder}:/usr/bin:/bin"))

@@ -24,12 +24,8 @@ _DOCS: Final = Path(__file__).parents[2] / "docs"
 PAGES: Final = [_DOCS / "dsl.md", *sorted((_DOCS / "dsl").glob("*.md"))]
 _FENCE: Final = re.compile(r"^ *```(.*)$")
 _HEAD: Final = "\ndocument: {dsl: 1.0.3, namespace: default, name: sample, version: 1.0.0}\n"
-# What the grammar knows and no version performs yet: containers, AsyncAPI, catalogs.
-_ANNOUNCED: Final = (
-    {"image", "ports", "volumes", "pullPolicy", "lifetime", "cleanup"}
-    | {"protocol", "channel", "payload", "subscription", "consume"}
-    | {"catalogs"}
-)
+# What the grammar knows and no version performs yet: containers, catalogs.
+_ANNOUNCED: Final = {"image", "ports", "volumes", "pullPolicy", "lifetime", "cleanup"} | {"catalogs"}
 
 
 class Misplaced(Exception):

@@ -4,6 +4,7 @@
 ``http``     ``call: http``
 ``content``  bodies <-> JSON by content type
 ``openapi``  ``call: openapi``, a folder: documents, parameters, servers, security
+``asyncapi`` ``call: asyncapi``, a folder: documents, messages, subscriptions, one file per protocol
 ``grpc``     ``call: grpc``; ``grpc_address`` finds the service, ``proto`` compiles what describes it
 ``mcp``      ``call: mcp``; ``mcp_http`` and ``mcp_stdio`` are its transports, ``mcp_requests`` what servers ask
 ``a2a``      ``call: a2a``; ``agent_card`` says where an agent is
@@ -12,6 +13,7 @@
 ``container``  ``run: container`` by Docker or Podman; on Kubernetes they are Jobs (``functions/orchestrate``)
 
 ``workshop`` makes what only some workflows need, when it is first wanted
+``documents``  documents that describe services, and the references in them
 ``structured`` reads documents of other standards, JSON or YAML
 ``outside``  what documents refer to, fetched before they run: never a part of execute
 ``resource`` external resources: proto files, agent cards, scripts

@@ -88,6 +88,7 @@ def build(
         "grpc": workshop.grpc,
         "mcp": workshop.mcp,
         "a2a": workshop.a2a,
+        "asyncapi": workshop.asyncapi,
         "shell": workshop.shell,
         "script": workshop.script,
     }

@@ -11,6 +11,7 @@ from lowtide.model.command import Perform
 
 if TYPE_CHECKING:
     from lowtide.effects.a2a import A2ACall
+    from lowtide.effects.asyncapi import AsyncApiCall
     from lowtide.effects.auth import Authenticator
     from lowtide.effects.grpc import GrpcCall
     from lowtide.effects.http import HttpCall
@@ -68,6 +69,9 @@ class Workshop:
     async def mcp(self, command: Perform, idempotency_key: str) -> JSON:
         return await self._mcp.perform(command, idempotency_key)
 
+    async def asyncapi(self, command: Perform, idempotency_key: str) -> JSON:
+        return await self._asyncapi.perform(command, idempotency_key)
+
     async def shell(self, command: Perform, idempotency_key: str) -> JSON:
         return await self._shell.perform(command)
 
@@ -75,6 +79,8 @@ class Workshop:
         return await self._script.perform(command)
 
     async def close(self) -> None:
+        if "_asyncapi" in vars(self):
+            await self._asyncapi.close()
         if "_processes" in vars(self):
             await self._processes.close()
         if "authenticator" in vars(self):
@@ -143,6 +149,19 @@ class Workshop:
         from lowtide.effects.a2a import A2ACall
 
         return A2ACall(self._web, self.authenticator, self.resources, timeout=self._allowed.timeout)
+
+    @cached_property
+    def _asyncapi(self) -> AsyncApiCall:
+        from lowtide.effects.asyncapi import AsyncApiCall
+
+        allowed = self._allowed
+        return AsyncApiCall(
+            self._web,
+            self.authenticator,
+            self.resources,
+            timeout=allowed.timeout,
+            connect_timeout=allowed.connect_timeout,
+        )
 
     @cached_property
     def _mcp(self) -> McpCall:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import Field, Tag, model_validator
+from pydantic import Field, Tag, field_validator, model_validator
 
 from lowtide.dsl.models.authentication import PolicyOrName
 from lowtide.dsl.models.base import Model, by_key, mistake
@@ -14,6 +14,8 @@ from lowtide.dsl.models.task import TaskBase
 from lowtide.dsl.models.values import Data, Duration, Expression, Object
 
 __all__ = ["CallAsyncApi"]
+
+_LIMITS: Final = frozenset({"amount", "while", "until"})
 
 Protocol = Literal[
     "amqp",
@@ -71,6 +73,16 @@ class Subscription(Model):
         by_key(("amount", "while", "until"), "a limit is expected", "give one of amount, while or until"),
     ] = Field(examples=["{amount: 1}"])
     foreach: Foreach | None = None
+
+    @field_validator("consume", mode="before")
+    @classmethod
+    def _one_limit(cls, given: Any) -> Any:
+        if isinstance(given, dict) and len(_LIMITS & given.keys()) > 1:
+            raise mistake(
+                "exactly one of 'amount', 'while' and 'until' is expected",
+                "keep one of them; 'for' may stand beside it",
+            )
+        return given
 
 
 class AsyncApiArguments(Model):
