@@ -61,6 +61,7 @@ class Execution(_Answer):
     parent: str | None
     error: Any = Field(description="What it faulted with (RFC 9457 members), else null.")
     tags: dict[str, Any]
+    reason: str | None = Field(description="Why it is suspended or cancelled.", examples=["ordered twice"])
 
 
 class UsageTotal(_Answer):

@@ -101,7 +101,7 @@ def _members(row: RowMapping) -> dict[str, Any]:
 
 _SHOWN: Final = (
     *("namespace", "workflow", "version", "phase", "epoch"),
-    *("created_at", "started_at", "ended_at", "error", "tags"),
+    *("created_at", "started_at", "ended_at", "error", "tags", "reason"),
 )
 
 

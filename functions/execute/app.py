@@ -28,6 +28,9 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
+_FAREWELL: Final = 5.0
+"""Seconds that registrations and lifecycle events have to arrive when the process ends."""
+
 _LARGEST_BODY: Final = 64 * 1024 * 1024
 """Bytes of a dispatch. Brokers carry 40 MB; what is larger travels by claim check."""
 
@@ -65,6 +68,8 @@ class Execute:
 
     async def close(self) -> None:
         if self._parts is not None:
+            if self._invocations is not None:
+                await self._invocations.settle(_FAREWELL)
             await self._parts.close()
             self._parts = self._invocations = None
 

@@ -28,8 +28,10 @@ from lowtide.runtime.ports import Subject
 from lowtide.runtime.work import Policy, Ports, Work
 from lowtide.wire import json, mac, problem
 from lowtide.wire.cloudevents import CloudEvent
+from lowtide.wire.lifecycle import About
 from lowtide.wire.types import DISPATCH, Dispatch, Extension, Registered, outcome_id, registered_id, source_of, type_of
 
+from .announcing import Announcer
 from .birth import since_birth
 from .parts import Parts
 
@@ -134,11 +136,12 @@ class Invocations:
         ports = Ports(
             journal=parts.journal,
             effects=parts.effects,
-            publisher=parts.publisher_for(dispatch.namespace, order.traceparent),
+            publisher=parts.publisher_for(dispatch.namespace, order.traceparent, echo=dispatch.echo),
             history=parts.history,
             clock=parts.clock,
             host=parts.host,
             register=register,
+            announce=Announcer(parts.publisher, _about(order, work), parts.clock, self._sending).tell,
         )
         driver = Driver(work, ports)
         meter = self._meter(dispatch, driver)
@@ -167,6 +170,11 @@ class Invocations:
                 effect_timeout=int(self._parts.effect_timeout * 1000),
             ),
         )
+
+    async def settle(self, grace: float) -> None:
+        """Let what is being sent beside the invocations arrive, for at most ``grace`` seconds."""
+        if self._sending:
+            await asyncio.wait(self._sending, timeout=grace)
 
     def _in_background(self, sending: Coroutine[None, None, None]) -> None:
         """A registration that is lost is no harm: the commands come again when the invocation parks."""
@@ -253,6 +261,11 @@ class Invocations:
         if order.traceparent:
             attributes[Extension.traceparent] = order.traceparent
         return CloudEvent(attributes, body)
+
+
+def _about(order: _Order, work: Work) -> About:
+    dispatch = order.dispatch
+    return About(work.subject, dispatch.lifecycle, order.traceparent, dispatch.echo, bool(dispatch.plan.secrets))
 
 
 class _Formatted(Noun, frozen=True):

@@ -35,8 +35,8 @@ class Parts:
     effect_timeout: float
     stopping: bool = False
 
-    def publisher_for(self, namespace: str, traceparent: str | None) -> Emitter:
-        return Emitter(self.publisher, namespace, traceparent)
+    def publisher_for(self, namespace: str, traceparent: str | None, *, echo: bool = False) -> Emitter:
+        return Emitter(self.publisher, namespace, traceparent, echo=echo)
 
     async def close(self) -> None:
         await self.ingest.aclose()
@@ -48,9 +48,11 @@ class Parts:
 class Emitter:
     """Publishes what workflows emit, stamped with the namespace in which it is to be matched."""
 
-    def __init__(self, broker: Broker, namespace: str, traceparent: str | None) -> None:
+    def __init__(self, broker: Broker, namespace: str, traceparent: str | None, *, echo: bool = False) -> None:
         self._broker = broker
         self._namespace: dict[str, JSON] = {Extension.namespace: namespace}
+        if echo:
+            self._namespace[Extension.echo] = "true"
         self._trace: dict[str, JSON] = {Extension.traceparent: traceparent} if traceparent else {}
 
     async def publish(self, event: dict[str, JSON]) -> None:

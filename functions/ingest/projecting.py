@@ -19,7 +19,7 @@ from lowtide.errors import InvalidInput, Unavailable
 from lowtide.rpc.v1 import ingest_pb2 as pb
 
 from .database import Connection, Database
-from .rows import CHANGES, DROPPED, KINDS, Kind
+from .rows import CHANGES, DROPPED, FACTS, KINDS, Kind
 
 __all__ = ["Projector"]
 
@@ -65,7 +65,7 @@ class Projector:
         held = gathered.size + (self._writing.size if self._writing else 0)
         room = held == 0 or held + size <= _MOST_BYTES
         for kind in KINDS:
-            reports = getattr(batch, kind.name)
+            reports = [*batch.facts, *_told(batch)] if kind is FACTS else getattr(batch, kind.name)
             if reports and room and gathered.count + len(reports) <= _MOST_ROWS:
                 self._gather(kind, reports)
             elif reports:
@@ -156,6 +156,11 @@ class Projector:
         log.warning("reports were dropped", extra={"dropped": {f"{who} {what}": n for (who, what), n in lost.items()}})
         columns = _columns((who, what, count) for (who, what), count in lost.items())
         await self._database.transaction(lambda connection: connection.execute(DROPPED, columns))
+
+
+def _told(batch: pb.Batch) -> Iterable[pb.TaskFact]:
+    """The facts that come with changes, and are as safe: who sends a change sends it again until it is stored."""
+    return (fact for change in batch.changes for fact in change.facts)
 
 
 def _distinct(kind: Kind, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:

@@ -15,7 +15,7 @@ from uuid import UUID
 from lowtide.rpc.v1 import ingest_pb2 as pb
 from lowtide.wire import json
 
-__all__ = ["CHANGES", "DROPPED", "KINDS", "Kind", "moment"]
+__all__ = ["CHANGES", "DROPPED", "FACTS", "KINDS", "Kind", "moment"]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -158,6 +158,7 @@ def _change(change: pb.ExecutionChange) -> tuple[Any, ...]:
         _later(change.ended_at),
         _document(change.error),
         _labels(change.tags),
+        _text(change.reason) or None,
     )
 
 
@@ -187,6 +188,7 @@ _CHANGE_COLUMNS: Final = (
     ("ended_at", "timestamptz"),
     ("error", "jsonb"),
     ("tags", "jsonb"),
+    ("reason", "text"),
 )
 
 _NEWER: Final = (
@@ -197,26 +199,28 @@ _NEWER: Final = (
 
 CHANGES: Final = Kind("changes", "executions", 1, _CHANGE_COLUMNS, _change, _NEWER)
 
-KINDS: Final = (
-    Kind(
-        "facts",
-        "task_facts",
-        2,
-        (
-            ("execution", "uuid"),
-            ("number", "bigint"),
-            *_SUBJECT,
-            ("task", "text"),
-            ("name", "text"),
-            ("reference", "text"),
-            ("kind", "text"),
-            ("status", "text"),
-            ("at", "timestamptz"),
-            ("attempt", "integer"),
-            ("error", "jsonb"),
-        ),
-        _fact,
+FACTS: Final = Kind(
+    "facts",
+    "task_facts",
+    2,
+    (
+        ("execution", "uuid"),
+        ("number", "bigint"),
+        *_SUBJECT,
+        ("task", "text"),
+        ("name", "text"),
+        ("reference", "text"),
+        ("kind", "text"),
+        ("status", "text"),
+        ("at", "timestamptz"),
+        ("attempt", "integer"),
+        ("error", "jsonb"),
     ),
+    _fact,
+)
+
+KINDS: Final = (
+    FACTS,
     Kind(
         "logs",
         "logs",

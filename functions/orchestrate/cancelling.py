@@ -30,7 +30,7 @@ async def cancel(work: Work, execution_id: str, reason: str) -> Execution | None
     if execution.phase in ("waiting", "suspended") or await outbox.take_back_dispatch(
         work.tx, execution.id, execution.epoch
     ):
-        return await end(work, execution, now, "cancelled", reason=reason)
+        return await end(work, execution, now, "cancelled", reason=reason, ran=False)
     wake = cancel_wake(reason, now)
     if await wakes.insert_wake(work.tx, execution.id, wake, now):
         due = now + timedelta(seconds=work.terms.cancel_grace)
@@ -50,4 +50,6 @@ async def force(work: Work, execution: Execution, now: datetime) -> None:
     await outbox.drop_dispatch(work.tx, execution.id)
     await executions.drop_dispatches(work.tx, execution.id)
     await dispatching.write(work, execution, execution.epoch + 1, tuple(asked), now)
-    await change(work, execution, phase="running", epoch=execution.epoch + 1, started_at=execution.started_at or now)
+    await change(
+        work, execution, now, phase="running", epoch=execution.epoch + 1, started_at=execution.started_at or now
+    )

@@ -1,14 +1,18 @@
-"""Every change of an execution's phase: stored, numbered, and noted for analytics in the same transaction."""
+"""Every change of an execution: stored, numbered, and noted for analytics and the world in the same transaction."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from lowtide.model.error import Error
+from lowtide.model.fact import Fact
 from lowtide.wire import json
+from lowtide.wire.lifecycle import LARGEST_OUTPUT, of_change
 from lowtide.wire.records import Change, Subject
 
+from .announcing import about, body_of, rest_of
 from .nouns import Execution, millis
 from .store import executions, outbox
 from .work import Work
@@ -16,22 +20,48 @@ from .work import Work
 __all__ = ["announce", "change"]
 
 
-async def change(work: Work, execution: Execution, **values: Any) -> Execution:
-    """Store new values of a locked execution; returns it as it is now."""
+async def change(
+    work: Work, execution: Execution, now: datetime, *, facts: tuple[Fact, ...] = (), **values: Any
+) -> Execution:
+    """Store new values of a locked execution; returns it as it is now. ``facts``: what became of its tasks."""
     changed = replace(execution, **values, change=execution.change + 1)
-    await executions.change(work.tx, execution.id, {**values, "change": changed.change}, changed.epoch, _note(changed))
-    work.after.report = True
+    note = _note(changed, facts)
+    told = await _lifecycle(work, _note(execution), note, changed, now)
+    stored = {**values, "change": changed.change}
+    await executions.change(work.tx, execution.id, stored, changed.epoch, json.encode(note), told)
+    _follow(work, told)
     return changed
 
 
-async def announce(work: Work, execution: Execution) -> None:
-    """Put the execution, as it is now, into the outbox for ingest."""
-    await outbox.add(work.tx, "change", execution.id, epoch=execution.epoch, body=_note(execution))
+async def announce(work: Work, before: Execution | None, execution: Execution, now: datetime) -> None:
+    """Tell the world of a change that is stored already; ``before`` is ``None`` where it is new."""
+    note = _note(execution)
+    told = await _lifecycle(work, None if before is None else _note(before), note, execution, now)
+    await outbox.add_change(work.tx, execution.id, execution.epoch, json.encode(note), told)
+    _follow(work, told)
+
+
+def _follow(work: Work, told: bytes | None) -> None:
     work.after.report = True
+    work.after.lifecycle = work.after.lifecycle or told is not None
 
 
-def _note(execution: Execution) -> bytes:
-    note = Change(
+async def _lifecycle(
+    work: Work, before: Change | None, after: Change, execution: Execution, now: datetime
+) -> bytes | None:
+    """The lifecycle events of a change, as the outbox holds them; ``None`` where there are none."""
+    if before is not None and (before.phase, before.started_at) == (after.phase, after.started_at):
+        return None
+    whom = await about(work, execution)
+    stored = execution.output if execution.output and len(execution.output) <= LARGEST_OUTPUT else None
+    output = json.parse(stored) if stored and after.phase == "completed" else None
+    at = millis(now)
+    events = of_change(whom, before, after, at, output=output)
+    return body_of((*events, *rest_of(whom, before, after, execution, at)))
+
+
+def _note(execution: Execution, facts: tuple[Fact, ...] = ()) -> Change:
+    return Change(
         subject=Subject(execution.namespace, execution.workflow, execution.version, execution.id),
         number=execution.change,
         phase=execution.phase,
@@ -41,5 +71,6 @@ def _note(execution: Execution) -> bytes:
         ended_at=millis(execution.ended_at) if execution.ended_at else None,
         error=json.decode(execution.error, Error) if execution.error else None,
         parent=execution.parent,
+        reason=execution.reason,
+        facts=facts,
     )
-    return json.encode(note)

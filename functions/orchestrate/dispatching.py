@@ -9,9 +9,11 @@ import msgspec
 
 from lowtide.model.base import Millis
 from lowtide.wire.cloudevents import CloudEvent
+from lowtide.wire.lifecycle import wants
 from lowtide.wire.mac import digest_of, sign
-from lowtide.wire.types import DISPATCH, Extension, Wake, dispatch_id, source_of
+from lowtide.wire.types import DISPATCH, Extension, Level, Wake, dispatch_id, source_of
 
+from .announcing import about
 from .nouns import Execution, Order, millis
 from .store import executions
 from .work import Work
@@ -34,7 +36,8 @@ async def write(
     only if that has not ended by then.
     """
     plan = await work.plans.stored(work.tx, execution.workflow_version)
-    body = body_of(execution, epoch, plan, wakes, millis(now), work.terms.budget, work.terms.short_wait)
+    level = (await about(work, execution)).level
+    body = body_of(execution, epoch, plan, wakes, millis(now), work.terms.budget, work.terms.short_wait, level)
     values: dict[str, Any] = {"execution": execution.id, "epoch": epoch, "body": body, "digest": digest_of(body)}
     values["issued_at"] = now
     if not_before is not None:
@@ -48,7 +51,14 @@ async def write(
 
 
 def body_of(
-    execution: Execution, epoch: int, plan: bytes, wakes: tuple[Wake, ...], at: Millis, budget: float, short_wait: float
+    execution: Execution,
+    epoch: int,
+    plan: bytes,
+    wakes: tuple[Wake, ...],
+    at: Millis,
+    budget: float,
+    short_wait: float,
+    lifecycle: Level = "none",
 ) -> bytes:
     """JSON of :class:`lowtide.wire.types.Dispatch`; the large parts are stored as JSON and put in as they are."""
     order: dict[str, Any] = {
@@ -67,6 +77,10 @@ def body_of(
     order["wakes"] = wakes
     order["budget"] = int(budget * 1000)
     order["shortWait"] = int(short_wait * 1000)
+    if wants(lifecycle, "task"):
+        order["lifecycle"] = lifecycle
+    if execution.echo:
+        order["echo"] = True
     return msgspec.json.encode(order)
 
 

@@ -14,8 +14,10 @@ from lowtide.model.event import Received
 from lowtide.model.plan import Schedule
 from lowtide.wire import json
 from lowtide.wire.cloudevents import CloudEvent
+from lowtide.wire.lifecycle import is_lifecycle
 from lowtide.wire.types import Extension
 
+from .hearing import is_echo, starts
 from .listening import offer, received_by
 from .nouns import millis
 from .starting import event_key, start
@@ -67,9 +69,14 @@ async def _keep(work: Work, arrived: Sequence[CloudEvent], namespace: str | None
 
 
 async def _about(work: Work, event: CloudEvent) -> ExecutionId | None:
-    """The living execution that an event names."""
+    """The living execution that an event names; lifecycle events are not for the one that they tell of."""
     named = event.text(Extension.execution)
-    if named is None or not executions.is_id(named) or not await executions.is_alive(work.tx, named):
+    if (
+        is_lifecycle(event.type)
+        or named is None
+        or not executions.is_id(named)
+        or not await executions.is_alive(work.tx, named)
+    ):
         return None
     return ExecutionId(named)
 
@@ -95,10 +102,21 @@ async def match(desk: Desk, number: int) -> None:
         if await received_by(desk.host, filters, kept):
             await _offer(desk, execution, command, kept)
     for version, filters in starters.items():
-        received = await received_by(desk.host, filters, kept)
+        wanted = await _startable(desk, version, filters, kept)
+        received = await received_by(desk.host, wanted, kept)
         if received:
-            await _start(desk, version, filters, received, kept)
+            await _start(desk, version, wanted, received, kept)
     await desk.do(lambda work: events.mark_matched(work.tx, number))
+
+
+async def _startable(desk: Desk, version: int, filters: list[Subscription], kept: Kept) -> list[Subscription]:
+    """The filters by which this event may start an execution."""
+    if not is_lifecycle(kept.type):
+        return filters
+    found = await desk.do(lambda work: workflows.deployed_of(work.tx, version))
+    if found is None:
+        return []
+    return [one for one in filters if starts(one.filter, kept.event, found.namespace, found.name)]
 
 
 async def match_leftovers(desk: Desk, older_than: float, most: int) -> int:
@@ -129,7 +147,7 @@ async def _start_one(work: Work, number: int, kept: Kept) -> None:
         now = await executions.clock(work.tx)
         given = [read(event, (await _schedule(work, number)).read)]
         dedupe = event_key(str(event["source"]), str(event["id"]))
-        await start(work, version, given, now, dedupe=dedupe, traceparent=_traceparent(event))
+        await start(work, version, given, now, dedupe=dedupe, traceparent=_traceparent(event), echo=is_echo(event))
 
 
 async def _gather(
@@ -155,10 +173,12 @@ async def _gather(
             continue
         chosen = [oldest[index] for index in sorted(wanted)]
         await events.take_gathered(work.tx, [row for row, _, _ in chosen])
-        given = [read(json.parse(body), schedule.read) for _, _, body in chosen]
+        bodies = [json.parse(body) for _, _, body in chosen]
+        given = [read(body, schedule.read) for body in bodies]
+        echo = any(is_echo(body) for body in bodies)
         dedupe = hashed("events", *(mark for _, mark, _ in chosen))
         now = await executions.clock(work.tx)
-        await start(work, version, given, now, dedupe=dedupe, traceparent=_traceparent(kept.event))
+        await start(work, version, given, now, dedupe=dedupe, traceparent=_traceparent(kept.event), echo=echo)
 
 
 async def _schedule(work: Work, number: int) -> Schedule:

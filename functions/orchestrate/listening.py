@@ -16,8 +16,11 @@ from lowtide.model.base import JSON
 from lowtide.model.command import Await, AwaitFilter
 from lowtide.model.event import EventsReceived, Received
 from lowtide.runtime import chance
+from lowtide.wire.lifecycle import of_listening
 from lowtide.wire.types import Wake
 
+from .announcing import about, tell
+from .hearing import hears
 from .nouns import Execution, millis
 from .store import events, executions
 from .store.events import Kept, Subscription
@@ -30,7 +33,7 @@ __all__ = ["catch_up", "offer", "received_by", "subscribe"]
 _PAGE = 500
 
 
-async def subscribe(work: Work, execution: Execution, command: Await, issued: datetime) -> None:
+async def subscribe(work: Work, execution: Execution, command: Await, issued: datetime, now: datetime) -> None:
     """Register a listener; one that is registered already keeps its place in time.
 
     A correlated listener sees kept events since its execution began, an uncorrelated one since the dispatch that issued
@@ -54,6 +57,9 @@ async def subscribe(work: Work, execution: Execution, command: Await, issued: da
     ]
     await events.subscribe(work.tx, rows)
     work.after.listeners.append((execution.id, command.id))
+    if not there:
+        whom = await about(work, execution)
+        await tell(work, execution, of_listening(whom, command.id, millis(now), execution.change))
 
 
 async def catch_up(work: Work, execution_id: str, command: str) -> None:
@@ -86,15 +92,18 @@ async def offer(work: Work, execution_id: str, command: str, kept: Kept) -> None
 
 async def _hand_over(work: Work, execution_id: str, command: str, filters: Sequence[Subscription], kept: Kept) -> None:
     """Deliver an event to a listener whose execution is locked, if it matches and was not delivered before."""
-    wanted = [found for found in filters if found.since <= kept.received_at]
+    event = kept.event
+    wanted = [
+        found for found in filters if found.since <= kept.received_at and hears(found.filter, event, execution_id)
+    ]
     received = await received_by(work.host, wanted, kept)
     if not received or not await events.deliver(work.tx, hashed(execution_id, command), kept.fingerprint):
         return
     found = await executions.lock(work.tx, execution_id)  # again: an event before this one may have woken it
     assert found is not None
     execution, now = found
-    event = EventsReceived(at=millis(now), random=chance.uniform(), command=command, events=received)
-    await deliver(work, execution, Wake(key=f"event:{hashed(command, kept.fingerprint)}", event=event), now)
+    happened = EventsReceived(at=millis(now), random=chance.uniform(), command=command, events=received)
+    await deliver(work, execution, Wake(key=f"event:{hashed(command, kept.fingerprint)}", event=happened), now)
 
 
 async def received_by(host: Host, filters: Sequence[Subscription], kept: Kept) -> tuple[Received, ...]:

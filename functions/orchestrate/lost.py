@@ -103,6 +103,6 @@ async def _suspend(work: Work, execution_id: ExecutionId, epoch: int, reason: st
     if found is None or found[0].epoch != epoch or found[0].phase not in ("pending", "running"):
         return "ignored"
     await outbox.drop_dispatch(work.tx, execution_id)
-    await change(work, found[0], phase="suspended", reason=reason)
+    await change(work, *found, phase="suspended", reason=reason)
     log.error("execution %s is suspended: %s", execution_id, reason)
     return "suspended"

@@ -96,6 +96,7 @@ class Execution:
     started_at: datetime | None = None
     ended_at: datetime | None = None
     suspend_asked: str | None = None
+    echo: bool = False
 
     @property
     def ended(self) -> bool:

@@ -17,8 +17,10 @@ from lowtide.model.command import Await, RunChild, RunContainer, Sleep
 from lowtide.model.event import CancelAsked, TimerFired
 from lowtide.runtime import chance
 from lowtide.wire import json
-from lowtide.wire.types import REGISTERED, Ended, Parked, Registered, Wake, decode_outcome
+from lowtide.wire.lifecycle import of_listening
+from lowtide.wire.types import REGISTERED, Ended, Listened, Parked, Registered, Wake, decode_outcome
 
+from .announcing import about, tell
 from .changing import change
 from .containers.serving import container_key, want
 from .listening import subscribe
@@ -66,8 +68,10 @@ async def apply(work: Work, report: Report, digest: str) -> Verdict:
         reason = (
             f"a report of epoch {report.epoch} answers a dispatch that was never written here; was a store restored?"
         )
-        await change(work, execution, phase="suspended", reason=reason)
+        await change(work, execution, now, phase="suspended", reason=reason)
         return "diverged"
+    if not isinstance(report, Registered):
+        await _correlated(work, execution, report.listened)
     match report:
         case Registered():
             await _register(work, execution, report.commands, now, dispatch.issued_at)
@@ -82,6 +86,13 @@ async def apply(work: Work, report: Report, digest: str) -> Verdict:
             why = await _why(work, execution) if report.status == "cancelled" else None
             await end(work, execution, now, report.status, output=report.output, error=report.error, reason=why)
     return "applied"
+
+
+async def _correlated(work: Work, execution: Execution, listened: Iterable[Listened]) -> None:
+    """Tell the world of listeners that got what they wanted."""
+    for one in listened:
+        whom = await about(work, execution)
+        await tell(work, execution, of_listening(whom, one.task, one.at, execution.change, one.keys))
 
 
 async def _why(work: Work, execution: Execution) -> str | None:
@@ -121,6 +132,7 @@ async def _park(work: Work, execution: Execution, report: Parked, now: datetime,
     parked = await change(
         work,
         execution,
+        now,
         phase=parks_as(asked=asked is not None, cancelled=cancelled),
         started_at=execution.started_at or now,
         state=json.encode(report.snapshot.state),
@@ -139,7 +151,7 @@ async def _register(work: Work, execution: Execution, commands: Commands, now: d
     await _set_timers(work, execution, commands, there, now)
     for command in commands:
         if isinstance(command, Await):
-            await subscribe(work, execution, command, issued)
+            await subscribe(work, execution, command, issued, now)
         elif isinstance(command, RunChild) and not command.detached:
             await start_child(work, execution, command, now)
         elif isinstance(command, RunContainer) and not command.detached and container_key(command.id) not in there:

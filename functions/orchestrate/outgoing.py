@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from lowtide.errors import InvalidInput, LowtideError
 from lowtide.model.base import Millis
 from lowtide.runtime.clock import Clock
 from lowtide.wire import json
 from lowtide.wire.records import Change
+from lowtide.wire.types import LIFECYCLE
 
+from .announcing import events_in
 from .cancelling import cancel
 from .changing import announce, change
 from .dispatching import event_of
+from .incoming import accept
 from .ports import Broker, Ingest
 from .relay import Channel, Claim
-from .store import executions, outbox
+from .store import events, executions, outbox
 from .store.outbox import Kind, ToSend
 from .work import Desk, Work
 
@@ -22,6 +27,7 @@ __all__ = ["channels"]
 
 def channels(desk: Desk, clock: Clock, broker: Broker, ingest: Ingest) -> dict[Kind, Channel]:
     """One channel per kind of outbox row."""
+    heard = _Lifecycle(desk, broker)
 
     async def send_dispatch(row: ToSend) -> None:
         assert row.order is not None
@@ -38,8 +44,34 @@ def channels(desk: Desk, clock: Clock, broker: Broker, ingest: Ingest) -> dict[K
     return {
         "dispatch": Channel("dispatch", desk, clock, _claim_dispatches, send_dispatch, _suspend, width=128),
         "change": Channel("change", desk, clock, _claiming("change"), send_change, _drop, width=500),
+        "lifecycle": Channel("lifecycle", desk, clock, heard.claim, heard.send, _drop, width=64),
         "cancel": Channel("cancel", desk, clock, _claiming("cancel"), send_cancel, _drop, width=4),
     }
+
+
+class _Lifecycle:
+    """Publishes lifecycle events, and shows them to our own workflows that name their type.
+
+    Triggers do not bring them back (``wire/triggers.py``): where nobody here listens, nothing is asked of orchestrate.
+    """
+
+    def __init__(self, desk: Desk, broker: Broker) -> None:
+        self._desk = desk
+        self._broker = broker
+        self._wanted: frozenset[str] = frozenset()
+
+    async def claim(self, work: Work, lease: float, limit: int) -> list[ToSend]:
+        found = await outbox.claim(work.tx, "lifecycle", lease, limit)
+        if found:
+            self._wanted = await events.named_types(work.tx, LIFECYCLE)
+        return found
+
+    async def send(self, row: ToSend) -> None:
+        """Where one fails, all are sent again: their ids tell who has them already."""
+        told = events_in(row.body)
+        await accept(self._desk, [event for event in told if event.type in self._wanted], None)
+        for event in told:
+            await self._broker.send(event)
 
 
 async def _claim_dispatches(work: Work, lease: float, limit: int) -> list[ToSend]:
@@ -47,7 +79,8 @@ async def _claim_dispatches(work: Work, lease: float, limit: int) -> list[ToSend
     found = await outbox.claim_dispatches(work.tx, lease, limit, work.terms.max_outstanding, work.terms.lost_after)
     if found:
         for begun in await executions.begin(work.tx, [row.execution for row in found]):
-            await announce(work, begun)
+            assert begun.started_at is not None
+            await announce(work, replace(begun, phase="pending", started_at=None), begun, begun.started_at)
     return found
 
 
@@ -62,7 +95,7 @@ async def _suspend(work: Work, row: ToSend, failure: LowtideError) -> None:
     """A dispatch that the Broker will never take: somebody has to look at it."""
     found = await executions.lock(work.tx, row.execution)
     if found is not None and not found[0].ended:
-        await change(work, found[0], phase="suspended", reason=f"its dispatch cannot be sent: {failure}")
+        await change(work, *found, phase="suspended", reason=f"its dispatch cannot be sent: {failure}")
 
 
 async def _drop(work: Work, row: ToSend, failure: LowtideError) -> None:

@@ -97,6 +97,7 @@ class Service:
             keep_events=settings.keep_events,
             cancel_grace=settings.cancel_grace,
             container_seconds=settings.container_seconds,
+            lifecycle=settings.lifecycle,
         )
         host = JqHost()
         return cls(
@@ -146,6 +147,8 @@ class Service:
             self.channels["dispatch"].kick()
         if after.report:
             self.channels["change"].kick()
+        if after.lifecycle:
+            self.channels["lifecycle"].kick()
         if after.cancels:
             self.channels["cancel"].kick()
         if after.containers:

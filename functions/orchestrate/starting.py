@@ -67,10 +67,12 @@ async def start(
     parent: Parent | None = None,
     traceparent: str | None = None,
     short_way: float | None = None,
+    echo: bool = False,
 ) -> Started:
     """Start an execution, once per ``dedupe`` key of the workflow.
 
-    ``short_way``: the caller takes the dispatch to execute itself; the Broker gets it after so many seconds. Raises
+    ``short_way``: the caller takes the dispatch to execute itself; the Broker gets it after so many seconds. ``echo``:
+    it follows from a lifecycle event. Raises
     :class:`lowtide.errors.Conflict` where the key came before with another body.
     """
     execution_id = chance.new_execution_id(millis(now))
@@ -92,13 +94,14 @@ async def start(
         traceparent=traceparent,
         created_at=now,
         started_at=None if short_way is None else now,
+        echo=echo,
     )
     values = {name: getattr(execution, name) for name in Execution.__dataclass_fields__}
     if not await executions.add(work.tx, values):
         return Started(await _earlier(work, execution), fresh=False)
     not_before = None if short_way is None else now + timedelta(seconds=short_way)
     order = await dispatching.write(work, execution, 1, (), now, not_before=not_before)
-    await announce(work, execution)
+    await announce(work, None, execution, now)
     return Started(execution, fresh=True, order=None if short_way is None else order)
 
 
@@ -129,6 +132,7 @@ async def start_child(work: Work, parent: Execution, command: RunChild, now: dat
             dedupe=hashed("child", parent.id, command.id),
             parent=None if command.detached else Parent(parent.id, command.id),
             traceparent=parent.traceparent,
+            echo=parent.echo,
         )
         return
     named = f"{command.namespace}/{command.workflow}" + (f":{command.version}" if command.version else "")

@@ -37,11 +37,11 @@ async def suspend(work: Work, execution_id: str, reason: str) -> Execution | Non
         case "stay":
             return execution
         case "now":
-            return await change(work, execution, phase="suspended", reason=reason)
+            return await change(work, execution, now, phase="suspended", reason=reason)
         case "mark":
-            return await change(work, execution, suspend_asked=reason)
+            return await change(work, execution, now, suspend_asked=reason)
         case "ask":
-            asked = await change(work, execution, suspend_asked=reason)
+            asked = await change(work, execution, now, suspend_asked=reason)
             await remind(work, asked, now)
             return asked
         case never:
@@ -63,17 +63,17 @@ async def resume(work: Work, execution_id: str) -> Execution | None:
             return execution
         case "withdraw":
             await wakes.drop_timer(work.tx, execution.id, wakes.SUSPEND)
-            return await change(work, execution, suspend_asked=None)
+            return await change(work, execution, now, suspend_asked=None)
         case "again":
             await executions.forget_attempts(work.tx, execution.id, execution.epoch)
             await outbox.drop_dispatch(work.tx, execution.id)
             await outbox.add(work.tx, "dispatch", execution.id, epoch=execution.epoch)
             work.after.publish = True
             phase = "pending" if execution.started_at is None else "running"
-            return await change(work, execution, phase=phase, reason=None, suspend_asked=None)
+            return await change(work, execution, now, phase=phase, reason=None, suspend_asked=None)
         case "wake":
             state = None if execution.state is None else json.decode(execution.state, State)
-            waiting = await change(work, execution, phase="waiting", reason=None, suspend_asked=None)
+            waiting = await change(work, execution, now, phase="waiting", reason=None, suspend_asked=None)
             unfinished = is_unfinished(state, waiting.commands)
             return await settle(work, waiting, waiting.commands, now, resume_now=unfinished)
         case never:

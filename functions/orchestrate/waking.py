@@ -9,14 +9,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from lowtide.engine import resume
 from lowtide.model.base import JSON
 from lowtide.model.error import Error, standard_error
 from lowtide.model.event import CancelAsked, ChildEnded
+from lowtide.model.fact import Fact
+from lowtide.model.state import State
 from lowtide.runtime import chance
 from lowtide.wire import json
+from lowtide.wire.lifecycle import of_facts
 from lowtide.wire.types import Wake
 
 from . import dispatching
+from .announcing import about, tell
 from .changing import change
 from .nouns import Commands, Execution, Signal, millis
 from .rule import Cancel, Go, Stay, decide
@@ -59,9 +64,9 @@ async def settle(
             return execution
         case Go(wakes=found):
             await dispatching.write(work, execution, execution.epoch + 1, tuple(found), now)
-            return await change(work, execution, phase="running", epoch=execution.epoch + 1)
+            return await change(work, execution, now, phase="running", epoch=execution.epoch + 1)
         case Cancel(reason=reason):
-            return await end(work, execution, now, "cancelled", reason=reason)
+            return await end(work, execution, now, "cancelled", reason=reason, ran=False)
 
 
 async def end(
@@ -73,8 +78,12 @@ async def end(
     output: JSON = None,
     error: Error | None = None,
     reason: str | None = None,
+    ran: bool = True,
 ) -> Execution:
-    """Give a locked execution its outcome: nothing wakes it any more, its parent learns of it, its children end."""
+    """Give a locked execution its outcome: nothing wakes it any more, its parent learns of it, its children end.
+
+    ``ran``: an invocation told so; otherwise it is cancelled without one.
+    """
     next_one = await executions.clear(work.tx, execution.id)
     if next_one is not None:
         work.after.timer(next_one)
@@ -82,8 +91,10 @@ async def end(
     ended = await change(
         work,
         execution,
+        now,
         phase=status,
-        started_at=execution.started_at or now,
+        facts=() if ran else await _cancelled_tasks(work, execution, now),
+        started_at=execution.started_at or (now if ran else None),
         ended_at=now,
         output=json.encode(output) if status == "completed" else None,
         error=json.encode(error.as_json()) if error else None,
@@ -96,6 +107,17 @@ async def end(
     if execution.parent and execution.parent_command:
         await _tell_parent(work, ended, output, error, now)
     return ended
+
+
+async def _cancelled_tasks(work: Work, execution: Execution, now: datetime) -> tuple[Fact, ...]:
+    """What becomes of the tasks of an execution that is cancelled without an invocation: the engine says it."""
+    if execution.state is None:
+        return ()
+    plan = await work.plans.get(work.tx, execution.workflow_version)
+    turn = resume(plan, json.decode(execution.state, State), CancelAsked(at=millis(now)), work.host)
+    whom = await about(work, execution)
+    await tell(work, execution, of_facts(whom, turn.facts))
+    return turn.facts
 
 
 async def _tell_parent(work: Work, child: Execution, output: JSON, error: Error | None, now: datetime) -> None:

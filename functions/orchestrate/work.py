@@ -17,6 +17,7 @@ from lowtide.engine import Host
 from lowtide.model.base import ExecutionId
 from lowtide.model.plan import Plan
 from lowtide.wire import json
+from lowtide.wire.types import Level
 
 from .nouns import Signal
 from .store import workflows
@@ -43,14 +44,16 @@ class Terms:
     keep_events: float = 86_400.0
     cancel_grace: float = 10.0
     container_seconds: float = 3600.0
+    lifecycle: Level = "workflow"
 
 
 @dataclass(slots=True)
 class Aftermath:
     """What follows a commit.
 
-    ``publish`` and ``report``: there is something new in the outbox for the Broker, for ingest. ``due``: the earliest
-    timer that was registered. ``listeners``: subscriptions (execution, command) that have not seen kept events yet.
+    ``publish`` and ``report``: there is something new in the outbox for the Broker, for ingest; ``lifecycle``: there
+    are events that nothing waits for. ``due``: the earliest timer that was registered.
+    ``listeners``: subscriptions (execution, command) that have not seen kept events yet.
     ``containers``: some are to be started or removed. ``ended``: executions whose outcome somebody may be waiting for.
     """
 
@@ -58,6 +61,7 @@ class Aftermath:
     report: bool = False
     cancels: bool = False
     containers: bool = False
+    lifecycle: bool = False
     due: datetime | None = None
     signals: list[Signal] = field(default_factory=list)
     listeners: list[tuple[ExecutionId, str]] = field(default_factory=list)

@@ -13,6 +13,7 @@ object never travels further. Durations are seconds unless the name says otherwi
     LOWTIDE_BROKER_URL           orchestrate execute          where CloudEvents are posted
     LOWTIDE_EXECUTE_URL          orchestrate                  execute, for synchronous starts
     LOWTIDE_INGEST_TARGET        orchestrate execute          host:port of ingest's gRPC
+    LOWTIDE_LIFECYCLE            orchestrate                  lifecycle events: none, workflow (default), task, all
     LOWTIDE_STEPS                execute                      modules with step functions, comma-separated
     LOWTIDE_SECRETS_DIR          orchestrate execute          one file (or folder of files) per secret
     LOWTIDE_CATALOG              orchestrate                  the default catalog of functions: a URL or a folder
@@ -33,6 +34,7 @@ from typing import Any, Literal, Self, get_args, get_origin
 import msgspec
 
 from lowtide.errors import Misconfigured
+from lowtide.wire.types import Level
 
 __all__ = [
     "AnalyticsSettings",
@@ -141,6 +143,7 @@ class OrchestrateSettings(_FromEnvironment, frozen=True, kw_only=True):
     max_outstanding: int = 1000
     keep_events: float = 86_400.0
     cancel_grace: float = 10.0
+    lifecycle: Level = "workflow"
     shutdown_grace: float = 25.0
     catalog: str = ""
     secrets_dir: Path | None = None

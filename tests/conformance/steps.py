@@ -18,6 +18,7 @@ from lowtide.dsl import plan
 from lowtide.model.duration import to_millis
 from tests.conformance.comparing import at, contains, equal
 from tests.conformance.gherkin import Scenario, Step
+from tests.conformance.telling import check_data, check_identities, line_of
 from tests.conformance.world import Script, World, value_of
 from tests.standins.greeter import greeter
 
@@ -131,6 +132,16 @@ def _(world: World, step: Step, name: str) -> None:
 @phrase(r"the workflow is cancelled after (\S+)")
 def _(world: World, step: Step, duration: str) -> None:
     world.cancel_after = to_millis(duration) / 1000
+
+
+@phrase(r"the workflow is suspended after (\S+) for (\S+)")
+def _(world: World, step: Step, begin: str, length: str) -> None:
+    world.suspend = to_millis(begin) / 1000, to_millis(length) / 1000
+
+
+@phrase("lifecycle events of level '(none|workflow|task|all)' are wanted")
+def _(world: World, step: Step, level: Any) -> None:
+    world.lifecycle = level
 
 
 # ---------------------------------------------------------------- when
@@ -313,6 +324,25 @@ def _(world: World, step: Step, name: str) -> None:
     expected, actual = _given(step), world.errors(name)
     assert actual, f"{name} did not fault"
     assert contains(actual[-1], expected), f"{name} faulted with {actual[-1]!r}"
+
+
+# ---------------------------------------------------------------- then: lifecycle events
+
+
+@phrase("the lifecycle events should be:")
+def _(world: World, step: Step) -> None:
+    told = [line_of(event) for event in world.told]
+    assert told == (step.document or "").strip("\n").splitlines(), "they were:\n" + "\n".join(told)
+
+
+@phrase(r"the lifecycle event '(\S+)' should have data:")
+def _(world: World, step: Step, name: str) -> None:
+    check_data(world.told, name, _given(step))
+
+
+@phrase("the lifecycle events should have ids, names, times and order as the standard says")
+def _(world: World, step: Step) -> None:
+    check_identities(world.told)
 
 
 # ---------------------------------------------------------------- then: the document, the world

@@ -28,9 +28,10 @@ from lowtide.model.command import Perform
 from lowtide.model.plan import Plan
 from lowtide.model.state import Cancelled, Completed, Faulted
 from lowtide.runtime.clock import SystemClock
-from lowtide.runtime.inprocess import Report, run_plan
+from lowtide.runtime.inprocess import Pause, Report, run_plan
 from lowtide.runtime.steps import StepRegistry
 from lowtide.testing.clock import VirtualClock
+from lowtide.wire.types import Level
 from tests.conformance.deployed import run_deployed
 from tests.conformance.watching import WatchingHost, watched
 from tests.standins.docker import install
@@ -81,6 +82,9 @@ class World:
     allowed: dict[str, Any] = field(default_factory=dict)
     cancel_after: float | None = None
     containers_left: int = 0
+    suspend: tuple[float, float] | None = None
+    lifecycle: Level = "all"
+    told: list[dict[str, JSON]] = field(default_factory=list)
     took: float = 0.0
     executions: list[Any] = field(default_factory=list)
     peers: ExitStack = field(default_factory=ExitStack)
@@ -123,6 +127,8 @@ class World:
         )
         effects = build(clock=clock, step=self._step, allow_loopback=True, **allowed)
         canceller = asyncio.ensure_future(self._cancel(clock, cancelled))
+        pause = Pause()
+        pausing = asyncio.ensure_future(self._suspend(clock, pause))
         try:
             self._report = await run_plan(
                 plan,
@@ -134,9 +140,13 @@ class World:
                 find=self._find,
                 cancelled=cancelled,
                 containers=containers,
+                pause=pause,
+                on_lifecycle=lambda event: self.told.append(event.as_json()),
+                lifecycle=self.lifecycle,
             )
         finally:
             canceller.cancel()
+            pausing.cancel()
             await effects.close()
             await containers.close()
             self.containers_left = len(list((Path(folder.name) / "containers").iterdir()))
@@ -148,6 +158,14 @@ class World:
         if self.cancel_after is not None:
             await clock.sleep(self.cancel_after)
             cancelled.set()
+
+    async def _suspend(self, clock: VirtualClock, pause: Pause) -> None:
+        if self.suspend is not None:
+            begin, length = self.suspend
+            await clock.sleep(begin)
+            pause.asked.set()
+            await clock.sleep(length)
+            pause.over.set()
 
     async def _step(self, command: Perform, key: str) -> JSON:
         name = command.arguments["name"]

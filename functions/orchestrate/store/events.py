@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from lowtide.model.base import ExecutionId
 from lowtide.model.command import AwaitFilter
+from lowtide.wire.lifecycle import is_lifecycle
 
 from .database import Tx
 from .keys import TYPE_LENGTH
@@ -33,6 +34,7 @@ __all__ = [
     "keep",
     "kept_since",
     "mark_matched",
+    "named_types",
     "subscribe",
     "subscriptions_of",
     "take_gathered",
@@ -88,10 +90,17 @@ def _subscription(row: Any) -> Subscription:
 
 
 async def interested(tx: Tx, namespace: str | None, event_type: str) -> bool:
-    """Whether any deployed document may listen for events of this type."""
-    wanted = or_(interests.c.type == event_type[:TYPE_LENGTH], interests.c.type.is_(None))
+    """Whether any deployed document may listen for events of this type; a lifecycle event must be named."""
+    named = interests.c.type == event_type[:TYPE_LENGTH]
+    wanted = named if is_lifecycle(event_type) else or_(named, interests.c.type.is_(None))
     condition = wanted if namespace is None else and_(wanted, interests.c.namespace == namespace)
     return bool((await tx.execute(select(exists().where(condition)))).scalar_one())
+
+
+async def named_types(tx: Tx, prefix: str) -> frozenset[str]:
+    """The types beginning with ``prefix`` that deployed documents name."""
+    named = select(interests.c.type).distinct().where(interests.c.type.startswith(prefix, autoescape=True))
+    return frozenset(str(row) for row in (await tx.execute(named)).scalars())
 
 
 async def keep(

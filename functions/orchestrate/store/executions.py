@@ -15,6 +15,7 @@ from lowtide.model.base import ExecutionId
 
 from ..nouns import Dispatched, Execution
 from .database import Tx
+from .outbox import change_rows
 from .tables import dispatches, executions, outbox
 
 __all__ = [
@@ -83,11 +84,10 @@ async def add(tx: Tx, values: dict[str, Any]) -> bool:
     return (await tx.execute(statement)).one_or_none() is not None
 
 
-async def change(tx: Tx, execution: str, values: dict[str, Any], epoch: int, note: bytes) -> None:
-    """Store new values and, in the same statement, the note for ingest."""
+async def change(tx: Tx, execution: str, values: dict[str, Any], epoch: int, note: bytes, told: bytes | None) -> None:
+    """Store new values and, in the same statement, the note for ingest and what the world is told."""
     changed = update(executions).where(executions.c.id == execution).values(**values).cte("changed")
-    told = {"kind": "change", "execution": execution, "epoch": epoch, "body": note}
-    await tx.execute(insert(outbox).values(**told).add_cte(changed))
+    await tx.execute(insert(outbox).values(change_rows(execution, epoch, note, told)).add_cte(changed))
 
 
 async def begin(tx: Tx, ids: Sequence[str]) -> list[Execution]:

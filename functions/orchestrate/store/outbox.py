@@ -19,6 +19,8 @@ __all__ = [
     "Kind",
     "ToSend",
     "add",
+    "add_change",
+    "change_rows",
     "claim",
     "claim_dispatches",
     "delay",
@@ -30,7 +32,7 @@ __all__ = [
     "take_back_dispatch",
 ]
 
-Kind = Literal["dispatch", "change", "cancel"]
+Kind = Literal["dispatch", "change", "cancel", "lifecycle"]
 
 _CLAIM_ORDER = 0x10_71_DE_13
 
@@ -53,6 +55,19 @@ async def add(
     if not_before is not None:
         values["not_before"] = not_before
     await tx.execute(insert(outbox).values(**values))
+
+
+async def add_change(tx: Tx, execution: str, epoch: int, note: bytes, told: bytes | None) -> None:
+    """A note for ingest, and what the world is told of the same change."""
+    await tx.execute(insert(outbox).values(change_rows(execution, epoch, note, told)))
+
+
+def change_rows(execution: str, epoch: int, note: bytes, told: bytes | None) -> list[dict[str, Any]]:
+    """The rows of one change: for ingest, and the lifecycle events where there are any."""
+    rows = [{"kind": "change", "execution": execution, "epoch": epoch, "body": note}]
+    if told is not None:
+        rows.append({"kind": "lifecycle", "execution": execution, "epoch": epoch, "body": told})
+    return rows
 
 
 _CLAIM = text("""

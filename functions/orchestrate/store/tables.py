@@ -144,6 +144,8 @@ executions = Table(
     Column("reason", Text),
     # Why an operator wants it suspended, from then until its invocation has parked.
     Column("suspend_asked", Text),
+    # Whether it follows from a lifecycle event, however far: its own start nothing by themselves.
+    Column("echo", Boolean, nullable=False, server_default=text("false")),
     Column("parent", Uuid(as_uuid=False)),
     Column("parent_command", Text),
     # What started it, hashed: the same key of the same workflow starts one execution.
@@ -324,7 +326,7 @@ outbox = Table(
     "outbox",
     metadata,
     Column("id", BigInteger, Identity(always=True), primary_key=True),
-    # dispatch: publish the execution's dispatch; change: tell ingest; cancel: cancel this child.
+    # dispatch: publish the execution's dispatch; change: tell ingest; cancel: cancel this child; lifecycle: publish.
     Column("kind", Text, nullable=False),
     Column("execution", Uuid(as_uuid=False), nullable=False),
     Column("epoch", BigInteger, nullable=False, server_default=text("0")),

@@ -20,6 +20,7 @@ EPILOG: Final = examples(
     "echo '[1, 2, 3]' | lowtide run sum.yaml -",
     "lowtide run order.yaml --steps steps --event payment.json --virtual-time",
     "lowtide run order.yaml --json | jq .tasks",
+    "lowtide run order.yaml --lifecycle events.jsonl",
 ) + (
     "\n\nExit codes: 0 completed, 2 document or input invalid, 3 faulted, 4 cancelled,\n"
     "5 timed out: it awaits events that no --event gives."
@@ -31,6 +32,15 @@ AllowShell = Annotated[
 AllowScript = Annotated[bool, typer.Option("--allow-script", help="Let `run: script` run Python and JavaScript here.")]
 AllowContainer = Annotated[
     bool, typer.Option("--allow-container", help="Let `run: container` run containers here (Docker or Podman).")
+]
+
+
+Also = Annotated[
+    list[str] | None,
+    typer.Option(metavar="FILE", help="A workflow that `run: workflow` may run; its own folder is searched anyway."),
+]
+Lifecycle = Annotated[
+    str | None, typer.Option(metavar="FILE", help="Write lifecycle events here, one JSON object a line; - is stderr.")
 ]
 
 
@@ -52,13 +62,9 @@ def run(
     steps: Annotated[
         list[str] | None, typer.Option(metavar="MODULE", help="A Python module with step functions; repeatable.")
     ] = None,
-    also: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="FILE", help="A workflow that `run: workflow` may run; its own folder is searched anyway."
-        ),
-    ] = None,
+    also: Also = None,
     catalog: Catalog = "",
+    lifecycle: Lifecycle = None,
     allow_loopback: Annotated[bool, typer.Option(help="Let HTTP calls reach this machine.")] = True,
     allow_shell: AllowShell = False,
     allow_script: AllowScript = False,
@@ -85,10 +91,10 @@ def run(
         allow_shell=allow_shell,
         allow_script=allow_script,
         allow_container=allow_container,
-        live=sys.stdout.isatty() and sys.stderr.isatty() and not as_json,
+        lifecycle=lifecycle,
+        live=sys.stdout.isatty() and sys.stderr.isatty() and not as_json and lifecycle != "-",
     )
-    # Step modules stand beside the document or where the command is typed.
-    sys.path[:0] = [str(Path(file).resolve().parent), str(Path.cwd())]
+    sys.path[:0] = [str(Path(file).resolve().parent), str(Path.cwd())]  # where step modules stand
     ended = asyncio.run(perform(request))
     ended.tell(as_json=as_json)
     raise typer.Exit(ended.code)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from lowtide.cli import exits, given
 from lowtide.cli.fetching import fetching
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from lowtide.runtime.containers import Containers
     from lowtide.runtime.inprocess import Report
     from lowtide.runtime.ports import Effects
+    from lowtide.wire.cloudevents import CloudEvent
 
 __all__ = ["Ended", "Request", "perform"]
 
@@ -52,6 +54,7 @@ class Request:
     allow_script: bool
     allow_container: bool
     live: bool
+    lifecycle: str | None = None
 
 
 @dataclass(frozen=True)
@@ -119,7 +122,7 @@ async def perform(request: Request) -> Ended:
             others = [await _pinned(given.text_of(path), path, fetcher) for path in request.also]
         find = finder([workflow, *others], request.file)
         async with _effects(request) as effects, _containers(request) as containers:
-            with _on_interrupt(cancelled), _timeline(request, workflow) as on_facts:
+            with _on_interrupt(cancelled), _timeline(request, workflow) as on_facts, _lifecycle(request) as tell:
                 report = await run_plan(
                     workflow,
                     request.input,
@@ -131,6 +134,7 @@ async def perform(request: Request) -> Ended:
                     on_facts=on_facts,
                     cancelled=cancelled,
                     containers=containers,
+                    on_lifecycle=tell,
                 )
     return Ended(report)
 
@@ -210,6 +214,26 @@ def _timeline(request: Request, workflow: Plan) -> Iterator[Callable[[tuple[Fact
 
     with LiveTimeline(f"{workflow.namespace}/{workflow.name} {workflow.version}") as timeline:
         yield timeline.add
+
+
+@contextlib.contextmanager
+def _lifecycle(request: Request) -> Iterator[Callable[[CloudEvent], None] | None]:
+    """Lifecycle events in their structured form, one a line, as they happen."""
+    if request.lifecycle is None:
+        yield None
+        return
+    from lowtide.wire.cloudevents import to_structured
+
+    with contextlib.ExitStack() as stack:
+        file = sys.stderr if request.lifecycle == "-" else stack.enter_context(_opened(request.lifecycle))
+        yield lambda event: print(to_structured(event)[1].decode(), file=file, flush=True)
+
+
+def _opened(path: str) -> TextIO:
+    try:
+        return Path(path).open("w", encoding="utf-8")
+    except OSError as error:
+        raise InvalidInput(f"--lifecycle {path}: {error.strerror}; name a file that can be written") from error
 
 
 @contextlib.contextmanager

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 from lowtide.errors import InvalidEvent, TooLarge, Unavailable
 from lowtide.model.base import JSON
-from lowtide.wire.cloudevents import CloudEvent, from_json, to_binary
+from lowtide.wire.cloudevents import CloudEvent, from_json, to_binary, to_structured
+from lowtide.wire.lifecycle import is_lifecycle
 
 if TYPE_CHECKING:
     from aiohttp import ClientSession
@@ -26,7 +27,8 @@ _LONGEST: Final = 900.0
 
 
 class Broker:
-    """A publisher (:class:`lowtide.runtime.ports.Publisher`) over HTTP, in binary mode.
+    """A publisher (:class:`lowtide.runtime.ports.Publisher`) over HTTP, in binary mode; lifecycle events go in
+    structured mode, as the standard recommends.
 
     aiohttp is imported and its session opened with the first event. ``timeout`` is seconds for a whole publication.
     """
@@ -49,7 +51,7 @@ class Broker:
         """
         from aiohttp import ClientError
 
-        headers, body = to_binary(event)
+        headers, body = to_structured(event) if is_lifecycle(event.type) else to_binary(event)
         try:
             async with self._open().post(self.url, data=body, headers=headers, skip_auto_headers=_NO_GUESS) as response:
                 detail = (await response.content.read(500)).decode(errors="replace")

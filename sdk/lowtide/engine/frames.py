@@ -33,6 +33,7 @@ __all__ = [
     "cancel_sequence",
     "copy_state",
     "frames_of",
+    "open_frames",
     "retract_frame",
     "retry_id",
 ]
@@ -127,6 +128,18 @@ def frames_of(frame: TaskFrame) -> Iterator[TaskFrame]:
                     yield branch.frame
         case _:
             assert_never(body)
+
+
+def open_frames(state: State) -> Iterator[TaskFrame]:
+    """Every task that is under way, outer ones before what they contain."""
+
+    def below(frame: TaskFrame) -> Iterator[TaskFrame]:
+        yield frame
+        for inner in frames_of(frame):
+            yield from below(inner)
+
+    if state.root is not None and state.root.child is not None:
+        yield from below(state.root.child)
 
 
 def retract_frame(run: Run, frame: TaskFrame) -> None:

@@ -113,7 +113,10 @@ class Bodies(msgspec.Struct, frozen=True):
 
 
 class Run(msgspec.Struct):
-    """The turn in progress. ``arrivals`` are events by the command they answer, until a frame takes them."""
+    """The turn in progress. ``arrivals`` are events by the command they answer, until a frame takes them.
+
+    ``resolved`` are the correlation keys of listeners, by frame.
+    """
 
     bodies: Bodies
     plan: Plan
@@ -125,6 +128,7 @@ class Run(msgspec.Struct):
     commands: dict[str, Command] = msgspec.field(default_factory=dict)
     retracted: list[str] = msgspec.field(default_factory=list)
     facts: list[Fact] = msgspec.field(default_factory=list)
+    resolved: dict[str, dict[str, JSON]] = msgspec.field(default_factory=dict)
     steps_left: int = STEPS_PER_TURN
     more: bool = False
 
@@ -171,6 +175,7 @@ class Run(msgspec.Struct):
                 at=self.now,
                 attempt=frame.attempt,
                 error=error,
+                keys=self.resolved.get(frame_id(frame), {}) if status == "completed" else {},
             )
         )
 

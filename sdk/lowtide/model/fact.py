@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from lowtide.model.base import Millis, Noun
+from lowtide.model.base import JSON, Millis, Noun
 from lowtide.model.error import Error
 
 __all__ = ["Fact", "TaskStatus"]
@@ -16,7 +16,8 @@ class Fact(Noun, frozen=True, kw_only=True, gc=False):
     """One change of one task's status.
 
     ``task`` identifies the entry of the task (reference and entry numbers), so that two entries are two rows.
-    ``number`` orders the facts of an execution: it grows by one with each.
+    ``number`` orders the facts of an execution: it grows by one with each. ``keys`` are the correlation keys that a
+    listener resolved, once it is completed.
     """
 
     number: int
@@ -28,3 +29,4 @@ class Fact(Noun, frozen=True, kw_only=True, gc=False):
     at: Millis
     attempt: int = 1
     error: Error | None = None
+    keys: dict[str, JSON] = {}

@@ -20,6 +20,7 @@ from lowtide.model.base import JSON, Value
 from lowtide.model.command import Command, Passive, Sleep
 from lowtide.model.error import Error
 from lowtide.model.event import Event
+from lowtide.model.fact import Fact
 from lowtide.model.state import Cancelled, Completed, Faulted, Outcome, State
 from lowtide.model.usage import Usage
 from lowtide.runtime.active import ActiveCommands, is_served_elsewhere
@@ -27,7 +28,7 @@ from lowtide.runtime.ports import Closing
 from lowtide.runtime.work import Ports, Work
 from lowtide.wire import json
 from lowtide.wire.records import Entry
-from lowtide.wire.types import Ended, Parked, Snapshot, Wake, type_of
+from lowtide.wire.types import Ended, Listened, Parked, Snapshot, Wake, type_of
 
 T = TypeVar("T")
 
@@ -63,6 +64,8 @@ class Driver:
         self._number = work.snapshot.upto if work.snapshot else 0
         self._keys: set[str] = set()
         self._unsaved: list[tuple[int, Entry]] = []
+        self._untold: list[Fact] = []
+        self._listened: list[Listened] = []
         self._arrived: asyncio.Queue[Arrival] = asyncio.Queue()
         self._active = ActiveCommands(work, ports, lambda happened: self._arrived.put_nowait((happened, None)))
         self._registered: dict[str, Command] = {}
@@ -149,7 +152,7 @@ class Driver:
             case "ok":
                 self._held = True
                 self._state = turn.state
-                self._ports.history.facts(subject, turn.facts)
+                self._note(turn.facts)
                 await self._fold(opened.tail)
         return None
 
@@ -168,7 +171,17 @@ class Driver:
         self._state, facts = await self._compute(fold, self._work.plan, self.state, entries)
         self._number = tail[-1][0]
         self._keys.update(entry.key for _, entry in tail if entry.key is not None)
+        self._note(facts)
+
+    def _note(self, facts: tuple[Fact, ...]) -> None:
+        """The history may know at once; others are told once the journal has what the facts follow from."""
         self._ports.history.facts(self._work.subject, facts)
+        self._untold.extend(facts)
+        self._listened += [
+            Listened(task=fact.task, at=fact.at, keys=fact.keys)
+            for fact in facts
+            if fact.kind == "listen" and fact.status == "completed"
+        ]
 
     # ------------------------------------------------------------ the loop
 
@@ -267,6 +280,12 @@ class Driver:
         entries, self._unsaved = self._unsaved, []
         if entries:
             await self._ports.journal.append(self._work.subject.execution, self._work.epoch, entries)
+        self._tell()
+
+    def _tell(self) -> None:
+        facts, self._untold = tuple(self._untold), []
+        if facts:
+            self._ports.announce(facts)
 
     async def _turn(self, event: Event | None) -> None:
         self.turns += 1
@@ -275,7 +294,7 @@ class Driver:
         for command_id in turn.retracted:
             self._active.retract(command_id)
             self._registered.pop(command_id, None)
-        self._ports.history.facts(self._work.subject, turn.facts)
+        self._note(turn.facts)
 
     async def _compute(self, verb: Callable[..., T], *arguments: Any) -> T:
         """A pure verb, its host added; computed again beside the event loop once an expression may take long."""
@@ -294,6 +313,7 @@ class Driver:
         closing = Closing(type_of(payload), json.encode(payload))
         entries, self._unsaved = self._unsaved, []
         await self._ports.journal.append(self._work.subject.execution, self._work.epoch, entries, closing)
+        self._tell()
         return Reply(closing.type, closing.body)
 
     def _parked(self, usage: Usage) -> Parked:
@@ -308,6 +328,7 @@ class Driver:
             commands=tuple(passive),
             consumed=tuple(sorted(self._keys)),
             resume_now=state.more or len(passive) < len(state.pending),
+            listened=tuple(self._listened),
             usage=usage,
         )
 
@@ -331,5 +352,6 @@ class Driver:
             error=error,
             reason=reason,
             consumed=tuple(sorted(self._keys)),
+            listened=tuple(self._listened),
             usage=usage,
         )

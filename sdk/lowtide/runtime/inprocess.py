@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from lowtide.engine import Host
@@ -29,12 +29,13 @@ from lowtide.runtime.clock import Clock
 from lowtide.runtime.containers import Containers, run_here
 from lowtide.runtime.driver import Driver
 from lowtide.runtime.ports import Closing, Effects, Opened, Subject
+from lowtide.runtime.telling import Tell, Teller
 from lowtide.runtime.work import Policy, Ports, Work
 from lowtide.wire import json
 from lowtide.wire.records import Entry
-from lowtide.wire.types import Ended, Wake
+from lowtide.wire.types import PARKED, Ended, Level, Parked, Snapshot, Wake
 
-__all__ = ["Report", "run_plan"]
+__all__ = ["Pause", "Report", "run_plan"]
 
 _CONTAINER_SECONDS: Final = 3600.0
 _FOREVER: Final = Policy(budget=10 * 365 * 86_400_000, stay=True)
@@ -51,6 +52,14 @@ class Report:
     waiting: tuple[Command, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Suspends an execution when ``asked`` is set, once its effects in flight have ended, until ``over`` is set."""
+
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+
+
 async def run_plan(
     plan: Plan,
     input: JSON,
@@ -63,13 +72,18 @@ async def run_plan(
     on_facts: Callable[[tuple[Fact, ...]], None] | None = None,
     cancelled: asyncio.Event | None = None,
     containers: Containers | None = None,
+    pause: Pause | None = None,
+    on_lifecycle: Tell | None = None,
+    lifecycle: Level = "task",
 ) -> Report:
     """Run one workflow to its end.
 
     ``events`` (CloudEvents in JSON form) occur one after the other, each as soon as somebody listens for it.
-    ``find`` gives the plans of ``run: workflow``. Setting ``cancelled`` cancels. Without ``containers`` none is run.
+    ``find`` gives the plans of ``run: workflow``. Setting ``cancelled`` cancels, ``pause`` suspends. ``on_lifecycle``
+    is told the lifecycle events of ``lifecycle``, or of what a document wants instead, its children's among them.
+    Without ``containers`` none is run.
     """
-    town = _Town(host, effects, clock, find, events, containers)
+    town = _Town(host, effects, clock, find, events, containers, (on_lifecycle, lifecycle))
     facts: list[Fact] = []
 
     def keep(new: tuple[Fact, ...]) -> None:
@@ -77,7 +91,7 @@ async def run_plan(
         if on_facts is not None and new:
             on_facts(new)
 
-    top = _Execution(town, plan, input, keep)
+    top = _Execution(town, plan, input, keep, pause or Pause())
     running = asyncio.ensure_future(top.run())
     stuck = asyncio.ensure_future(town.stuck.wait())
     asked = asyncio.ensure_future((cancelled or asyncio.Event()).wait())
@@ -108,8 +122,9 @@ class _Town:
         find: Find,
         events: Sequence[dict[str, JSON]],
         containers: Containers | None,
+        telling: tuple[Tell | None, Level],
     ) -> None:
-        self.host, self.effects, self.clock, self.find = host, effects, clock, find
+        self.host, self.effects, self.clock, self.find, self.telling = host, effects, clock, find, telling
         self._containers = containers
         self.stuck = asyncio.Event()
         self.bus = Bus(host, clock, events)
@@ -209,7 +224,14 @@ class _Town:
 class _Execution:
     """One execution: its driver, and the journal port of a process that keeps nothing."""
 
-    def __init__(self, town: _Town, plan: Plan, input: JSON, on_facts: Callable[[tuple[Fact, ...]], None]) -> None:
+    def __init__(
+        self,
+        town: _Town,
+        plan: Plan,
+        input: JSON,
+        on_facts: Callable[[tuple[Fact, ...]], None],
+        pause: Pause | None = None,
+    ) -> None:
         now = town.clock.now()
         self.id = new_execution_id(now)
         self._town = town
@@ -218,9 +240,19 @@ class _Execution:
         self._is_roused = False
         self.born = self.roused = town.bus.occurred
         self._early: list[Wake] = []
-        subject = Subject(plan.namespace, plan.name, plan.version, self.id)
-        seed = Seed(execution=self.id, input=input, at=now, random=uniform())
-        work = Work(subject=subject, epoch=1, digest="", plan=plan, seed=seed, policy=_FOREVER)
+        self._known: dict[str, Passive] = {}
+        self._plan = plan
+        self._pause = pause
+        self._subject = Subject(plan.namespace, plan.name, plan.version, self.id)
+        self._teller = Teller(town.telling[0], plan, self._subject, town.telling[1], now)
+        self.driver = self._driver(seed=Seed(execution=self.id, input=input, at=now, random=uniform()))
+        town.busy(self.id)
+
+    def _driver(self, seed: Seed | None = None, snapshot: Snapshot | None = None) -> Driver:
+        work = Work(
+            subject=self._subject, epoch=1, digest="", plan=self._plan, seed=seed, snapshot=snapshot, policy=_FOREVER
+        )
+        town = self._town
         ports = Ports(
             journal=self,
             effects=town.effects,
@@ -230,24 +262,40 @@ class _Execution:
             host=town.host,
             register=self._register,
             on_idle=lambda: town.idle(self.id),
+            announce=self._teller.facts,
         )
-        self.driver = Driver(work, ports)
-        town.busy(self.id)
+        return Driver(work, ports)
 
     async def run(self) -> Outcome:
+        now = self._town.clock.now
+        self._teller.phase("running", now())
+        stopping = asyncio.ensure_future(self._stop_when_asked())
         try:
             reply = await self.driver.run()
+            while reply.type == PARKED:
+                snapshot = json.decode(reply.body, Parked).snapshot
+                await self._rest(snapshot)
+                reply = await self.driver.run()
         finally:
+            stopping.cancel()
             self._town.bus.heard(self.id)
         ended = json.decode(reply.body, Ended)
-        match ended.status:
-            case "completed":
-                return Completed(output=ended.output)
-            case "faulted":
-                assert ended.error is not None
-                return Faulted(error=ended.error)
-            case "cancelled":
-                return Cancelled(reason=ended.reason)
+        self._teller.phase(ended.status, now(), output=ended.output, error=ended.error)
+        return _outcome_of(ended)
+
+    async def _stop_when_asked(self) -> None:
+        if self._pause is not None:
+            await self._pause.asked.wait()
+            self.driver.stop()
+
+    async def _rest(self, snapshot: Snapshot) -> None:
+        """Suspended: what arrives is kept, and fed when it goes on."""
+        assert self._pause is not None
+        self._town.busy(self.id)
+        self._teller.rest("suspended", snapshot.state, self._town.clock.now())
+        await self._pause.over.wait()
+        self._teller.rest("running", snapshot.state, self._town.clock.now())
+        self.driver = self._driver(snapshot=snapshot)
 
     def signal(self, key: str, event: Event) -> None:
         wake = Wake(key=key, event=event)
@@ -275,12 +323,16 @@ class _Execution:
         )
 
     async def _register(self, commands: tuple[Passive, ...]) -> None:
-        for command in commands:
+        new = [command for command in commands if self._known.get(command.id) != command]
+        for command in new:
             if isinstance(command, RunChild):
                 self._town.start(self, command)
             elif isinstance(command, RunContainer):
                 self._town.start_container(self, command)
-        self._town.bus.listen(self, [command for command in commands if isinstance(command, Await)])
+            elif isinstance(command, Await) and command.id not in self._known:
+                self._teller.listens(command.id, self._town.clock.now())
+            self._known[command.id] = command
+        self._town.bus.listen(self, [command for command in new if isinstance(command, Await)])
 
     # -------------------------------------------------------- the ports of a process that keeps nothing
 
@@ -298,11 +350,12 @@ class _Execution:
 
     def listen(self, execution: ExecutionId, epoch: int, receive: Callable[[Wake], None]) -> Callable[[], None]:
         self._receive = receive
-        for wake in self._early:
+        early, self._early = self._early, []
+        for wake in early:
             receive(wake)
 
         def silence() -> None:
-            self._receive = lambda wake: None
+            self._receive = None
 
         return silence
 
@@ -319,6 +372,17 @@ class _Execution:
 
     def usage(self, subject: Subject, epoch: int, usage: Usage) -> None:
         return None
+
+
+def _outcome_of(ended: Ended) -> Outcome:
+    match ended.status:
+        case "completed":
+            return Completed(output=ended.output)
+        case "faulted":
+            assert ended.error is not None
+            return Faulted(error=ended.error)
+        case "cancelled":
+            return Cancelled(reason=ended.reason)
 
 
 def _error_of(outcome: Outcome) -> Error | None:

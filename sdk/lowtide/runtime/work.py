@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from lowtide.engine import Host
 from lowtide.model.base import Value
 from lowtide.model.command import Passive
+from lowtide.model.fact import Fact
 from lowtide.model.plan import Plan
 from lowtide.model.state import Seed
 from lowtide.runtime.clock import Clock
@@ -42,7 +43,11 @@ class Work(Value, frozen=True):
 
 
 class Ports(Value, frozen=True):
-    """``register`` reports passive commands that are issued while the invocation goes on."""
+    """``register`` reports passive commands that are issued while the invocation goes on.
+
+    ``announce`` is told facts in order, and only once the journal has what they follow from; it never waits. What an
+    owner told that then died is told again by the next.
+    """
 
     journal: Journal
     effects: Effects
@@ -52,3 +57,4 @@ class Ports(Value, frozen=True):
     host: Host
     register: Callable[[tuple[Passive, ...]], Awaitable[None]]
     on_idle: Callable[[], None] = lambda: None
+    announce: Callable[[tuple[Fact, ...]], None] = lambda facts: None

@@ -58,6 +58,8 @@ executions = Table(
     _moment("ended_at", nullable=True),
     Column("error", JSONB),
     Column("tags", JSONB, nullable=False, server_default=text("'{}'")),
+    # Why it is suspended or cancelled.
+    Column("reason", Text),
 )
 """What control knows of each execution, one row each."""
 

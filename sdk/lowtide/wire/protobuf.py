@@ -137,4 +137,6 @@ def change_of(change: Change) -> pb.ExecutionChange:
         parent=change.parent or "",
         epoch=change.epoch,
         tags=change.tags,
+        reason=change.reason or "",
+        facts=[fact_of(subject_of(change.subject), fact) for fact in change.facts],
     )

@@ -8,6 +8,7 @@ from typing import Literal
 from lowtide.model.base import ExecutionId, Millis, Noun, Value
 from lowtide.model.error import Error
 from lowtide.model.event import Event
+from lowtide.model.fact import Fact
 from lowtide.model.phase import Phase
 
 __all__ = ["Change", "Closing", "Entry", "JournalRecord", "LeaseState", "Opened", "Subject"]
@@ -64,7 +65,10 @@ class Subject(Value, frozen=True):
 
 
 class Change(Value, frozen=True, kw_only=True):
-    """What control knows of an execution, told to analytics. ``number`` orders the changes of one execution."""
+    """What control knows of an execution, told to analytics. ``number`` orders the changes of one execution.
+
+    ``reason`` is why it is suspended or cancelled. ``facts`` are what became of its tasks where no invocation says so.
+    """
 
     subject: Subject
     number: int
@@ -76,6 +80,8 @@ class Change(Value, frozen=True, kw_only=True):
     error: Error | None = None
     parent: ExecutionId | None = None
     tags: Mapping[str, str] = {}
+    reason: str | None = None
+    facts: tuple[Fact, ...] = ()
 
 
 class LeaseState(Value, frozen=True):

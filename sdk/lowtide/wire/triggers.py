@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Final, Literal, NamedTuple
 
-from lowtide.wire.types import ALERT_FIRED, ALERT_RESOLVED, DISPATCH, OUTCOMES, REGISTERED, TICK
+from lowtide.wire.types import ALERT_FIRED, ALERT_RESOLVED, DISPATCH, LIFECYCLE, OUTCOMES, REGISTERED, SOURCES, TICK
 
 __all__ = ["DEAD_LETTER_PATH", "TICK_PATH", "TRIGGERS", "TriggerSpec"]
 
@@ -59,6 +59,8 @@ TRIGGERS: Final = (
                     _exact(ALERT_RESOLVED),
                 ]
             },
+            # Orchestrate shows its own to those who listen before it publishes them: they need not wake it.
+            {"not": {"all": [{"prefix": {"type": LIFECYCLE + "workflow."}}, {"prefix": {"source": SOURCES}}]}},
         ),
     ),
 )

@@ -26,19 +26,26 @@ __all__ = [
     "DEAD_LETTER_CODE",
     "DISPATCH",
     "FAULTED",
+    "LIFECYCLE",
     "OUTCOMES",
     "PARKED",
     "REGISTERED",
+    "SOURCES",
+    "TASK_EVENTS",
     "TICK",
+    "WORKFLOW_EVENTS",
     "Dispatch",
     "Ended",
     "Extension",
+    "Level",
+    "Listened",
     "Parked",
     "Registered",
     "Snapshot",
     "Wake",
     "decode_outcome",
     "dispatch_id",
+    "lifecycle_type",
     "outcome_id",
     "registered_id",
     "source_of",
@@ -58,6 +65,27 @@ ALERT_RESOLVED: Final = "dev.lowtide.alert.resolved.v1"
 OUTCOMES: Final = (PARKED, COMPLETED, FAULTED, CANCELLED)
 """What execute may reply with, one per invocation."""
 
+LIFECYCLE: Final = "io.serverlessworkflow."
+"""How the types of the standard's lifecycle events begin (dsl.md, "Lifecycle Events")."""
+
+WORKFLOW_EVENTS: Final = tuple(
+    f"{LIFECYCLE}workflow.{name}.v1"
+    for name in (
+        *("started", "suspended", "resumed", "correlation-started", "correlation-completed"),
+        *("cancelled", "faulted", "completed", "status-changed"),
+    )
+)
+TASK_EVENTS: Final = tuple(
+    f"{LIFECYCLE}task.{name}.v1"
+    for name in (
+        *("created", "started", "suspended", "resumed", "retried"),
+        *("cancelled", "faulted", "completed", "status-changed"),
+    )
+)
+
+Level = Literal["none", "workflow", "task", "all"]
+"""Which lifecycle events are published: none; those of executions; those of tasks too; the optional ones too."""
+
 DEAD_LETTER_CODE: Final = "knativeerrorcode"
 """Extension that Knative adds to most dead letters (absent after a delivery timeout)."""
 
@@ -71,6 +99,8 @@ class Extension:
     epoch: Final = "lowtideepoch"
     digest: Final = "lowtidedigest"
     token: Final = "lowtidetoken"
+    echo: Final = "lowtideecho"
+    """Of executions that follow from a lifecycle event, however far: theirs start nothing by themselves."""
     traceparent: Final = "traceparent"
 
 
@@ -96,7 +126,8 @@ class Dispatch(Noun, frozen=True, kw_only=True):
     """One invocation's whole work order. Exactly one of ``seed`` and ``snapshot`` is set.
 
     ``wakes`` are fed in order, after the journal's tail, leaving out those whose key the tail already has.
-    ``at`` is the database's time when the dispatch was written. Budgets in milliseconds.
+    ``at`` is the database's time when the dispatch was written. Budgets in milliseconds. ``lifecycle`` says which
+    lifecycle events are wanted, of which execute publishes those of tasks; ``echo``: see :class:`Extension`.
     The event that carries it also carries ``lowtidedigest`` = sha256 of this body and ``lowtidetoken``.
     """
 
@@ -112,6 +143,16 @@ class Dispatch(Noun, frozen=True, kw_only=True):
     wakes: tuple[Wake, ...] = ()
     budget: int = 240_000
     short_wait: int = 5_000
+    lifecycle: Level = "none"
+    echo: bool = False
+
+
+class Listened(Noun, frozen=True, kw_only=True):
+    """A listener that got all that it wanted; ``task`` is its entry, ``keys`` are the correlation keys it resolved."""
+
+    task: str
+    at: Millis
+    keys: dict[str, JSON] = {}
 
 
 class Registered(Noun, frozen=True, kw_only=True):
@@ -136,6 +177,7 @@ class Parked(Noun, frozen=True, kw_only=True):
     commands: tuple[Passive, ...] = ()
     consumed: tuple[str, ...] = ()
     resume_now: bool = False
+    listened: tuple[Listened, ...] = ()
     usage: Usage = Usage()
 
 
@@ -151,12 +193,17 @@ class Ended(Noun, frozen=True, kw_only=True):
     reason: str = ""
     """Why it was cancelled."""
     consumed: tuple[str, ...] = ()
+    listened: tuple[Listened, ...] = ()
     usage: Usage = Usage()
+
+
+SOURCES: Final = "/lowtide/"
+"""How the sources of our own events begin."""
 
 
 def source_of(namespace: str, workflow: str) -> str:
     """The CloudEvent source of everything that concerns one workflow."""
-    return f"/lowtide/{namespace}/{workflow}"
+    return f"{SOURCES}{namespace}/{workflow}"
 
 
 def dispatch_id(execution: str, epoch: int) -> str:
@@ -165,6 +212,11 @@ def dispatch_id(execution: str, epoch: int) -> str:
 
 def outcome_id(execution: str, epoch: int) -> str:
     return f"{execution}:{epoch}:outcome"
+
+
+def lifecycle_type(of: Literal["workflow", "task"], name: str) -> str:
+    """The type of the lifecycle event ``name``."""
+    return f"{LIFECYCLE}{of}.{name}.v1"
 
 
 def registered_id(execution: str, epoch: int, number: int) -> str:

@@ -44,6 +44,7 @@ def test_an_execution_is_shown_with_its_times_and_its_cost(api: httpx.Client, re
         "parent": None,
         "error": error,
         "tags": {"team": "red"},
+        "reason": None,
         "usage": {"invocations": 2, "activeMs": 42.5, "cpuMs": 10.0, "coldStarts": 1, "effects": 4},
     }
 

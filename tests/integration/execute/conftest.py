@@ -55,7 +55,7 @@ def order(
     key: bytes = KEY,
     lifetime: float = 60.0,
     extra: dict[str, Any] | None = None,
-    **policy: int,
+    **policy: Any,
 ) -> Order:
     now = Millis(int(time.time() * 1000))
     name = execution or new_execution_id(now)

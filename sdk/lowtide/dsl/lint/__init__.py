@@ -45,6 +45,7 @@ RULES: Final[tuple[Callable[[Node, list[Listed], Report], None], ...]] = (
     calls.backoff_options,
     document.evaluate_language,
     document.empty_values,
+    document.lifecycle_level,
 )
 
 

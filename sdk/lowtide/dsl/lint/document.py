@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from lowtide.dsl.keywords import BASE, TASKS
 from lowtide.dsl.lint.lists import Listed
 from lowtide.dsl.normalise.draft import NOTHING, Draft
 from lowtide.dsl.problem import Report
 from lowtide.dsl.tree import Node
 
-__all__ = ["empty_values", "evaluate_language", "unused_definitions"]
+__all__ = ["empty_values", "evaluate_language", "lifecycle_level", "unused_definitions"]
+
+LEVELS: Final = ("none", "workflow", "task", "all")
+"""What ``lowtide.wire.types.Level`` allows; a test holds the two together."""
 
 
 def evaluate_language(root: Node, lists: list[Listed], report: Report) -> None:
@@ -16,6 +21,17 @@ def evaluate_language(root: Node, lists: list[Listed], report: Report) -> None:
     if language is not None and language.text is not None and language.text != "jq":
         report.error(
             language.mark, f"expressions in '{language.text}' cannot be evaluated", "write language: jq, or remove it"
+        )
+
+
+def lifecycle_level(root: Node, lists: list[Listed], report: Report) -> None:
+    """``document.metadata.lowtide.lifecycle`` (decision A-18): metadata is free, this member of it is ours."""
+    level = root.get("document", "metadata", "lowtide", "lifecycle")
+    if level is not None and level.value not in LEVELS:
+        report.error(
+            level.mark,
+            f"'{str(level.value)[:40]}' is none of {', '.join(LEVELS)}",
+            "write one of them, or remove the key",
         )
 
 

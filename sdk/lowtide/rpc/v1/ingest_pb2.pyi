@@ -352,7 +352,7 @@ class InvocationUsage(_message.Message):
     def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., epoch: _Optional[int] = ..., at: _Optional[int] = ..., active_ms: _Optional[float] = ..., cpu_ms: _Optional[float] = ..., memory_bytes: _Optional[int] = ..., cold_start: _Optional[bool] = ..., cold_start_ms: _Optional[float] = ..., queueing_ms: _Optional[float] = ..., turns: _Optional[int] = ..., effects: _Optional[int] = ..., records: _Optional[int] = ...) -> None: ...
 
 class ExecutionChange(_message.Message):
-    __slots__ = ("subject", "version_number", "phase", "created_at", "started_at", "ended_at", "error", "parent", "epoch", "tags")
+    __slots__ = ("subject", "version_number", "phase", "created_at", "started_at", "ended_at", "error", "parent", "epoch", "tags", "reason", "facts")
     class TagsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -370,6 +370,8 @@ class ExecutionChange(_message.Message):
     PARENT_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     TAGS_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    FACTS_FIELD_NUMBER: _ClassVar[int]
     subject: Subject
     version_number: int
     phase: str
@@ -380,4 +382,6 @@ class ExecutionChange(_message.Message):
     parent: str
     epoch: int
     tags: _containers.ScalarMap[str, str]
-    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., version_number: _Optional[int] = ..., phase: _Optional[str] = ..., created_at: _Optional[int] = ..., started_at: _Optional[int] = ..., ended_at: _Optional[int] = ..., error: _Optional[bytes] = ..., parent: _Optional[str] = ..., epoch: _Optional[int] = ..., tags: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    reason: str
+    facts: _containers.RepeatedCompositeFieldContainer[TaskFact]
+    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., version_number: _Optional[int] = ..., phase: _Optional[str] = ..., created_at: _Optional[int] = ..., started_at: _Optional[int] = ..., ended_at: _Optional[int] = ..., error: _Optional[bytes] = ..., parent: _Optional[str] = ..., epoch: _Optional[int] = ..., tags: _Optional[_Mapping[str, str]] = ..., reason: _Optional[str] = ..., facts: _Optional[_Iterable[_Union[TaskFact, _Mapping]]] = ...) -> None: ...
