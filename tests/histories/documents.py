@@ -11,13 +11,15 @@ __all__ = ["STORIES", "Story"]
 
 
 class Story(NamedTuple):
-    """``failures``: how many of the first calls fail; ``expire``: the first deadline passes before anything else."""
+    """``failures``: how many of the first calls fail; ``expire``: the first deadline passes before anything else;
+    ``batches``: the messages that a subscription is brought, batch by batch."""
 
     body: str
     events: tuple[tuple[int, dict[str, Any]], ...] = ()
     failures: int = 0
     expire: bool = False
     input: Any = None
+    batches: tuple[tuple[Any, ...], ...] = ()
 
 
 STORIES: Final[dict[str, Story]] = {
@@ -171,5 +173,24 @@ do:
   - fail: {raise: {error: {type: https://shop.example/sold-out, status: 409, title: Sold out, detail: "${ .why }"}}}
 """,
         input={"why": "none left"},
+    ),
+    "a-subscription-whose-messages-are-dealt-with-one-by-one": Story(
+        """
+do:
+  - prices:
+      call: asyncapi
+      with:
+        document: {endpoint: https://market.example/asyncapi.yaml}
+        operation: prices
+        subscription:
+          filter: .payload.price > 1
+          consume: {while: "${ .payload.price < 5 }"}
+          foreach:
+            item: message
+            do:
+              - check: {call: check, with: {price: "${ $message.payload.price }"}}
+              - pause: {wait: {minutes: 1}}
+""",
+        batches=tuple(({"payload": {"price": price}, "headers": {}},) for price in (1, 3, 7)),
     ),
 }

@@ -50,7 +50,7 @@ def files() -> list[Path]:
 
 def record(story: Story) -> History:
     """Play a story to its outcome."""
-    play = Play(document(story.body), host=JqHost(), answer=_answers(story.failures))
+    play = Play(document(story.body), host=JqHost(), answer=_answers(story))
     play.begin(story.input)
     first, snapshots, events = _snapshot(play.turn), [], list(story.events)
     if story.expire:
@@ -70,14 +70,16 @@ def record(story: Story) -> History:
     return History(play.plan, seed, first, tuple(records), play.outcome)
 
 
-def _answers(failures: int) -> Callable[[Perform], Any]:
-    left = failures
+def _answers(story: Story) -> Callable[[Perform], Any]:
+    left, batches = story.failures, list(story.batches)
 
     def answer(command: Perform) -> Any:
         nonlocal left
         if left > 0:
             left -= 1
             return standard_error("communication", "the line is down")
+        if command.call == "asyncapi":
+            return {"messages": list(batches.pop(0))} if batches else None
         return command.arguments
 
     return answer
