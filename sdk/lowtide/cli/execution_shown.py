@@ -22,6 +22,8 @@ def show_execution(execution: dict[str, JSON], timeline: list[dict[str, JSON]]) 
     for name in ("createdAt", "startedAt", "endedAt"):
         if execution.get(name):
             print(f"  {name.removesuffix('At'):8} {execution[name]}")
+    if execution.get("reason"):
+        print(f"  reason   {execution['reason']}")
     for waiting in execution.get("waitingFor") or []:
         print(f"  waiting  {_waiting(waiting)}")
     if timeline:

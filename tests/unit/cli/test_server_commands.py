@@ -147,6 +147,13 @@ def test_suspend_says_whether_it_is_suspended_already(server: _Server, capsys: p
     assert "lowtide executions resume e-1" in capsys.readouterr().err
 
 
+def test_show_says_why_it_is_suspended(server: _Server, capsys: pytest.CaptureFixture[str]) -> None:
+    suspended = {**_EXECUTION, "phase": "suspended", "reason": "stocktaking"}
+    server.answers["GET /v1/namespaces/default/executions/e-1"] = [(200, suspended)]
+    assert _lowtide("executions", "show", "e-1") == 0
+    assert "reason   stocktaking" in capsys.readouterr().out
+
+
 def test_resume_says_how_it_goes_on(server: _Server, capsys: pytest.CaptureFixture[str]) -> None:
     server.answers["POST /v1/namespaces/default/executions/e-1/resume"] = [(202, {**_EXECUTION, "phase": "waiting"})]
     assert _lowtide("executions", "resume", "e-1") == 0
