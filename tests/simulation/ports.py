@@ -52,6 +52,9 @@ class Ports:
     fail_effects: float = 0.0
     performed: Counter[str] = field(default_factory=Counter)
 
+    async def threaten_work(self, process: Process) -> None:
+        await self.faults.threaten(process, self.faults.odds.crash_at_work, self.faults.odds.freeze_at_work)
+
     def broker(self, process: Process) -> Door:
         return Door(self, process)
 
@@ -76,19 +79,19 @@ class Door:
 
     async def _through(self, send: Callable[[], Awaitable[None]]) -> None:
         faults = self._ports.faults
-        if faults.happens(faults.odds.crash_before_commit):
-            await self._process.die()
+        await faults.threaten(self._process, faults.odds.crash_before_commit, faults.odds.freeze_at_commit)
         await send()
-        if faults.happens(faults.odds.crash_after_commit):
-            await self._process.die()
+        await faults.threaten(self._process, faults.odds.crash_after_commit, faults.odds.freeze_at_commit)
 
 
 class Journal:
     """The journal port of one process: the real client, and what its owner heard of it."""
 
-    def __init__(self, client: IngestClient, history: History) -> None:
+    def __init__(self, client: IngestClient, ports: Ports, process: Process) -> None:
         self._client = client
-        self._history = history
+        self._history = ports.history
+        self._ports = ports
+        self._process = process
 
     async def open(self, execution: ExecutionId, epoch: int, digest: str, upto: int) -> Opened:
         opened = await self._client.open(execution, epoch, digest, upto)
@@ -100,6 +103,7 @@ class Journal:
     async def append(
         self, execution: ExecutionId, epoch: int, entries: list[tuple[int, Entry]], closing: Closing | None = None
     ) -> None:
+        await self._ports.threaten_work(self._process)
         await self._client.append(execution, epoch, entries, closing)
         if entries or closing is not None:
             self._history.note(
@@ -113,6 +117,7 @@ class Journal:
                     if isinstance(entry.event, EffectSucceeded | EffectFailed)
                 ],
             )
+        await self._ports.threaten_work(self._process)
 
     def holds(self, execution: ExecutionId, epoch: int) -> bool:
         return self._client.holds(execution, epoch)
@@ -136,14 +141,14 @@ class Effects:
         execution = idempotency_key.removesuffix(command.id)
         history.note("decided", execution=execution, command=command.id, arguments=digest(command.arguments))
         await self._ports.network.travel()
-        await self._perhaps_die()
+        await self._ports.threaten_work(self._process)
         await asyncio.sleep(faults.delay(0.05))
         if faults.happens(self._ports.fail_effects):
             raise TaskFailed(standard_error("communication", "the world is out of order", status=500))
         self._ports.performed[idempotency_key] += 1
         result = {"key": idempotency_key, "call": self._ports.performed[idempotency_key]}
         history.note("performed", execution=execution, command=command.id, result=digest(result))
-        await self._perhaps_die()
+        await self._ports.threaten_work(self._process)
         if faults.happens(faults.odds.lose_reply):
             raise TaskFailed(standard_error("communication", "the answer was lost", status=502))
         await self._ports.network.travel()
@@ -151,10 +156,6 @@ class Effects:
 
     async def close(self) -> None:
         """Nothing is held."""
-
-    async def _perhaps_die(self) -> None:
-        if self._ports.faults.happens(self._ports.faults.odds.crash_at_effect):
-            await self._process.die()
 
 
 class Analytics:

@@ -104,7 +104,7 @@ class Execute:
             host=HOST,
             effects=cast(Any, Effects(ports, process)),
             publisher=cast(Any, ports.broker(process)),
-            journal=Journal(client, ports.history),
+            journal=Journal(client, ports, process),
             history=client,
             ingest=client,
             effect_timeout=30.0,

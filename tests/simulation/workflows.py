@@ -50,7 +50,7 @@ def follower() -> Document:
 def drawn(chance: random.Random, name: str) -> Document:
     document = Document(name, [])
     draft = _Draft(chance, document)
-    document.do = draft.tasks(chance.randint(1, 3), depth=chance.choice((1, 2)))
+    document.do = [{"begin": draft.chain()}, *draft.tasks(chance.randint(1, 3), depth=chance.choice((1, 2)))]
     return document
 
 
@@ -66,13 +66,17 @@ class _Draft:
         self._document = document
         self._count = 0
 
+    def chain(self) -> Task:
+        """Effects of which each depends on the one before."""
+        return {"do": [{f"e{index}": self._effect(0)} for index in range(self._chance.randint(2, 3))]}
+
     def tasks(self, count: int, depth: int) -> list[Task]:
         return [{f"t{index}": self._task(depth)} for index in range(count)]
 
     def _task(self, depth: int) -> Task:
-        kinds = ["effect"] * 4 + ["wait"] * 3 + ["listen"] * 2 + ["emit", "child", "set"]
+        kinds = ["effect"] * 3 + ["wait"] * 3 + ["listen"] * 2 + ["emit", "child", "set"]
         if depth:
-            kinds += ["fork", "retry", "for", "do"]
+            kinds += ["fork", "retry", "for", "chain", "chain"]
         task: Task = getattr(self, f"_{self._chance.choice(kinds)}")(depth)
         return task
 
@@ -109,8 +113,8 @@ class _Draft:
     def _fork(self, depth: int) -> Task:
         return {"fork": {"compete": self._chance.random() < 0.4, "branches": self.tasks(2, depth - 1)}}
 
-    def _do(self, depth: int) -> Task:
-        return {"do": self.tasks(2, depth - 1)}
+    def _chain(self, _: int) -> Task:
+        return self.chain()
 
     def _for(self, depth: int) -> Task:
         return {"for": {"each": "item", "in": "${ [1, 2] }"}, "do": self.tasks(1, depth - 1)}

@@ -6,19 +6,27 @@ which kinds it has and how often (swarm testing: Groce et al., ISSTA 2012).
 
 from __future__ import annotations
 
+import asyncio
 import random
 from dataclasses import dataclass, field
+
+from lowtide.testing.simulate.process import OUTSIDE, Process
 
 __all__ = ["Faults", "Odds"]
 
 
 @dataclass
 class Odds:
-    """How often, per occasion (0 to 1), or how many in a world."""
+    """How often, per occasion (0 to 1), or how many in a world.
+
+    ``work`` is what execute does: it sends an effect, hears of it, appends to the journal, hears of that.
+    """
 
     crash_before_commit: float = 0.0
     crash_after_commit: float = 0.0
-    crash_at_effect: float = 0.0
+    freeze_at_commit: float = 0.0
+    crash_at_work: float = 0.0
+    freeze_at_work: float = 0.0
     lose_request: float = 0.0
     lose_reply: float = 0.0
     drop: float = 0.0
@@ -45,9 +53,11 @@ class Odds:
             return chance.randint(1, most) if chance.random() < 0.5 else 0
 
         return cls(
-            crash_before_commit=rate(0.01),
-            crash_after_commit=rate(0.01),
-            crash_at_effect=rate(0.1),
+            crash_before_commit=rate(0.02),
+            crash_after_commit=rate(0.02),
+            freeze_at_commit=rate(0.01),
+            crash_at_work=rate(0.15),
+            freeze_at_work=rate(0.15),
             lose_request=rate(0.05),
             lose_reply=rate(0.05),
             drop=rate(0.05),
@@ -79,6 +89,18 @@ class Faults:
     def happens(self, odds: float) -> bool:
         """Whether something that is this likely happens now."""
         return odds > 0.0 and not self.stopped and self.chance.random() < odds
+
+    async def threaten(self, process: Process | None, crash: float, freeze: float) -> None:
+        """Here, at this very await, a process may die; or freeze, and go on later as if no time had passed."""
+        if process is None:
+            return
+        if self.happens(crash):
+            await process.die()
+        if self.happens(freeze):
+            process.freeze()
+            duration = self.chance.choice((1.0, 6.0, 20.0, 40.0))
+            asyncio.get_running_loop().call_later(duration, process.thaw, context=OUTSIDE)
+            await asyncio.sleep(0)
 
     def delay(self, usual: float) -> float:
         """Seconds that something takes which usually takes about ``usual``; now and then a thousand times longer."""

@@ -274,23 +274,23 @@ class Connection(psycopg.AsyncConnection[Any]):
 
     async def commit(self) -> None:
         async with self._perhaps_dying():
-            await self._die_at(self._store.faults.odds.crash_before_commit)
+            await self._threaten(self._store.faults.odds.crash_before_commit)
             await super().commit()
 
     @asynccontextmanager
     async def transaction(self, *given: Any, **named: Any) -> AsyncIterator[psycopg.AsyncTransaction]:
         async with self._perhaps_dying(), super().transaction(*given, **named) as transaction:
             yield transaction
-            await self._die_at(self._store.faults.odds.crash_before_commit)
+            await self._threaten(self._store.faults.odds.crash_before_commit)
 
     @asynccontextmanager
     async def _perhaps_dying(self) -> AsyncIterator[None]:
         yield
-        await self._die_at(self._store.faults.odds.crash_after_commit)
+        await self._threaten(self._store.faults.odds.crash_after_commit)
 
-    async def _die_at(self, odds: float) -> None:
-        if self._process is not None and self._store.faults.happens(odds):
-            await self._process.die()
+    async def _threaten(self, crash: float) -> None:
+        faults = self._store.faults
+        await faults.threaten(self._process, crash, faults.odds.freeze_at_commit)
 
     # ------------------------------------------------------------ notifications
 
