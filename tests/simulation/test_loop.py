@@ -79,6 +79,28 @@ def test_a_frozen_process_goes_on_later_and_finds_its_time_gone(loop: Loop) -> N
     assert told == [1.0, 21.5, 22.5]
 
 
+def test_what_was_called_off_before_a_thaw_does_not_happen(loop: Loop) -> None:
+    told: list[str] = []
+
+    async def work() -> None:
+        soon = loop.call_later(1, told.append, "happened")
+        loop.call_later(0.5, process.freeze)
+        await asyncio.sleep(2)
+        assert soon.cancelled()
+
+    async def world() -> None:
+        task = process.spawn(work())
+        await asyncio.sleep(1.5)
+        (held,) = process.held
+        held.__self__.cancel()  # type: ignore[attr-defined]  # as whoever set the timer does
+        process.thaw()
+        await task
+
+    process = Process("execute", 1)
+    run(loop, world())
+    assert told == []
+
+
 def test_what_a_task_starts_dies_with_its_process(loop: Loop) -> None:
     told: list[str] = []
 

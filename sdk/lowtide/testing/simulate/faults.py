@@ -98,7 +98,7 @@ class Faults:
             await process.die()
         if self.happens(freeze):
             process.freeze()
-            duration = self.chance.choice((1.0, 6.0, 20.0, 40.0))
+            duration = self.chance.choice((1.0, 8.0, 20.0, 30.0, 40.0))
             asyncio.get_running_loop().call_later(duration, process.thaw, context=OUTSIDE)
             await asyncio.sleep(0)
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
-from lowtide.testing.simulate.process import current
+from lowtide.testing.simulate.process import OUTSIDE, current
 
 __all__ = ["Loop", "Stuck"]
 
@@ -28,6 +28,8 @@ class _Handle(asyncio.Handle):
     def _run(self) -> None:
         process = self._context.get(current)  # type: ignore[attr-defined]  # asyncio's own, absent from its stubs
         loop: Loop = self._loop  # type: ignore[attr-defined]
+        if self.cancelled():
+            return  # while its process was frozen
         if process is None or process.runs or loop.over:
             super()._run()
         elif process.frozen:
@@ -64,6 +66,7 @@ class Loop(asyncio.BaseEventLoop):
         self.failures: list[dict[str, Any]] = []
         self.over = False
         self.dropped: list[Callable[[], None]] = []
+        self._kept: set[asyncio.Task[Any]] = set()
         self._selector = _Jump(self)
         self._clock_resolution = self._RESOLUTION
         self.set_exception_handler(lambda _, context: self.failures.append(context))
@@ -87,6 +90,15 @@ class Loop(asyncio.BaseEventLoop):
 
     def time(self) -> float:
         return self.now
+
+    def create_task(  # type: ignore[override]  # the same, with less to say about types
+        self, work: Coroutine[Any, Any, Any], **options: Any
+    ) -> asyncio.Task[Any]:
+        """Kept until it is done: what a dead process was doing must not be collected in the middle of a world."""
+        task = super().create_task(work, **options)
+        self._kept.add(task)
+        task.add_done_callback(self._kept.discard, context=OUTSIDE)
+        return task
 
     def _call_soon(
         self, callback: Callable[..., object], args: tuple[Any, ...], context: contextvars.Context | None
