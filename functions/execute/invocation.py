@@ -24,6 +24,7 @@ from lowtide.model.command import Passive, RunChild, RunContainer
 from lowtide.model.state import SNAPSHOT_FORMAT
 from lowtide.model.usage import Usage
 from lowtide.runtime.driver import Diverged, Driver, Gone, Reply
+from lowtide.runtime.masked import masked
 from lowtide.runtime.ports import Subject
 from lowtide.runtime.work import Policy, Ports, Work
 from lowtide.wire import json, mac, problem
@@ -137,7 +138,7 @@ class Invocations:
             journal=parts.journal,
             effects=parts.effects,
             publisher=parts.publisher_for(dispatch.namespace, order.traceparent, echo=dispatch.echo),
-            history=parts.history,
+            history=masked(parts.history, dispatch.plan, parts.host.secrets),
             clock=parts.clock,
             host=parts.host,
             register=register,

@@ -28,7 +28,7 @@ async def change(
     note = _note(changed, facts)
     told = await _lifecycle(work, _note(execution), note, changed, now)
     stored = {**values, "change": changed.change}
-    await executions.change(work.tx, execution.id, stored, changed.epoch, json.encode(note), told)
+    await executions.change(work.tx, execution.id, stored, changed.epoch, await _shown(work, changed, note), told)
     _follow(work, told)
     return changed
 
@@ -37,7 +37,7 @@ async def announce(work: Work, before: Execution | None, execution: Execution, n
     """Tell the world of a change that is stored already; ``before`` is ``None`` where it is new."""
     note = _note(execution)
     told = await _lifecycle(work, None if before is None else _note(before), note, execution, now)
-    await outbox.add_change(work.tx, execution.id, execution.epoch, json.encode(note), told)
+    await outbox.add_change(work.tx, execution.id, execution.epoch, await _shown(work, execution, note), told)
     _follow(work, told)
 
 
@@ -58,6 +58,13 @@ async def _lifecycle(
     at = millis(now)
     events = of_change(whom, before, after, at, output=output)
     return body_of((*events, *rest_of(whom, before, after, execution, at)))
+
+
+async def _shown(work: Work, execution: Execution, note: Change) -> bytes:
+    """The note as analytics gets it."""
+    if note.error or note.reason or note.facts:
+        note = (await work.plans.mask(work.tx, execution.workflow_version)).change(note)
+    return json.encode(note)
 
 
 def _note(execution: Execution, facts: tuple[Fact, ...] = ()) -> Change:

@@ -100,10 +100,11 @@ class Service:
             lifecycle=settings.lifecycle,
         )
         host = JqHost()
+        secrets = FolderSecrets(settings.secrets_dir) if settings.secrets_dir else None
         return cls(
-            Desk(Database(settings.control_url, settings.connections), terms, host),
+            Desk(Database(settings.control_url, settings.connections), terms, host, secrets),
             neighbours or _neighbours(settings),
-            _fetcher(settings, host),
+            _fetcher(settings, host, secrets),
             max_body_bytes=settings.max_body_bytes,
             shutdown_grace=settings.shutdown_grace,
             container_start=settings.container_start,
@@ -175,12 +176,12 @@ class Service:
         await self.desk.do(lambda work: catch_up(work, execution, command))
 
 
-def _fetcher(settings: OrchestrateSettings, host: JqHost) -> Fetcher:
+def _fetcher(settings: OrchestrateSettings, host: JqHost, secrets: FolderSecrets | None) -> Fetcher:
     return Fetcher(
         host,
         clock=SystemClock(),
         catalog=settings.catalog,
-        secrets=FolderSecrets(settings.secrets_dir) if settings.secrets_dir else None,
+        secrets=secrets,
         loopback=settings.allow_loopback,
         seconds=settings.fetch_timeout,
         patience=settings.fetch_patience,

@@ -8,15 +8,16 @@ the process dies in between: the next tick finds it.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, TypeVar
 
 from lowtide.engine import Host
-from lowtide.model.base import ExecutionId
+from lowtide.model.base import JSON, ExecutionId
 from lowtide.model.plan import Plan
 from lowtide.wire import json
+from lowtide.wire.masking import NOTHING_SECRET, Mask, mask_of
 from lowtide.wire.types import Level
 
 from .nouns import Signal
@@ -75,7 +76,8 @@ class Aftermath:
 class Plans:
     """Plans of workflow versions, as stored and decoded; read once, for a version never changes."""
 
-    def __init__(self, most: int = 256) -> None:
+    def __init__(self, secrets: Mapping[str, JSON] | None, most: int = 256) -> None:
+        self._secrets = secrets
         self._most: Final = most
         self._plans: OrderedDict[int, tuple[bytes, Plan]] = OrderedDict()
 
@@ -85,6 +87,19 @@ class Plans:
 
     async def get(self, tx: Tx, workflow_version: int) -> Plan:
         return (await self._both(tx, workflow_version))[1]
+
+    async def mask(self, tx: Tx, workflow_version: int) -> Mask:
+        """What hides the secrets that the version names, as far as this process knows their values."""
+        if self._secrets is None:
+            return NOTHING_SECRET
+        return mask_of((await self.get(tx, workflow_version)).secrets, self._secrets)
+
+    def mask_at_hand(self, workflow_version: int) -> Mask | None:
+        """The mask, where nothing has to be read from the store for it."""
+        if self._secrets is None:
+            return NOTHING_SECRET
+        known = self._plans.get(workflow_version)
+        return None if known is None else mask_of(known[1].secrets, self._secrets)
 
     async def _both(self, tx: Tx, workflow_version: int) -> tuple[bytes, Plan]:
         plan = self._plans.get(workflow_version)
@@ -110,14 +125,21 @@ class Work:
 
 
 class Desk:
-    """Where work is done: the store, the terms, and who is told afterwards."""
+    """Where work is done: the store, the terms, and who is told afterwards. ``secrets`` are those to be masked."""
 
-    def __init__(self, database: Database, terms: Terms, host: Host) -> None:
+    def __init__(self, database: Database, terms: Terms, host: Host, secrets: Mapping[str, JSON] | None = None) -> None:
         self.database = database
         self.terms = terms
         self.host = host
         self.afterwards: Callable[[Aftermath], None] = lambda _: None
-        self._plans = Plans()
+        self._plans = Plans(secrets)
+
+    async def mask(self, workflow_version: int) -> Mask:
+        """What hides a version's secrets in answers; see :meth:`Plans.mask`."""
+        at_hand = self._plans.mask_at_hand(workflow_version)
+        if at_hand is not None:
+            return at_hand
+        return await self.database.run(lambda tx: self._plans.mask(tx, workflow_version))
 
     async def do(self, flow: Callable[[Work], Awaitable[T]]) -> T:
         """What ``flow`` returns, after the commit. It may be called again where two transactions crossed.

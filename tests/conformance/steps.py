@@ -212,14 +212,14 @@ def _(world: World, step: Step) -> None:
     assert contains(actual, expected), f"the error is {actual!r}"
 
 
-@phrase("the error's detail should mention '(.+)'")
-def _(world: World, step: Step, text: str) -> None:
-    assert text in str(world.error.get("detail")), f"the error is {world.error!r}"
+@phrase("the error's detail should (not )?mention '(.+)'")
+def _(world: World, step: Step, negated: str | None, text: str) -> None:
+    assert (text in str(world.error.get("detail"))) is (negated is None), f"the error is {world.error!r}"
 
 
-@phrase("the error's detail should not mention '(.+)'")
-def _(world: World, step: Step, text: str) -> None:
-    assert text not in str(world.error.get("detail")), f"the error is {world.error!r}"
+@phrase("(everybody|nobody) should be shown '(.+)'")
+def _(world: World, step: Step, who: str, text: str) -> None:
+    assert (text in world.shown()) is (who == "everybody"), f"it shows {world.shown()}"
 
 
 @phrase("the workflow should cancel")

@@ -7,14 +7,16 @@ deployed documents: those run on the platform, in real time.
 from __future__ import annotations
 
 import asyncio
+import io
 import tempfile
 import textwrap
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lowtide.cli.running import Ended
 from lowtide.dsl import Checked, check
 from lowtide.dsl.load import load
 from lowtide.dsl.problem import Report as Problems
@@ -31,6 +33,8 @@ from lowtide.runtime.clock import SystemClock
 from lowtide.runtime.inprocess import Pause, Report, run_plan
 from lowtide.runtime.steps import StepRegistry
 from lowtide.testing.clock import VirtualClock
+from lowtide.wire import json
+from lowtide.wire.masking import mask_of
 from lowtide.wire.types import Level
 from tests.conformance.deployed import run_deployed
 from tests.conformance.watching import WatchingHost, watched
@@ -211,6 +215,15 @@ class World:
     def ran(self) -> list[str]:
         """The names of the tasks in the order in which they were entered; a skipped one was not."""
         return [fact.name for fact in self.report.facts if fact.status == "running"]
+
+    def shown(self) -> str:
+        """What people see: the history of its tasks, and what ``lowtide run`` prints."""
+        assert self.checked.plan is not None
+        ended, printed = Ended(self.report, mask_of(self.checked.plan.secrets, self.secrets)), io.StringIO()
+        with redirect_stdout(printed), redirect_stderr(printed):
+            ended.tell(as_json=False)
+            ended.tell(as_json=True)
+        return json.encode(self.report.facts).decode() + printed.getvalue()
 
     def statuses(self, name: str) -> list[str]:
         return [fact.status for fact in self.report.facts if fact.name == name]

@@ -1,19 +1,22 @@
-"""An execution as the API shows it."""
+"""An execution as the API shows it: the secrets of its workflow are masked."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from lowtide.errors import NotFound
 from lowtide.model.base import JSON
 from lowtide.model.command import Await, RunChild, RunContainer, Sleep
 from lowtide.wire import json
+from lowtide.wire.masking import NOTHING_SECRET, Mask
 
 from ..nouns import Execution, Passive, moment
 from ..store import executions
+from ..work import Desk
 from .pages import execution_id, named, time_text
 
-__all__ = ["find_execution", "shown", "summary_of"]
+__all__ = ["find_execution", "shown", "summaries", "summary_of"]
 
 
 async def find_execution(tx: Any, namespace: str, execution: str) -> Execution:
@@ -24,7 +27,14 @@ async def find_execution(tx: Any, namespace: str, execution: str) -> Execution:
     return found
 
 
-def summary_of(row: Any) -> dict[str, JSON]:
+async def summaries(desk: Desk, rows: Sequence[Any]) -> list[dict[str, JSON]]:
+    """Executions as they stand in a list."""
+    told = {row.workflow_version for row in rows if row.error or row.reason}
+    masks = {version: await desk.mask(version) for version in told}
+    return [summary_of(row, masks.get(row.workflow_version, NOTHING_SECRET)) for row in rows]
+
+
+def summary_of(row: Any, mask: Mask) -> dict[str, JSON]:
     """An execution as it stands in a list."""
     return {
         "id": row.id,
@@ -37,32 +47,33 @@ def summary_of(row: Any) -> dict[str, JSON]:
         "startedAt": time_text(row.started_at),
         "endedAt": time_text(row.ended_at),
         "parent": row.parent,
-        "error": json.parse(row.error) if row.error else None,
-        "reason": row.reason,
+        "error": mask.json(json.parse(row.error)) if row.error else None,
+        "reason": mask.json(row.reason),
     }
 
 
-def shown(execution: Execution) -> dict[str, JSON]:
+async def shown(desk: Desk, execution: Execution) -> dict[str, JSON]:
     """An execution with its data."""
+    mask = await desk.mask(execution.workflow_version)
     waiting = execution.commands if execution.phase in ("waiting", "suspended") else ()
     return {
-        **summary_of(execution),
-        "input": execution.begun.input,
-        "output": json.parse(execution.output) if execution.output else None,
-        "waitingFor": [_waiting(command) for command in waiting],
+        **summary_of(execution, mask),
+        "input": mask.json(execution.begun.input),
+        "output": mask.json(json.parse(execution.output)) if execution.output else None,
+        "waitingFor": [_waiting(command, mask) for command in waiting],
     }
 
 
-def _waiting(command: Passive) -> dict[str, JSON]:
+def _waiting(command: Passive, mask: Mask) -> dict[str, JSON]:
     match command:
         case Sleep():
             until = time_text(moment(command.until))
             return {"command": command.id, "kind": "timer", "until": until, "purpose": command.purpose}
         case Await():
             types = [wanted.with_["type"] for wanted in command.filters if "type" in wanted.with_]
-            return {"command": command.id, "kind": "events", "need": command.need, "types": types}
+            return {"command": command.id, "kind": "events", "need": command.need, "types": mask.json(types)}
         case RunChild():
             names = {"namespace": command.namespace, "workflow": command.workflow, "version": command.version}
-            return {"command": command.id, "kind": "workflow", **names}
+            return {"command": command.id, "kind": "workflow", **mask.json(names)}
         case RunContainer():
-            return {"command": command.id, "kind": "container", "image": command.container.image}
+            return {"command": command.id, "kind": "container", "image": mask.text(command.container.image)}

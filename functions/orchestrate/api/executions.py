@@ -19,7 +19,7 @@ from ..store import executions, workflows
 from ..work import Work
 from . import shapes
 from .documents import JSON_BODY, json_body, reply
-from .execution_shown import find_execution, shown, summary_of
+from .execution_shown import find_execution, shown, summaries
 from .orders import add_orders
 from .pages import (
     Cursor,
@@ -72,7 +72,8 @@ def routes(service: Service) -> APIRouter:
         if seconds is not None:
             execution = await service.waiters.wait(execution, seconds)
         location = {"location": f"/v1/namespaces/{namespace}/executions/{execution.id}"}
-        return reply(shown(execution), 200 if seconds is not None and execution.ended else 202, location)
+        status = 200 if seconds is not None and execution.ended else 202
+        return reply(await shown(service.desk, execution), status, location)
 
     _add_lookups(router, service)
     add_orders(router, service)
@@ -96,13 +97,13 @@ def _add_lookups(router: APIRouter, service: Service) -> None:
         rows = await service.desk.database.run(
             lambda tx: executions.page(tx, namespace, workflow, phase, before, limit + 1)
         )
-        return reply(page(rows, limit, [summary_of(row) for row in rows], "id"))
+        return reply(page(rows, limit, await summaries(service.desk, rows), "id"))
 
     @router.get("/executions/{execution}", response_model=shapes.Execution, responses=shapes.problems(404))
     async def show_execution(namespace: NamespacePath, execution: ExecutionPath) -> Response:
         """One execution: its data, its outcome, what it waits for."""
         found = await service.desk.database.run(lambda tx: find_execution(tx, namespace, execution))
-        return reply(shown(found))
+        return reply(await shown(service.desk, found))
 
 
 class _Start:

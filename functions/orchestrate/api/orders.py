@@ -72,7 +72,7 @@ def add_orders(router: APIRouter, service: Service) -> None:
             assert found is not None
             return found
 
-        return reply(shown(await service.desk.do(ask)), 202)
+        return reply(await shown(service.desk, await service.desk.do(ask)), 202)
 
     @router.post(
         "/executions/{execution}/resume",
@@ -89,7 +89,7 @@ def add_orders(router: APIRouter, service: Service) -> None:
             assert found is not None
             return found
 
-        return reply(shown(await service.desk.do(ask)), 202)
+        return reply(await shown(service.desk, await service.desk.do(ask)), 202)
 
 
 def _add_cancel(router: APIRouter, service: Service) -> None:
@@ -113,7 +113,7 @@ def _add_cancel(router: APIRouter, service: Service) -> None:
         found = await service.desk.do(ask)
         if found.ended and found.phase != "cancelled":
             raise Conflict(f"execution {found.id} had already {found.phase} when it was asked to cancel")
-        return reply(shown(found), 202)
+        return reply(await shown(service.desk, found), 202)
 
 
 async def _reason(request: Request, default: str) -> str:

@@ -27,6 +27,7 @@ from lowtide.model.event import (
     TimerFired,
 )
 from lowtide.wire import json
+from lowtide.wire.masking import MASK, Mask, mask_of
 
 if TYPE_CHECKING:
     from lowtide.runtime.replay import Step
@@ -50,7 +51,8 @@ def replay(
 ) -> None:
     """Play an execution again from its journal: what happened, what it knew, what it wanted next. Nothing is called.
 
-    On a terminal one steps through it; piped, all steps are printed. Secrets that are not given are texts of stars.
+    On a terminal one steps through it; piped, all steps are printed. Secrets that are not given are texts of stars;
+    those that are given are not shown. Where a server knows them, they are masked in the journal that it gives out.
     """
     from lowtide.expressions import JqHost
     from lowtide.runtime.replay import Recording, steps
@@ -59,21 +61,25 @@ def replay(
     if save is not None:
         _write(save, text)
     recording = json.decode(text, Recording)
-    known = dict.fromkeys(recording.plan.secrets, "***") | pairs_of(secret or [], "--secret")
+    given = pairs_of(secret or [], "--secret")
+    known = dict.fromkeys(recording.plan.secrets, MASK) | given
+    mask = mask_of(recording.plan.secrets, known)
     with contextlib.closing(JqHost(secrets=known)) as host:
         played = list(steps(recording.plan, recording.seed, recording.items, host))
     if at is not None:
-        _print_state(played, at)
+        _print_state(played, at, mask)
     elif as_json:
-        show_json([_as_json(step) for step in played])
+        show_json(_shown([_as_json(step) for step in played], mask))
     elif sys.stdin.isatty() and sys.stdout.isatty():
-        _walk(played)
+        _walk(played, mask)
     else:
         for step in played:
-            _print_step(step)
-    difference = recording.difference(played[-1].outcome)
+            _print_step(step, mask)
+    difference = recording.difference(played[-1].outcome, mask)
     if difference is not None:
-        exits.say(f"lowtide: {difference}")
+        missing = [name for name in recording.plan.secrets if name not in given]
+        mend = f"; it reads secrets, give them: --secret {missing[0]}=JSON" if missing else ""
+        exits.say(f"lowtide: {difference}{mend}")
         raise typer.Exit(exits.FAILED)
 
 
@@ -104,11 +110,15 @@ def _write(path: Path, text: bytes) -> None:
 # ---------------------------------------------------------------- showing
 
 
-def _print_state(played: list[Step], at: int) -> None:
+def _print_state(played: list[Step], at: int, mask: Mask) -> None:
     found = next((step for step in played if step.number == at), None)
     if found is None:
         raise InvalidInput(f"--at {at}: the journal has records 1 to {played[-1].number}, and 0 is the beginning")
-    show_json(json.parse(json.encode(found.state)))
+    show_json(_shown(found.state, mask))
+
+
+def _shown(value: object, mask: Mask) -> JSON:
+    return mask.json(json.parse(json.encode(value)))
 
 
 def _as_json(step: Step) -> dict[str, JSON]:
@@ -124,16 +134,16 @@ def _as_json(step: Step) -> dict[str, JSON]:
     }
 
 
-def _print_step(step: Step) -> None:
-    print(f"#{step.number}  {iso(step.state.now)}  epoch {step.epoch}  {_happened(step.event)}")
+def _print_step(step: Step, mask: Mask) -> None:
+    print(mask.text(f"#{step.number}  {iso(step.state.now)}  epoch {step.epoch}  {_happened(step.event)}"))
     for fact in step.facts:
         print(f"    {fact.status:10} {fact.reference}")
     for command in step.wanted:
-        print(f"    wants      {_wants(command)}")
+        print(mask.text(f"    wants      {_wants(command)}"))
     for command_id in step.retracted:
         print(f"    gives up   {command_id.partition('@')[0]}")
     if step.outcome is not None:
-        print(f"    outcome    {_brief(step.outcome)}")
+        print(mask.text(f"    outcome    {_brief(step.outcome)}"))
 
 
 def _happened(event: Event | None) -> str:
@@ -179,10 +189,10 @@ def _brief(value: object) -> str:
     return text if len(text) <= _BRIEF else f"{text[:_BRIEF]}… ({len(text)} characters)"
 
 
-def _walk(played: list[Step]) -> None:
+def _walk(played: list[Step], mask: Mask) -> None:
     """Enter goes on, ``p`` back, a number there, ``s`` shows the state, ``q`` ends."""
     place = 0
-    _print_step(played[place])
+    _print_step(played[place], mask)
     while True:
         try:
             typed = input(f"[{place} of {len(played) - 1}] Enter next, p back, N go to, s state, q quit > ").strip()
@@ -192,7 +202,7 @@ def _walk(played: list[Step]) -> None:
             case "q":
                 return
             case "s":
-                show_json(json.parse(json.encode(played[place].state)))
+                show_json(_shown(played[place].state, mask))
                 continue
             case "" | "n":
                 wanted = place + 1
@@ -207,4 +217,4 @@ def _walk(played: list[Step]) -> None:
             exits.say(f"there are steps 0 to {len(played) - 1}")
             continue
         place = wanted
-        _print_step(played[place])
+        _print_step(played[place], mask)

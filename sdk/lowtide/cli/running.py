@@ -19,11 +19,12 @@ from lowtide.dsl import Checked, check
 from lowtide.errors import InvalidDocument, InvalidInput, Misconfigured
 from lowtide.model.base import JSON
 from lowtide.model.command import Await, Command
-from lowtide.model.error import STANDARD_BASE, same_type
+from lowtide.model.error import STANDARD_BASE, Error, same_type
 from lowtide.model.fact import Fact
 from lowtide.model.plan import Plan
 from lowtide.model.state import Cancelled, Completed, Faulted, Outcome
 from lowtide.model.timeline import fold
+from lowtide.wire.masking import Mask, mask_of
 
 if TYPE_CHECKING:
     from lowtide.effects.outside import Fetcher
@@ -59,9 +60,10 @@ class Request:
 
 @dataclass(frozen=True)
 class Ended:
-    """How it ended; ``code`` is the exit code."""
+    """How it ended; ``code`` is the exit code. Everything that is told passes ``mask``, as the API's answers do."""
 
     report: Report
+    mask: Mask
 
     @property
     def code(self) -> int:
@@ -84,19 +86,19 @@ class Ended:
         if as_json and outcome is not None:
             show_json(self._as_json(outcome))
         elif isinstance(outcome, Completed):
-            show_json(outcome.output)
+            show_json(self.mask.json(outcome.output))
         elif isinstance(outcome, Faulted):
-            exits.say(_fault(outcome))
+            exits.say(_fault(self.mask.error(outcome.error)))
         elif isinstance(outcome, Cancelled):
             exits.say(f"cancelled: {outcome.reason}" if outcome.reason else "cancelled")
         for command in self.report.waiting if outcome is None else ():
-            exits.say(f"timed out waiting: {_awaited(command)}")
+            exits.say(f"timed out waiting: {self.mask.text(_awaited(command))}")
 
     def _as_json(self, outcome: Outcome) -> dict[str, JSON]:
-        error = outcome.error if isinstance(outcome, Faulted) else None
+        error = self.mask.error(outcome.error) if isinstance(outcome, Faulted) else None
         return {
             "status": _status(outcome),
-            "output": outcome.output if isinstance(outcome, Completed) else None,
+            "output": self.mask.json(outcome.output) if isinstance(outcome, Completed) else None,
             "error": None
             if error is None
             else {name: getattr(error, name) for name in ("type", "status", "title", "detail", "instance")},
@@ -136,7 +138,7 @@ async def perform(request: Request) -> Ended:
                     containers=containers,
                     on_lifecycle=tell,
                 )
-    return Ended(report)
+    return Ended(report, mask_of(workflow.secrets, request.secrets))
 
 
 async def _checked(request: Request, fetcher: Fetcher) -> Plan:
@@ -261,8 +263,7 @@ def _status(outcome: Outcome) -> str:
     return type(outcome).__name__.lower()
 
 
-def _fault(outcome: Faulted) -> str:
-    error = outcome.error
+def _fault(error: Error) -> str:
     why = f": {error.detail}" if error.detail else ""
     where = f" at {error.instance}" if error.instance else ""
     return f"faulted{where}: {error.title or error.type} ({error.status}){why}"

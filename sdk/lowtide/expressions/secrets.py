@@ -15,7 +15,8 @@ __all__ = ["FolderSecrets"]
 class FolderSecrets(Mapping[str, JSON]):
     """Reads a secret when it is asked for, so that a rotated one is seen by the next execution.
 
-    A file's content is JSON where it parses as an object or array, else text without its last newline.
+    A file's content is JSON where it parses as an object or array, else text without its last newline. What cannot be
+    read, or is no text, is not there.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -25,11 +26,12 @@ class FolderSecrets(Mapping[str, JSON]):
         path = self._folder / name
         if path.name != name or name.startswith("."):
             raise KeyError(name)
-        if path.is_dir():
-            return {entry.name: _read(entry) for entry in sorted(path.iterdir()) if not entry.name.startswith(".")}
-        if path.is_file():
+        try:
+            if path.is_dir():
+                return {entry.name: _read(entry) for entry in sorted(path.iterdir()) if not entry.name.startswith(".")}
             return _read(path)
-        raise KeyError(name)
+        except (OSError, ValueError) as error:
+            raise KeyError(name) from error
 
     def __iter__(self) -> Iterator[str]:
         return (entry.name for entry in sorted(self._folder.iterdir()) if not entry.name.startswith("."))

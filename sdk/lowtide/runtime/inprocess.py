@@ -28,6 +28,7 @@ from lowtide.runtime.chance import new_execution_id, uniform
 from lowtide.runtime.clock import Clock
 from lowtide.runtime.containers import Containers, run_here
 from lowtide.runtime.driver import Driver
+from lowtide.runtime.masked import masked
 from lowtide.runtime.ports import Closing, Effects, Opened, Subject
 from lowtide.runtime.telling import Tell, Teller
 from lowtide.runtime.work import Policy, Ports, Work
@@ -257,7 +258,7 @@ class _Execution:
             journal=self,
             effects=town.effects,
             publisher=town,
-            history=self,
+            history=masked(self, self._plan, town.host.secrets),
             clock=town.clock,
             host=town.host,
             register=self._register,

@@ -16,6 +16,7 @@ from lowtide.model.event import Event
 from lowtide.model.fact import Fact
 from lowtide.model.plan import Plan
 from lowtide.model.state import Completed, Faulted, Outcome, Seed, State
+from lowtide.wire.masking import NOTHING_SECRET, Mask
 from lowtide.wire.records import JournalRecord
 
 __all__ = ["Recording", "Step", "steps"]
@@ -29,8 +30,11 @@ class Recording(Noun, frozen=True):
     items: tuple[JournalRecord, ...] = ()
     execution: dict[str, JSON] = {}
 
-    def difference(self, outcome: Outcome | None) -> str | None:
-        """Where a replay that came to ``outcome`` did not end as the execution did: how, in one sentence."""
+    def difference(self, outcome: Outcome | None, mask: Mask = NOTHING_SECRET) -> str | None:
+        """Where a replay that came to ``outcome`` did not end as the execution did: how, in one sentence.
+
+        What ``mask`` hides is equal: the record may have been masked when it was given out.
+        """
         recorded = self.execution.get("phase"), self.execution.get("output"), self.execution.get("error")
         match outcome:
             case Completed(output=output):
@@ -39,7 +43,7 @@ class Recording(Noun, frozen=True):
                 replayed = ("faulted", None, error.as_json())
             case _:
                 return None  # it had not ended yet, or somebody cancelled it, which is in no journal where it waited
-        if recorded[0] not in _ENDINGS or recorded == replayed:
+        if recorded[0] not in _ENDINGS or mask.json(list(recorded)) == mask.json(list(replayed)):
             return None
         return f"it was recorded as {recorded[0]}, but this version comes to another end: {replayed[0]}"
 

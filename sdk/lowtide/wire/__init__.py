@@ -5,6 +5,7 @@
 ``attributes``   what the standard allows in a CloudEvent's attributes
 ``json``         the JSON codec of all nouns
 ``problem``      errors -> problem documents (RFC 9457), free of any web framework
+``masking``      secrets made unreadable in what people see
 ``mac``          message authentication of dispatches and outcomes
 ``records``      what travels between an owner and the journal
 ``protobuf``     journal records, history and usage <-> protobuf

@@ -179,6 +179,19 @@ def test_secrets_are_seen_by_the_workflows_that_name_them(write: Write, capfd: p
     assert json.loads(capfd.readouterr().out) == {"right": True}
 
 
+def test_what_is_printed_shows_no_secret(write: Write, capfd: pytest.CaptureFixture[str]) -> None:
+    given = ("--secret", 'shop={"key": "s3cret-t0ken"}')
+    shows = write("\nuse: {secrets: [shop]}\ndo:\n  - take: {set: {bearer: '${ \"Bearer \" + $secrets.shop.key }'}}\n")
+    assert _lowtide("run", shows, *given) == 0
+    assert capfd.readouterr().out == '{"bearer":"Bearer ***"}\n'
+    fails = write("\nuse: {secrets: [shop]}\ndo:\n  - take: {set: {n: '${ $secrets.shop.key | tonumber }'}}\n")
+    for options in ([], ["--json"]):
+        assert _lowtide("run", fails, *given, *options) == 3
+        streams = capfd.readouterr()
+        assert "***" in streams.out + streams.err
+        assert "s3cret" not in streams.out + streams.err
+
+
 def test_on_a_terminal_a_timeline_is_drawn_and_the_output_is_indented(write: Write) -> None:
     here, there = pty.openpty()
     command = [str(Path(sys.executable).with_name("lowtide")), "run", write(_GREET), "--input", '{"name": "Ada"}']

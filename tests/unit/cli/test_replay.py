@@ -39,6 +39,23 @@ def test_piped_all_steps_are_printed(saved: Path, capsys: pytest.CaptureFixture[
     assert 'outcome    {"status":"completed","output":{"told":true}}' in told
 
 
+def test_secrets_are_known_to_a_replay_and_not_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    body = "use: {secrets: [token]}\ndo:\n- ask: {call: price, with: {key: '${ $secrets.token }'}}\n"
+    body += "- tell: {set: {told: '${ \"with \" + $secrets.token + .said }'}}"
+    played = play(body, answer=lambda command: {"said": f", so {command.arguments['with']['key']}"})
+    path = tmp_path / "journal.json"
+    masked = {"told": "with ***, so ***"}
+    path.write_bytes(codec.encode(recording_of(played, phase="completed", output=masked, error=None)))
+    for options in ([], ["--json"], ["--at", "1"], ["--at", "0"]):
+        typed("replay", "--file", str(path), "--secret", "token=s3cret", *options)
+        streams = capsys.readouterr()
+        assert "***" in streams.out
+        assert "s3cret" not in streams.out + streams.err
+    path.write_text(path.read_text().replace("with ***", "without ***"))
+    typed("replay", "--file", str(path), code=1)
+    assert "give them: --secret token=JSON" in capsys.readouterr().err
+
+
 def test_one_state_is_printed_whole(saved: Path, capsys: pytest.CaptureFixture[str]) -> None:
     typed("replay", "--file", str(saved), "--at", "1")
     assert json.loads(capsys.readouterr().out)["root"]["index"] == 1

@@ -4,7 +4,7 @@
 ``events`` filters, attributes                    ``schedule``     exclusivity; ``cron``
 ``calls``  time budget, methods, backoff          ``document``     language, keys without value, unused definitions
 ``expressions``  variables, secrets, ``syntax``   ``lists``        every list of tasks, for the rules
-``schemas``  formats, soundness
+``schemas``  formats, soundness                   ``secrets``      what would be put out as it is
 
 References to ``use.*`` are checked where they are resolved, in :mod:`lowtide.dsl.normalise.draft`.
 """
@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from lowtide.dsl.lint import calls, document, events, expressions, flow, names, schedule, schemas
+from lowtide.dsl.lint import calls, document, events, expressions, flow, names, schedule, schemas, secrets
 from lowtide.dsl.lint.lists import Listed, lists_of
 from lowtide.dsl.normalise.draft import Draft
 from lowtide.dsl.problem import Report
@@ -56,5 +56,6 @@ def lint(draft: Draft, report: Report) -> None:
         rule(draft.root, lists, report)
     document.unused_definitions(draft, report)
     expressions.check_expressions(draft, report)
+    secrets.secrets_put_out(draft, report)
     expressions.forgotten_braces(draft, report)
     schemas.check_schemas(draft, report)

@@ -24,7 +24,7 @@ KNOWN: Final = _EXPORT
 class Scope:
     """``place`` says in words where the expression stands, ``visible`` which variables it may name.
 
-    ``shows`` marks places whose value leaves the execution's encrypted state: outputs and exports.
+    ``shows`` marks places whose value leaves the execution's encrypted state: outputs, exports and raised errors.
     """
 
     place: str
@@ -48,6 +48,10 @@ class TaskScope:
     @property
     def body(self) -> Scope:
         return Scope("a task", _BODY | self.local)
+
+    @property
+    def error(self) -> Scope:
+        return Scope("an error that is raised", _BODY | self.local, shows=True)
 
     @property
     def output(self) -> Scope:

@@ -26,7 +26,7 @@ def raise_(draft: Draft, node: Node, scope: TaskScope, shared: dict[str, Any]) -
     error = node.get("raise", "error") or NOTHING
     if error.text is not None:
         error = draft.refer("errors", error) or NOTHING
-    return Raise(error=draft.template(error, scope.body, lenient=False), **shared)
+    return Raise(error=draft.template(error, scope.error, lenient=False), **shared)
 
 
 def emit(draft: Draft, node: Node, scope: TaskScope, shared: dict[str, Any]) -> Emit:

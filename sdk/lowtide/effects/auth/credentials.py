@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from lowtide.errors import TaskFailed
 from lowtide.model.base import JSON
 from lowtide.model.error import standard_error
+from lowtide.wire.masking import Mask
 
 if TYPE_CHECKING:
     from yarl import URL
 
 __all__ = ["Credentials", "Fixed", "Sending", "mask", "text_of"]
-
-_SHORTEST: Final = 4
-"""Shorter secrets are not masked: they would be found in every other word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +72,4 @@ def text_of(configuration: JSON, member: str, scheme: str) -> str:
 
 def mask(text: str, secrets: Iterable[str]) -> str:
     """``text`` as people may see it."""
-    for secret in sorted(secrets, key=len, reverse=True):
-        if len(secret) >= _SHORTEST:
-            text = text.replace(secret, "***")
-    return text
+    return Mask(secrets).text(text)
