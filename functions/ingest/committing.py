@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from typing import Final
+from uuid import UUID
 
 import psycopg
 
@@ -16,6 +17,8 @@ from lowtide.rpc.v1 import ingest_pb2 as pb
 
 from .appending import write_group
 from .database import Database
+from .owners import Voices
+from .plain import append_plainly
 from .work import Work
 
 __all__ = ["Committer"]
@@ -33,8 +36,9 @@ _Waiting = tuple[Work, asyncio.Future[list[pb.Refusal]]]
 class Committer:
     """Writes works to the journal; while the database is away, they wait."""
 
-    def __init__(self, database: Database, ttl: float) -> None:
+    def __init__(self, database: Database, voices: Voices, ttl: float) -> None:
         self._database = database
+        self._voices = voices
         self._ttl = ttl
         self._waiting: list[_Waiting] = []
         self._arrived = asyncio.Event()
@@ -85,6 +89,31 @@ class Committer:
         return count
 
     async def _write(self, group: list[Work]) -> list[list[pb.Refusal]]:
+        """What can be written plainly is; the other works are judged one by one, and may find their records there."""
+        written = await self._written_plainly(group)
+        plain = [written is not None and written.issuperset(_executions(work)) for work in group]
+        refusals = iter(await self._judge([work for work, done in zip(group, plain, strict=True) if not done]))
+        return [[] if done else next(refusals) for done in plain]
+
+    async def _written_plainly(self, group: list[Work]) -> set[UUID] | None:
+        """The executions whose appends are written; ``None`` where the group has to be judged."""
+        given = [(append, work.owner) for work in group for append in work.appends]
+        if any(work.releases for work in group) or len({append.execution for append, _ in given}) < len(given):
+            return None
+        streams = {work.owner: work.stream for work in group if work.heard}
+        unknown, at = self._voices.unknown(streams), asyncio.get_running_loop().time()
+        if not given and not unknown:
+            return set()
+        try:
+            written = await self._database.run(lambda connection: append_plainly(connection, given, unknown, self._ttl))
+        except psycopg.DataError:
+            return None
+        self._voices.told({work.owner: work.stream for work in group if work.heard and work.owner in unknown}, at)
+        return written
+
+    async def _judge(self, group: list[Work]) -> list[list[pb.Refusal]]:
+        if not group:
+            return []
         try:
             return await self._database.transaction(lambda connection: write_group(connection, group, self._ttl))
         except (psycopg.DataError, psycopg.IntegrityError) as error:
@@ -92,8 +121,12 @@ class Committer:
                 log.warning("refused what the journal cannot take", extra={"reason": str(error)})
                 return [[_invalid(append.execution.hex, append.epoch, str(error)) for append in group[0].appends]]
         # One of them is malformed in a way that only the database noticed: the others must not suffer.
-        return [refused for work in group for refused in await self._write([work])]
+        return [refused for work in group for refused in await self._judge([work])]
 
 
 def _invalid(execution: str, epoch: int, detail: str) -> pb.Refusal:
     return pb.Refusal(execution=execution, epoch=epoch, reason=pb.Refusal.INVALID, detail=detail)
+
+
+def _executions(work: Work) -> set[UUID]:
+    return {append.execution for append in work.appends}

@@ -40,6 +40,18 @@ class Database:
     async def transaction(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         """What ``work`` returns, after the commit. ``work`` may be called again on a new connection.
 
+        Raises as :meth:`run`.
+        """
+
+        async def whole(connection: Connection) -> T:
+            async with connection.transaction():
+                return await work(connection)
+
+        return await self.run(whole)
+
+    async def run(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """What ``work`` returns; each of its statements is a transaction. It may be called again on a new connection.
+
         Raises :class:`lowtide.errors.Unavailable` where the database cannot be reached or has no tables yet;
         ``psycopg.DataError`` and ``IntegrityError`` (a value that does not fit) pass through.
         """
@@ -60,8 +72,7 @@ class Database:
             await self._discard()
         connection = self._idle.pop() if self._idle else await self.connect()
         try:
-            async with connection.transaction():
-                result = await work(connection)
+            result = await work(connection)
         except psycopg.Error:
             if connection.closed or connection.broken:
                 await connection.close()

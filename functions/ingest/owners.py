@@ -6,12 +6,13 @@ circle.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from datetime import timedelta
 
 from .database import Connection
 
-__all__ = ["forget_owners", "heard", "lives", "lost"]
+__all__ = ["Voices", "forget_owners", "heard", "lives", "lost"]
 
 # Written only where it moves the expiry by more than the slack: a busy owner is not written with every commit.
 _HEARD = """
@@ -30,6 +31,38 @@ _LOST = """
 UPDATE owners SET expires_at = least(expires_at, clock_timestamp() + %(ttl)s)
  WHERE owner = %(owner)s AND stream = %(stream)s
 """
+
+
+class Voices:
+    """Which owners were heard so lately, on a stream that ends here, that the store need not be told again.
+
+    Not telling costs no more than the slack by which a busy owner's expiry is rounded anyway: no other replica can have
+    shortened it meanwhile, for it is the loss of this very stream that would.
+    """
+
+    def __init__(self, ttl: float) -> None:
+        self._slack = min(1.0, ttl / 10)
+        self._told: dict[str, tuple[str, float]] = {}
+
+    def unknown(self, streams: Mapping[str, str]) -> dict[str, str]:
+        """Those that the store must be told of; an empty stream: a call outside one."""
+        now = asyncio.get_running_loop().time()
+        return {
+            owner: stream
+            for owner, stream in streams.items()
+            if owner not in self._told
+            or stream not in ("", self._told[owner][0])
+            or now - self._told[owner][1] >= self._slack
+        }
+
+    def told(self, streams: Mapping[str, str], at: float) -> None:
+        """The store was told, by a statement that began ``at`` this time of the event loop."""
+        self._told.update({owner: (stream, at) for owner, stream in streams.items() if stream})
+
+    def forget(self, owner: str, stream: str) -> None:
+        """This stream has ended."""
+        if self._told.get(owner, ("", 0.0))[0] == stream:
+            del self._told[owner]
 
 
 async def heard(connection: Connection, streams: Mapping[str, str], ttl: float) -> None:

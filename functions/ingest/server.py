@@ -21,7 +21,7 @@ from lowtide.settings import IngestSettings
 
 from .committing import Committer
 from .database import Connection, Database
-from .owners import forget_owners
+from .owners import Voices, forget_owners
 from .payloads import LARGEST
 from .projecting import Projector
 from .service import IngestService
@@ -53,10 +53,12 @@ async def serve(settings: IngestSettings) -> AsyncIterator[int]:
     journal = Database("journal", settings.journal_url, max(1, settings.journal_connections - 2))
     commits = Database("journal", settings.journal_url, 1)
     analytics = Database("analytics", settings.analytics_url, max(1, settings.analytics_connections))
-    to = Journalist(Committer(commits, settings.lease_ttl), Projector(analytics), Signals(journal))
+    voices = Voices(settings.lease_ttl)
+    to = Journalist(Committer(commits, voices, settings.lease_ttl), Projector(analytics), Signals(journal))
     service = IngestService(
         journal,
         to,
+        voices,
         ttl=settings.lease_ttl,
         lost_ttl=settings.lost_stream_ttl,
         stream_lifetime=settings.stream_lifetime,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeAlias, TypeVar
 
 import grpc
@@ -14,11 +14,13 @@ from lowtide.errors import InvalidInput, LowtideError, Unavailable
 from lowtide.rpc.v1 import ingest_pb2 as pb
 from lowtide.rpc.v1 import ingest_pb2_grpc
 from lowtide.runtime.chance import new_owner
+from lowtide.runtime.grouping import Grouped
 
 from .database import Connection, Database
 from .opening import open_epoch
-from .owners import lost
+from .owners import Voices, lost
 from .payloads import Payloads
+from .plain import may_be_fresh, open_fresh
 from .reading import read_journal
 from .stream import Journalist, ReportStream
 from .work import execution_of
@@ -45,10 +47,12 @@ class IngestService(ingest_pb2_grpc.IngestServicer):
     """``ttl`` and ``lost_ttl``: how long an owner lives after it was heard, and after its stream broke (seconds)."""
 
     def __init__(
-        self, database: Database, to: Journalist, *, ttl: float, lost_ttl: float, stream_lifetime: float
+        self, database: Database, to: Journalist, voices: Voices, *, ttl: float, lost_ttl: float, stream_lifetime: float
     ) -> None:
         self._database = database
         self._to = to
+        self._voices = voices
+        self._fresh: Grouped[pb.OpenRequest, pb.OpenReply | None] = Grouped(self._open_fresh)
         self._ttl = ttl
         self._lost_ttl = lost_ttl
         self._stream_lifetime = stream_lifetime
@@ -61,7 +65,21 @@ class IngestService(ingest_pb2_grpc.IngestServicer):
         async def work(connection: Connection) -> pb.OpenReply:
             return await open_epoch(connection, request, self._ttl)
 
+        if may_be_fresh(request):
+            made = await _answer(context, self._fresh.ask(request))
+            if made is not None:
+                return made
         return await _answer(context, self._database.transaction(work))
+
+    async def _open_fresh(self, requests: Sequence[pb.OpenRequest]) -> list[pb.OpenReply | None]:
+        """Those that come at the same time in one statement; ``None`` where there is a lease already."""
+        first = {execution_of(request.execution): request for request in reversed(requests)}
+        unknown = self._voices.unknown({request.owner: "" for request in requests})
+        tails = await self._database.run(lambda connection: open_fresh(connection, first, unknown, self._ttl))
+        replies = {
+            id(first[execution]): pb.OpenReply(answer=pb.OpenReply.OK, tail=tail) for execution, tail in tails.items()
+        }
+        return [replies.get(id(request)) for request in requests]
 
     async def Report(self, request_iterator: AsyncIterator[pb.Batch], context: Context) -> AsyncIterator[pb.Push]:
         stream = ReportStream(new_owner(), self._to, self._stream_lifetime)
@@ -75,6 +93,7 @@ class IngestService(ingest_pb2_grpc.IngestServicer):
             await _abort(context, error)
         finally:
             self._streams.discard(stream)
+            self._voices.forget(stream.owner, stream.name)
             if stream.owner:
                 farewell = asyncio.create_task(self._say_farewell(stream))
                 self._farewells.add(farewell)

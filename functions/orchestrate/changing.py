@@ -13,11 +13,11 @@ from lowtide.wire.lifecycle import LARGEST_OUTPUT, of_change
 from lowtide.wire.records import Change, Subject
 
 from .announcing import about, body_of, rest_of
-from .nouns import Execution, millis
+from .nouns import Execution, Note, millis
 from .store import executions, outbox
 from .work import Work
 
-__all__ = ["announce", "change"]
+__all__ = ["announce", "change", "notes_of"]
 
 
 async def change(
@@ -44,6 +44,15 @@ async def announce(work: Work, before: Execution | None, execution: Execution, n
 def _follow(work: Work, told: bytes | None) -> None:
     work.after.report = True
     work.after.lifecycle = work.after.lifecycle or told is not None
+
+
+async def notes_of(work: Work, before: Execution | None, execution: Execution, now: datetime) -> tuple[Note, ...]:
+    """As :func:`announce`, for those who store the changes of many executions at once: what to put into the outbox."""
+    note = _note(execution)
+    told = await _lifecycle(work, None if before is None else _note(before), note, execution, now)
+    _follow(work, told)
+    change = Note("change", execution.id, execution.epoch, json.encode(note))
+    return (change,) if told is None else (change, Note("lifecycle", execution.id, execution.epoch, told))
 
 
 async def _lifecycle(

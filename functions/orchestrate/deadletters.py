@@ -23,7 +23,7 @@ from lowtide.wire.types import (
 from .incoming import accept
 from .lost import ask
 from .ports import Ingest
-from .reports import take
+from .reports import Reports
 from .store import executions, outbox
 from .work import Desk
 
@@ -36,7 +36,7 @@ _NEVER: Final = frozenset({"400", "413"})
 """Answers of execute's that say that this dispatch can never succeed."""
 
 
-async def take_dead_letter(desk: Desk, ingest: Ingest, event: CloudEvent) -> str:
+async def take_dead_letter(desk: Desk, ingest: Ingest, reports: Reports, event: CloudEvent) -> str:
     """What was done about an event that could not be delivered.
 
     Raises :class:`lowtide.errors.Unavailable` where the journal cannot be asked: the letter must come again.
@@ -51,7 +51,7 @@ async def take_dead_letter(desk: Desk, ingest: Ingest, event: CloudEvent) -> str
         problem = f"execute refuses its dispatch with {code}: {detail}" if code in _NEVER else None
         verdict: str = await ask(desk, ingest, execution, epoch, problem)
     elif event.type in (*OUTCOMES, REGISTERED):
-        verdict = await take(desk, event)
+        verdict = await reports.take(event)
     elif event.type == TICK:
         verdict = "ignored"
     else:

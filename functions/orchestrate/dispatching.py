@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -18,36 +18,25 @@ from .nouns import Execution, Order, millis
 from .store import executions
 from .work import Work
 
-__all__ = ["body_of", "event_of", "write"]
+__all__ = ["body_of", "compose", "event_of", "write"]
 
 
-async def write(
-    work: Work,
-    execution: Execution,
-    epoch: int,
-    wakes: tuple[Wake, ...],
-    now: datetime,
-    *,
-    not_before: datetime | None = None,
-) -> Order:
-    """Store the work order of one epoch and put it into the outbox.
-
-    With ``not_before`` it counts as sent now: somebody takes it to execute by the short way, and the Broker gets it
-    only if that has not ended by then.
-    """
+async def compose(
+    work: Work, execution: Execution, epoch: int, wakes: tuple[Wake, ...], now: datetime
+) -> tuple[bytes, str]:
+    """The work order of one epoch, and its digest."""
     plan = await work.plans.stored(work.tx, execution.workflow_version)
     level = (await about(work, execution)).level
     body = body_of(execution, epoch, plan, wakes, millis(now), work.terms.budget, work.terms.short_wait, level)
-    values: dict[str, Any] = {"execution": execution.id, "epoch": epoch, "body": body, "digest": digest_of(body)}
-    values["issued_at"] = now
-    if not_before is not None:
-        values["sent_at"] = now
-        values["next_try"] = not_before + timedelta(seconds=work.terms.lost_after)
-    await executions.add_dispatch(work.tx, values, not_before)
+    return body, digest_of(body)
+
+
+async def write(work: Work, execution: Execution, epoch: int, wakes: tuple[Wake, ...], now: datetime) -> None:
+    """Store the work order of one epoch and put it into the outbox."""
+    body, digest = await compose(work, execution, epoch, wakes, now)
+    values = {"execution": execution.id, "epoch": epoch, "body": body, "digest": digest, "issued_at": now}
+    await executions.add_dispatch(work.tx, values)
     work.after.publish = True
-    return Order(
-        execution.id, epoch, body, values["digest"], execution.namespace, execution.workflow, execution.traceparent
-    )
 
 
 def body_of(

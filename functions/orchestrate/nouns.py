@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import msgspec
 
@@ -20,6 +20,7 @@ __all__ = [
     "Deployed",
     "Dispatched",
     "Execution",
+    "Note",
     "Order",
     "Passive",
     "Signal",
@@ -137,6 +138,17 @@ class Order:
     namespace: str
     workflow: str
     traceparent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A row for the outbox: what is to be told, and from when on; by default at once."""
+
+    kind: Literal["dispatch", "change", "lifecycle"]
+    execution: ExecutionId
+    epoch: int
+    body: bytes | None = None
+    not_before: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final
 
 from lowtide.errors import InvalidInput, LowtideError
 from lowtide.model.base import Millis
@@ -24,6 +25,9 @@ from .work import Desk, Work
 
 __all__ = ["channels"]
 
+_GATHER: Final = 0.1
+"""Seconds that analytics may lag, so that many changes are told with one."""
+
 
 def channels(desk: Desk, clock: Clock, broker: Broker, ingest: Ingest) -> dict[Kind, Channel]:
     """One channel per kind of outbox row."""
@@ -43,7 +47,7 @@ def channels(desk: Desk, clock: Clock, broker: Broker, ingest: Ingest) -> dict[K
 
     return {
         "dispatch": Channel("dispatch", desk, clock, _claim_dispatches, send_dispatch, _suspend, width=128),
-        "change": Channel("change", desk, clock, _claiming("change"), send_change, _drop, width=500),
+        "change": Channel("change", desk, clock, _claiming("change"), send_change, _drop, width=500, gather=_GATHER),
         "lifecycle": Channel("lifecycle", desk, clock, heard.claim, heard.send, _drop, width=64),
         "cancel": Channel("cancel", desk, clock, _claiming("cancel"), send_cancel, _drop, width=4),
     }

@@ -31,20 +31,30 @@ _LONGEST_PAUSE: Final = 60.0
 
 
 class Channel:
-    """Sends rows of one kind, at most ``width`` at a time.
+    """Sends rows of one kind, at most ``width`` at a time. What comes within ``gather`` seconds goes together.
 
     ``send`` raises where the row was not taken: what is retryable comes again with growing pauses, for the rest
     ``refuse`` says in the store what became of it.
     """
 
     def __init__(
-        self, kind: Kind, desk: Desk, clock: Clock, claim: Claim, send: Send, refuse: Refuse, *, width: int = 64
+        self,
+        kind: Kind,
+        desk: Desk,
+        clock: Clock,
+        claim: Claim,
+        send: Send,
+        refuse: Refuse,
+        *,
+        width: int = 64,
+        gather: float = 0.0,
     ) -> None:
         self._kind: Final = kind
         self._desk = desk
         self._clock = clock
         self._claim, self._send, self._refuse = claim, send, refuse
         self._width = width
+        self._gather = gather
         self._kicked = asyncio.Event()
         self._idle = asyncio.Event()
         self._tasks = Background()
@@ -52,11 +62,25 @@ class Channel:
         self._done: list[int] = []
         self._late: list[tuple[int, float]] = []
         self._renewed = 0.0
+        self._expected: asyncio.TimerHandle | None = None
 
     def kick(self) -> None:
         """There is something new to send."""
         self._idle.clear()
         self._kicked.set()
+
+    def expect(self, seconds: float) -> None:
+        """There will be something to send by then, unless it is taken back."""
+        loop = asyncio.get_running_loop()
+        due = loop.time() + seconds
+        if self._expected is None or due < self._expected.when():
+            if self._expected is not None:
+                self._expected.cancel()
+            self._expected = loop.call_at(due, self._come)
+
+    def _come(self) -> None:
+        self._expected = None
+        self.kick()
 
     async def quiet(self, timeout: float) -> None:
         """Return when nothing that is due is left, or after ``timeout`` seconds."""
@@ -82,12 +106,15 @@ class Channel:
             else:
                 if wait > 0:
                     await self._pause(wait)
+                    await self._clock.sleep(self._gather)
                 continue
             await self._clock.sleep(pause)
             pause = min(2 * pause, 10.0)
 
     async def close(self, grace: float) -> None:
         """Let what is being sent arrive, and note that it did."""
+        if self._expected is not None:
+            self._expected.cancel()
         await self._tasks.close(grace)
         try:
             await self._look(0)

@@ -6,25 +6,45 @@ import logging
 
 from lowtide.errors import InvalidEvent, Unauthentic
 from lowtide.model.base import Millis
+from lowtide.runtime.grouping import Grouped
 from lowtide.wire.cloudevents import CloudEvent
 from lowtide.wire.mac import digest_of, verify
-from lowtide.wire.types import Extension
+from lowtide.wire.types import Ended, Extension
 
-from .outcomes import Verdict, apply, decode
+from .ending import Reported, end_plain
+from .outcomes import Report, Verdict, apply, decode
 from .work import Desk
 
-__all__ = ["take"]
+__all__ = ["Reports"]
 
 log = logging.getLogger("lowtide.orchestrate")
 
 
-async def take(desk: Desk, event: CloudEvent) -> Verdict:
-    """Apply an outcome or a registration.
+class Reports:
+    """Where reports come in. Outcomes that come at the same time are applied in one transaction."""
 
-    An expired token of ours is still ours: the report is applied once, whenever it comes. Raises
-    :class:`lowtide.errors.Unauthentic` where it was not written by this installation, and
-    :class:`lowtide.errors.InvalidEvent` where it makes no sense.
-    """
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._ends: Grouped[Reported, bool] = Grouped(lambda reported: desk.do(lambda work: end_plain(work, reported)))
+
+    async def take(self, event: CloudEvent) -> Verdict:
+        """Apply an outcome or a registration.
+
+        An expired token of ours is still ours: the report is applied once, whenever it comes. Raises
+        :class:`lowtide.errors.Unauthentic` where it was not written by this installation, and
+        :class:`lowtide.errors.InvalidEvent` where it makes no sense.
+        """
+        report, digest = _authentic(self._desk.terms.key, event)
+        if isinstance(report, Ended) and await self._ends.ask(Reported(report, digest)):
+            return "applied"
+        verdict = await self._desk.do(lambda work: apply(work, report, digest))
+        if verdict != "applied":
+            log.info("%s of execution %s, epoch %s: %s", event.type, report.execution, report.epoch, verdict)
+        return verdict
+
+
+def _authentic(key: bytes, event: CloudEvent) -> tuple[Report, str]:
+    """The report that an event of execute's carries, and the digest of the dispatch that it answers."""
     execution, epoch, digest, token = (
         _required(event, name) for name in (Extension.execution, Extension.epoch, Extension.digest, Extension.token)
     )
@@ -32,17 +52,14 @@ async def take(desk: Desk, event: CloudEvent) -> Verdict:
         raise InvalidEvent(f"extension {Extension.epoch}: {epoch!r} is not a whole number")
     body = event.data or b""
     try:
-        verify(desk.terms.key, token, "outcome", execution, int(epoch), digest_of(body), Millis(0))
+        verify(key, token, "outcome", execution, int(epoch), digest_of(body), Millis(0))
     except Unauthentic:
         log.warning("a forged %s of execution %s, epoch %s, is refused", event.type, execution, epoch)
         raise
     report = decode(event.type, body)
     if (report.execution, report.epoch) != (execution, int(epoch)):
         raise InvalidEvent("the data is about another execution or epoch than the event's extensions say")
-    verdict = await desk.do(lambda work: apply(work, report, digest))
-    if verdict != "applied":
-        log.info("%s of execution %s, epoch %s: %s", event.type, execution, epoch, verdict)
-    return verdict
+    return report, digest
 
 
 def _required(event: CloudEvent, name: str) -> str:

@@ -28,6 +28,8 @@ from .nouns import Signal
 from .outgoing import channels
 from .ports import Broker, Execute, Ingest
 from .relay import Channel
+from .reports import Reports
+from .requests import Starts
 from .shortway import HttpExecute, ShortWay, Waiters
 from .store.database import Database
 from .store.outbox import Kind
@@ -71,7 +73,9 @@ class Service:
         self.waiters = Waiters(desk)
         self.background = Background()
         clock = neighbours.clock
-        self.short_way = ShortWay(desk, neighbours.execute, clock, self.background)
+        self.starts = Starts(desk)
+        self.reports = Reports(desk)
+        self.short_way = ShortWay(desk, self.reports, neighbours.execute, clock, self.background)
         self.channels: dict[Kind, Channel] = channels(desk, clock, neighbours.broker, neighbours.ingest)
         self.keeper = Timekeeper(desk, clock, self.background, warm=neighbours.execute.wake)
         self.ticks = TickRequests(neighbours.broker, clock, self.keeper, self.background, desk.terms.tick_period)
@@ -146,6 +150,8 @@ class Service:
     def _afterwards(self, after: Aftermath) -> None:
         if after.publish:
             self.channels["dispatch"].kick()
+        if after.publish_in is not None:
+            self.channels["dispatch"].expect(after.publish_in)
         if after.report:
             self.channels["change"].kick()
         if after.lifecycle:
@@ -156,8 +162,8 @@ class Service:
             self.caretaker.kick()
             if not self.caretaker.held:
                 self.ticks.publish()
-        for execution in after.ended:
-            self.waiters.ended(execution)
+        for ended in after.ended:
+            self.waiters.ended(ended)
         for signal in after.signals:
             self.background.spawn(self._signal(signal), f"a signal to {signal.execution}")
         for execution, command in after.listeners:

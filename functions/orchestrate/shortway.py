@@ -19,8 +19,8 @@ from .background import Background
 from .dispatching import event_of
 from .nouns import Execution, Order
 from .ports import Execute
-from .reports import take
-from .store import executions, outbox
+from .reports import Reports
+from .store import executions, groups, outbox
 from .work import Desk, Work
 
 if TYPE_CHECKING:
@@ -80,35 +80,45 @@ class Waiters:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._events: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
+        self._waiting: defaultdict[str, set[asyncio.Future[Execution]]] = defaultdict(set)
+        self._asking: asyncio.Task[None] | None = None
 
-    def ended(self, execution: str) -> None:
-        for event in self._events.get(execution, ()):
-            event.set()
+    def ended(self, execution: Execution) -> None:
+        for waiting in self._waiting.get(execution.id, ()):
+            if not waiting.done():
+                waiting.set_result(execution)
 
     async def wait(self, execution: Execution, seconds: float) -> Execution:
         """The execution when it has ended, or as it is after ``seconds``."""
-        event = asyncio.Event()
-        self._events[execution.id].add(event)
+        if execution.ended:
+            return execution
+        waiting: asyncio.Future[Execution] = asyncio.get_running_loop().create_future()
+        self._waiting[execution.id].add(waiting)
+        if self._asking is None:
+            self._asking = asyncio.create_task(self._ask(), name="asking for ends")
         try:
             async with asyncio.timeout(seconds):
-                while not execution.ended:
-                    await self._sleep(event)
-                    execution = await self._read(execution)
+                return await waiting
         except TimeoutError:
             return await self._read(execution)
         finally:
-            self._events[execution.id].discard(event)
-            if not self._events[execution.id]:
-                del self._events[execution.id]
-        return execution
+            self._waiting[execution.id].discard(waiting)
+            if not self._waiting[execution.id]:
+                del self._waiting[execution.id]
 
-    async def _sleep(self, event: asyncio.Event) -> None:
+    async def _ask(self) -> None:
+        """Now and then, for all of them at once, while anybody waits."""
         try:
-            async with asyncio.timeout(_POLL):
-                await event.wait()
-        except TimeoutError:
-            return
+            while self._waiting:
+                await asyncio.sleep(_POLL)
+                ids = list(self._waiting)
+                try:
+                    for execution in await self._desk.database.run(lambda tx, ids=ids: groups.ended_among(tx, ids)):  # type: ignore[misc]
+                        self.ended(execution)
+                except LowtideError as error:
+                    log.warning("cannot ask which executions have ended: %s", error)
+        finally:
+            self._asking = None
 
     async def _read(self, execution: Execution) -> Execution:
         found = await self._desk.database.run(lambda tx: executions.find(tx, execution.namespace, execution.id))
@@ -118,8 +128,9 @@ class Waiters:
 class ShortWay:
     """Carries dispatches to execute without the Broker."""
 
-    def __init__(self, desk: Desk, execute: Execute, clock: Clock, background: Background) -> None:
+    def __init__(self, desk: Desk, reports: Reports, execute: Execute, clock: Clock, background: Background) -> None:
         self._desk = desk
+        self._reports = reports
         self._execute = execute
         self._clock = clock
         self._background = background
@@ -134,7 +145,7 @@ class ShortWay:
         try:
             reply = await self._execute.invoke(event_of(order, terms.key, expires))
             if reply is not None:
-                await take(self._desk, reply)
+                await self._reports.take(reply)
         except LowtideError as error:
             log.info("execution %s goes by the broker: %s", order.execution, error)
             await self._desk.do(lambda work: _hurry(work, order.execution, order.epoch))

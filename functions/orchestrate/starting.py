@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from lowtide.errors import Conflict
+from lowtide.errors import Conflict, LowtideError
 from lowtide.model.base import JSON, ExecutionId
 from lowtide.model.command import RunChild
 from lowtide.model.error import standard_error
@@ -17,16 +18,17 @@ from lowtide.wire import json
 from lowtide.wire.types import Wake
 
 from . import dispatching
-from .changing import announce
-from .nouns import Deployed, Execution, Order, millis
-from .store import executions, wakes, workflows
+from .changing import notes_of
+from .nouns import Deployed, Execution, Note, Order, millis
+from .store import executions, groups, wakes, workflows
+from .store.groups import Beginning
 from .store.keys import hashed
 from .waking import child_key
 from .work import Work
 
 log = logging.getLogger("lowtide.orchestrate")
 
-__all__ = ["Parent", "Started", "event_key", "request_key", "start", "start_child"]
+__all__ = ["Parent", "Started", "Wanted", "event_key", "request_key", "start", "start_all", "start_child"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,24 @@ class Started:
     order: Order | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """An execution to be started.
+
+    ``short_way``: the caller takes the dispatch to execute itself; the Broker gets it after so many seconds.
+    ``body_digest``: a request with the same key must have the same body. ``echo``: it follows from a lifecycle event.
+    """
+
+    version: Deployed
+    given: JSON
+    dedupe: str | None = None
+    body_digest: str | None = None
+    parent: Parent | None = None
+    traceparent: str | None = None
+    short_way: float | None = None
+    echo: bool = False
+
+
 def request_key(key: str) -> str:
     """The dedupe key of a request with an ``Idempotency-Key``."""
     return hashed("request", key)
@@ -63,58 +83,87 @@ async def start(
     now: datetime,
     *,
     dedupe: str | None = None,
-    body_digest: str | None = None,
     parent: Parent | None = None,
     traceparent: str | None = None,
-    short_way: float | None = None,
     echo: bool = False,
 ) -> Started:
-    """Start an execution, once per ``dedupe`` key of the workflow.
+    """Start an execution, once per ``dedupe`` key of the workflow."""
+    wanted = Wanted(version, given, dedupe=dedupe, parent=parent, traceparent=traceparent, echo=echo)
+    (started,) = await start_all(work, [wanted], now)
+    if isinstance(started, LowtideError):
+        raise started
+    return started
 
-    ``short_way``: the caller takes the dispatch to execute itself; the Broker gets it after so many seconds. ``echo``:
-    it follows from a lifecycle event. Raises
-    :class:`lowtide.errors.Conflict` where the key came before with another body.
+
+async def start_all(work: Work, wanted: Sequence[Wanted], now: datetime) -> list[Started | LowtideError]:
+    """Start executions, each once per ``dedupe`` key of its workflow; what became of each, in this order.
+
+    :class:`lowtide.errors.Conflict` where its key came before with another body.
     """
+    beginnings = [await _beginning(work, one, now) for one in wanted]
+    added = await groups.begin(work.tx, beginnings)
+    answers: list[Started | LowtideError] = []
+    for one, begun in zip(wanted, beginnings, strict=True):
+        if begun.execution.id not in added:
+            answers.append(await _earlier(work, begun.execution))
+            continue
+        answers.append(Started(begun.execution, fresh=True, order=_order(begun) if one.short_way else None))
+        work.after.send(one.short_way)
+    return answers
+
+
+async def _beginning(work: Work, wanted: Wanted, now: datetime) -> Beginning:
     execution_id = chance.new_execution_id(millis(now))
-    seed = Seed(execution=execution_id, input=given, at=millis(now), random=chance.uniform())
+    seed = Seed(execution=execution_id, input=wanted.given, at=millis(now), random=chance.uniform())
+    soon = wanted.short_way is not None
     execution = Execution(
         id=execution_id,
-        namespace=version.namespace,
-        workflow=version.name,
-        version=version.version,
-        workflow_version=version.id,
-        phase="pending" if short_way is None else "running",
+        namespace=wanted.version.namespace,
+        workflow=wanted.version.name,
+        version=wanted.version.version,
+        workflow_version=wanted.version.id,
+        phase="running" if soon else "pending",
         epoch=1,
         change=1,
         seed=json.encode(seed),
-        parent=parent.execution if parent else None,
-        parent_command=parent.command if parent else None,
-        dedupe=dedupe,
-        body_digest=body_digest,
-        traceparent=traceparent,
+        parent=wanted.parent.execution if wanted.parent else None,
+        parent_command=wanted.parent.command if wanted.parent else None,
+        dedupe=wanted.dedupe,
+        body_digest=wanted.body_digest,
+        traceparent=wanted.traceparent,
         created_at=now,
-        started_at=None if short_way is None else now,
-        echo=echo,
+        started_at=now if soon else None,
+        echo=wanted.echo,
     )
-    values = {name: getattr(execution, name) for name in Execution.__dataclass_fields__}
-    if not await executions.add(work.tx, values):
-        return Started(await _earlier(work, execution), fresh=False)
-    not_before = None if short_way is None else now + timedelta(seconds=short_way)
-    order = await dispatching.write(work, execution, 1, (), now, not_before=not_before)
-    await announce(work, None, execution, now)
-    return Started(execution, fresh=True, order=None if short_way is None else order)
+    body, digest = await dispatching.compose(work, execution, 1, (), now)
+    later = None if wanted.short_way is None else now + timedelta(seconds=wanted.short_way)
+    return Beginning(
+        execution,
+        body,
+        digest,
+        (Note("dispatch", execution_id, 1, not_before=later), *await notes_of(work, None, execution, now)),
+        sent_at=now if soon else None,
+        next_try=None if later is None else later + timedelta(seconds=work.terms.lost_after),
+    )
 
 
-async def _earlier(work: Work, wanted: Execution) -> Execution:
+def _order(begun: Beginning) -> Order:
+    execution = begun.execution
+    return Order(
+        execution.id, 1, begun.body, begun.digest, execution.namespace, execution.workflow, execution.traceparent
+    )
+
+
+async def _earlier(work: Work, wanted: Execution) -> Started | Conflict:
     found = await executions.by_dedupe(work.tx, wanted.namespace, wanted.workflow, str(wanted.dedupe))
     if found is None:
-        raise Conflict("the same key is being used at this moment by another request; send this one again")
+        return Conflict("the same key is being used at this moment by another request; send this one again")
     if wanted.body_digest is not None and found.body_digest != wanted.body_digest:
-        raise Conflict(
+        return Conflict(
             f"this Idempotency-Key started execution {found.id} with another body; "
             "use a new key for a new start, or send the same body"
         )
-    return found
+    return Started(found, fresh=False)
 
 
 async def start_child(work: Work, parent: Execution, command: RunChild, now: datetime) -> None:

@@ -14,23 +14,18 @@ from typing import Final
 
 from lowtide.errors import LowtideError
 from lowtide.model.base import ExecutionId
-from lowtide.model.event import TimerFired
-from lowtide.runtime import chance
 from lowtide.runtime.clock import Clock
-from lowtide.wire.types import Wake
+from lowtide.runtime.grouping import Grouped
 
 from .background import Background
-from .cancelling import force
-from .nouns import millis
+from .firing import fire, fire_all
 from .scheduling import begin_next
-from .store import executions, schedules, wakes
+from .store import schedules, wakes
 from .store.database import Tx
 from .store.wakes import Held
-from .suspending import remind
-from .waking import deliver, timer_key
 from .work import Desk, Work
 
-__all__ = ["Timekeeper", "fire"]
+__all__ = ["Timekeeper"]
 
 log = logging.getLogger("lowtide.orchestrate")
 
@@ -41,25 +36,6 @@ _AT_ONCE: Final = 6
 _AHEAD: Final = 2.5
 """Seconds before a timer is due at which execute is woken, so that its cold start is over when the wake arrives."""
 _WARM_FOR: Final = 5.0
-
-
-async def fire(work: Work, execution_id: str, key: str) -> float:
-    """Fire one timer if it is due by the database's clock; how many seconds it is too early."""
-    found = await executions.lock(work.tx, execution_id)
-    if found is None:
-        return 0.0
-    execution, now = found
-    command = await wakes.take_timer(work.tx, execution_id, key)
-    if command is None:
-        return await wakes.time_left(work.tx, execution_id, key)
-    if key == wakes.CANCEL:
-        await force(work, execution, now)
-    elif key == wakes.SUSPEND:
-        await remind(work, execution, now)
-    else:
-        event = TimerFired(at=millis(now), random=chance.uniform(), command=command)
-        await deliver(work, execution, Wake(key=timer_key(command), event=event), now)
-    return 0.0
 
 
 class Timekeeper:
@@ -77,6 +53,9 @@ class Timekeeper:
         self._nudged = asyncio.Event()
         self._loop: asyncio.Task[None] | None = None
         self._slots = asyncio.Semaphore(_AT_ONCE)
+        self._sleeps: Grouped[tuple[ExecutionId, str], float] = Grouped(
+            lambda held: desk.do(lambda work: fire_all(work, held))
+        )
         self._stopping = False
         self._claiming = False
         self._warm = warm
@@ -163,16 +142,19 @@ class Timekeeper:
     async def _fire(self, execution: ExecutionId, key: str) -> None:
         """A timer that cannot be fired now stays in the store and is claimed again when its claim has run out."""
         try:
-            async with self._slots:
-                scheduled = execution == schedules.OWNER
-                early = await self._desk.do(
-                    lambda work: begin_next(work, int(key)) if scheduled else fire(work, execution, key)
-                )
+            if execution == schedules.OWNER or key in wakes.OF_OPERATORS:
+                async with self._slots:
+                    early = await self._desk.do(lambda work: self._fire_one(work, execution, key))
+            else:
+                early = await self._sleeps.ask((execution, key))
             if early > 0:
                 heapq.heappush(self._heap, (self._clock.monotonic() + early, execution, key))
         finally:
             self._firing -= 1
             self._nudged.set()
+
+    async def _fire_one(self, work: Work, execution: ExecutionId, key: str) -> float:
+        return await (begin_next(work, int(key)) if execution == schedules.OWNER else fire(work, execution, key))
 
     async def _sleep(self) -> None:
         due = self._heap[0][0] - self._clock.monotonic() if self._heap else _RESCAN

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from lowtide.engine import resume
 from lowtide.model.base import JSON
@@ -29,7 +30,7 @@ from .store import containers, executions, outbox, wakes
 from .store.keys import short
 from .work import Work
 
-__all__ = ["cancel_below", "cancel_wake", "child_key", "deliver", "end", "settle", "timer_key"]
+__all__ = ["cancel_below", "cancel_wake", "child_key", "deliver", "end", "outcome_values", "settle", "timer_key"]
 
 
 def timer_key(command: str) -> str:
@@ -88,22 +89,12 @@ async def end(
     if next_one is not None:
         work.after.timer(next_one)
     await cancel_below(work, execution, ())
-    ended = await change(
-        work,
-        execution,
-        now,
-        phase=status,
-        facts=() if ran else await _cancelled_tasks(work, execution, now),
-        started_at=execution.started_at or (now if ran else None),
-        ended_at=now,
-        output=json.encode(output) if status == "completed" else None,
-        error=json.encode(error.as_json()) if error else None,
-        reason=reason,
-        suspend_asked=None,
-        state=None,
-        waiting=None,
-    )
-    work.after.ended.append(execution.id)
+    outcome = outcome_values(execution, now, status, output=output, error=error)
+    if not ran:
+        outcome["started_at"] = execution.started_at
+    facts = () if ran else await _cancelled_tasks(work, execution, now)
+    ended = await change(work, execution, now, facts=facts, **{**outcome, "reason": reason})
+    work.after.ended.append(ended)
     if execution.parent and execution.parent_command:
         await _tell_parent(work, ended, output, error, now)
     return ended
@@ -118,6 +109,23 @@ async def _cancelled_tasks(work: Work, execution: Execution, now: datetime) -> t
     whom = await about(work, execution)
     await tell(work, execution, of_facts(whom, turn.facts))
     return turn.facts
+
+
+def outcome_values(
+    execution: Execution, now: datetime, status: str, *, output: JSON = None, error: Error | None = None
+) -> dict[str, Any]:
+    """What an execution has when it has ended; nothing that it could go on from is left."""
+    return {
+        "phase": status,
+        "started_at": execution.started_at or now,
+        "ended_at": now,
+        "output": json.encode(output) if status == "completed" else None,
+        "error": json.encode(error.as_json()) if error else None,
+        "reason": None,
+        "state": None,
+        "waiting": None,
+        "suspend_asked": None,
+    }
 
 
 async def _tell_parent(work: Work, child: Execution, output: JSON, error: Error | None, now: datetime) -> None:

@@ -20,7 +20,7 @@ from lowtide.wire import json
 from lowtide.wire.masking import NOTHING_SECRET, Mask, mask_of
 from lowtide.wire.types import Level
 
-from .nouns import Signal
+from .nouns import Execution, Signal
 from .store import workflows
 from .store.database import Database, Tx
 
@@ -52,13 +52,14 @@ class Terms:
 class Aftermath:
     """What follows a commit.
 
-    ``publish`` and ``report``: there is something new in the outbox for the Broker, for ingest; ``lifecycle``: there
-    are events that nothing waits for. ``due``: the earliest timer that was registered.
-    ``listeners``: subscriptions (execution, command) that have not seen kept events yet.
+    ``publish`` and ``report``: there is something new in the outbox for the Broker, for ingest; ``publish_in``: for the
+    Broker in so many seconds; ``lifecycle``: there are events that nothing waits for. ``due``: the earliest timer that
+    was registered. ``listeners``: subscriptions (execution, command) that have not seen kept events yet.
     ``containers``: some are to be started or removed. ``ended``: executions whose outcome somebody may be waiting for.
     """
 
     publish: bool = False
+    publish_in: float | None = None
     report: bool = False
     cancels: bool = False
     containers: bool = False
@@ -66,7 +67,14 @@ class Aftermath:
     due: datetime | None = None
     signals: list[Signal] = field(default_factory=list)
     listeners: list[tuple[ExecutionId, str]] = field(default_factory=list)
-    ended: list[ExecutionId] = field(default_factory=list)
+    ended: list[Execution] = field(default_factory=list)
+
+    def send(self, after: float | None) -> None:
+        """A dispatch is to go to the Broker: now, or in so many seconds."""
+        if after is None:
+            self.publish = True
+        elif self.publish_in is None or after < self.publish_in:
+            self.publish_in = after
 
     def timer(self, due: datetime) -> None:
         if self.due is None or due < self.due:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Any
 
 from functions.orchestrate.deadletters import take_dead_letter
 from functions.orchestrate.incoming import accept
-from functions.orchestrate.reports import take
 from functions.orchestrate.work import Terms
 from lowtide.errors import LowtideError, Unavailable
 from lowtide.testing.simulate.broker import Broker, Refused
@@ -122,7 +122,12 @@ class Installation:
         await self.ask(lambda replica: self._receive(replica, event))
 
     async def dead_letter(self, event: CloudEvent) -> None:
-        await self.ask(lambda replica: take_dead_letter(replica.service.desk, replica.service.ingest, event))
+
+        def take(replica: Orchestrate) -> Awaitable[str]:
+            service = replica.service
+            return take_dead_letter(service.desk, service.ingest, service.reports, event)
+
+        await self.ask(take)
 
     async def tick(self) -> None:
         await self.ask(lambda replica: self._tick(replica))
@@ -145,7 +150,7 @@ class Installation:
             body = bodies.setdefault(event.data or b"", len(bodies))
             self.history.note("closed", execution=execution, epoch=epoch, type=event.type, body=body)
         if event.type in (*OUTCOMES, REGISTERED):
-            await take(desk, event)
+            await replica.service.reports.take(event)
         elif event.type == TICK:
             await self._tick(replica)
         else:

@@ -10,6 +10,7 @@ from functions.execute.parts import Parts
 from functions.ingest.committing import Committer
 from functions.ingest.database import Connection
 from functions.ingest.database import Database as JournalDatabase
+from functions.ingest.owners import Voices
 from functions.ingest.projecting import Projector
 from functions.ingest.service import IngestService
 from functions.ingest.signalling import Signals
@@ -50,8 +51,9 @@ class Ingest:
     def __init__(self, process: Process, ports: Ports) -> None:
         journal, commits = _Stored(ports.journal, 2), _Stored(ports.journal, 1)
         projector = cast(Projector, Analytics(ports))
-        to = Journalist(Committer(commits, ttl=15.0), projector, Signals(journal))
-        self.service = IngestService(journal, to, ttl=15.0, lost_ttl=5.0, stream_lifetime=240.0)
+        voices = Voices(15.0)
+        to = Journalist(Committer(commits, voices, ttl=15.0), projector, Signals(journal))
+        self.service = IngestService(journal, to, voices, ttl=15.0, lost_ttl=5.0, stream_lifetime=240.0)
         self._to = to
         for work in (to.committer.run(), to.signals.run()):
             process.spawn(work)

@@ -10,8 +10,7 @@ from typing import Any, Final
 from functions.orchestrate.cancelling import cancel
 from functions.orchestrate.deploying import deploy
 from functions.orchestrate.incoming import accept
-from functions.orchestrate.starting import request_key, start
-from functions.orchestrate.store import workflows as stored
+from functions.orchestrate.requests import StartRequest
 from functions.orchestrate.work import Terms, Work
 from lowtide.dsl import check
 from lowtide.testing.simulate.broker import Refused
@@ -107,15 +106,12 @@ class World:
         # What goes the short way is not with the Broker, and not counted in its limit.
         limited = self.installation.terms.max_outstanding < 100
         short_way = 15.0 if self.chance.random() < 0.3 and not limited else None
-        given = {"order": number}
-
-        async def flow(work: Work) -> Any:
-            version, now = await stored.find_deployed(work.tx, "tests", document.name)
-            assert version is not None
-            return await start(work, version, given, now, dedupe=request_key(key), short_way=short_way)
+        request = StartRequest(
+            "tests", document.name, None, {"order": number}, "the same", key=key, short_way=short_way
+        )
 
         async def begin(replica: Orchestrate) -> str:
-            started = await replica.service.desk.do(flow)
+            started = await replica.service.starts.start(request)
             if started.order is not None:
                 replica.service.short_way.go(started.order)
             return str(started.execution.id)

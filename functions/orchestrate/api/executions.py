@@ -6,17 +6,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request, Response
 
-from lowtide.errors import InvalidInput, NotFound
-from lowtide.model.base import JSON
 from lowtide.model.phase import Phase
 from lowtide.wire.mac import digest_of
 from lowtide.wire.types import Extension
 
-from ..nouns import Deployed
+from ..requests import StartRequest
 from ..service import Service
-from ..starting import Started, request_key, start
-from ..store import executions, workflows
-from ..work import Work
+from ..store import executions
 from . import shapes
 from .documents import JSON_BODY, json_body, reply
 from .execution_shown import find_execution, shown, summaries
@@ -64,8 +60,18 @@ def routes(service: Service) -> APIRouter:
         named("workflow", namespace, name)
         seconds = None if wait is None else seconds_of(wait)
         given, body = await json_body(request)
-        wanted = _Start(namespace, name, version, given, idempotency_key, digest_of(body), _trace(request), seconds)
-        started = await service.desk.do(lambda work: _start(work, wanted))
+        started = await service.starts.start(
+            StartRequest(
+                namespace,
+                name,
+                version,
+                given,
+                digest_of(body),
+                key=idempotency_key,
+                traceparent=_trace(request),
+                short_way=None if seconds is None else seconds + _MARGIN,
+            )
+        )
         execution = started.execution
         if started.order is not None:
             service.short_way.go(started.order)
@@ -104,57 +110,6 @@ def _add_lookups(router: APIRouter, service: Service) -> None:
         """One execution: its data, its outcome, what it waits for."""
         found = await service.desk.database.run(lambda tx: find_execution(tx, namespace, execution))
         return reply(await shown(service.desk, found))
-
-
-class _Start:
-    """A request to start an execution."""
-
-    def __init__(
-        self,
-        namespace: str,
-        name: str,
-        version: str | None,
-        given: JSON,
-        key: str | None,
-        digest: str,
-        traceparent: str | None,
-        wait: float | None,
-    ) -> None:
-        self.namespace, self.name, self.version = namespace, name, version
-        self.given, self.digest, self.traceparent = given, digest, traceparent
-        self.dedupe = None if key is None else request_key(key)
-        self.short_way = None if wait is None else wait + _MARGIN
-
-
-async def _start(work: Work, wanted: _Start) -> Started:
-    version, now = await workflows.find_deployed(work.tx, wanted.namespace, wanted.name, wanted.version)
-    if version is None:
-        suffix = f" of version {wanted.version}" if wanted.version else ""
-        raise NotFound(f"there is no workflow {wanted.namespace}/{wanted.name}{suffix}; deploy it first")
-    await _check_input(work, version, wanted.given)
-    return await start(
-        work,
-        version,
-        wanted.given,
-        now,
-        dedupe=wanted.dedupe,
-        body_digest=wanted.digest if wanted.dedupe else None,
-        traceparent=wanted.traceparent,
-        short_way=wanted.short_way,
-    )
-
-
-async def _check_input(work: Work, version: Deployed, given: JSON) -> None:
-    """An input that the workflow's own schema refuses starts nothing."""
-    plan = await work.plans.get(work.tx, version.id)
-    schema = plan.input.schema if plan.input else None
-    if schema is None or schema.document is None:
-        return
-    wrong = work.host.violations(schema.document, given)
-    if wrong:
-        raise InvalidInput(
-            f"the input does not fit the schema of {version.namespace}/{version.name}: {'; '.join(wrong)}"
-        )
 
 
 def _trace(request: Request) -> str | None:

@@ -16,7 +16,6 @@ from lowtide.wire.types import ALERT_FIRED, ALERT_RESOLVED, DISPATCH, OUTCOMES, 
 
 from ..deadletters import take_dead_letter
 from ..incoming import accept
-from ..reports import take
 from ..service import Service
 from . import shapes
 
@@ -42,7 +41,7 @@ def routes(service: Service) -> APIRouter:
     async def dead_letters(request: Request) -> Response:
         """Events that could not be delivered: the journal is asked what became of them."""
         event = read(request.headers.raw, await request.body())
-        await take_dead_letter(service.desk, service.ingest, event)
+        await take_dead_letter(service.desk, service.ingest, service.reports, event)
         return Response(status_code=202)
 
     @router.post(TICK_PATH, status_code=202)
@@ -60,7 +59,7 @@ async def _tick(service: Service) -> None:
 
 async def _handle(service: Service, event: CloudEvent) -> None:
     if event.type in (*OUTCOMES, REGISTERED):
-        await take(service.desk, event)
+        await service.reports.take(event)
     elif event.type == TICK:
         await _tick(service)
     elif event.type == DISPATCH:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Final, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
+import psycopg
 from sqlalchemy import exc, make_url, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from lowtide.errors import LowtideError, Unavailable
 
-__all__ = ["Database", "Tx"]
+__all__ = ["Database", "Driver", "Tx", "driver_of"]
 
 T = TypeVar("T")
 Tx: TypeAlias = AsyncConnection
+Driver: TypeAlias = psycopg.AsyncConnection[tuple[Any, ...]]
 
 _AGAIN: Final = frozenset({"40001", "40P01"})  # serialization failure, deadlock
 _NOT_MIGRATED: Final = frozenset({"42P01", "42703", "3F000"})  # undefined table, column, schema
@@ -45,10 +47,10 @@ class Database:
                     result = await work(connection)
                     committing = True
                 return result
-            except exc.DBAPIError as error:
+            except (exc.DBAPIError, psycopg.Error) as error:
                 state = _state(error)
                 # A connection that died while it was idle: nothing was done yet, another one will do.
-                stale = error.connection_invalidated and not committing and left == _ATTEMPTS - 1
+                stale = _is_lost(error) and not committing and left == _ATTEMPTS - 1
                 if left and (state in _AGAIN or stale):
                     continue
                 if _is_away(error, state):
@@ -70,18 +72,42 @@ class Database:
         await self.engine.dispose()
 
 
-def _state(error: exc.DBAPIError) -> str:
-    return str(getattr(error.orig, "sqlstate", None) or "")
+async def driver_of(tx: Tx) -> Driver:
+    """The driver's connection under a transaction, for the few statements that every execution needs: written by hand,
+    for many executions at once, and prepared by the server, where composing them would cost more than performing them.
+    """
+    connection: Driver = (await tx.get_raw_connection()).driver_connection  # type: ignore[assignment]  # untyped there
+    return connection
 
 
-def _is_away(error: exc.DBAPIError, state: str) -> bool:
-    if error.connection_invalidated or state in _AGAIN or state in _NOT_MIGRATED or state.startswith(_AWAY):
+Failure: TypeAlias = exc.DBAPIError | psycopg.Error
+
+
+def _cause(error: Failure) -> BaseException | None:
+    return error.orig if isinstance(error, exc.DBAPIError) else error
+
+
+def _state(error: Failure) -> str:
+    return str(getattr(_cause(error), "sqlstate", None) or "")
+
+
+def _is_lost(error: Failure) -> bool:
+    """Whether the connection is gone: the server said that it ends it (57P), or nothing any more."""
+    if isinstance(error, exc.DBAPIError):
+        return error.connection_invalidated
+    return isinstance(error, psycopg.OperationalError) and (error.sqlstate or "57P").startswith(("08", "57P"))
+
+
+def _is_away(error: Failure, state: str) -> bool:
+    if _is_lost(error) or state in _AGAIN or state in _NOT_MIGRATED or state.startswith(_AWAY):
         return True
+    if isinstance(error, psycopg.Error):
+        return not state and isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
     return not state and isinstance(error, exc.OperationalError | exc.InterfaceError)
 
 
-def _unavailable(error: exc.DBAPIError, state: str) -> Unavailable:
+def _unavailable(error: Failure, state: str) -> Unavailable:
     if state in _NOT_MIGRATED:
         return Unavailable("the control store has no tables for this version; run its migrations")
-    lines = str(error.orig).strip().splitlines()
-    return Unavailable(f"the control store cannot be used: {lines[0] if lines else type(error.orig).__name__}")
+    lines = str(_cause(error)).strip().splitlines()
+    return Unavailable(f"the control store cannot be used: {lines[0] if lines else type(_cause(error)).__name__}")

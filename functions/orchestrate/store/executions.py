@@ -9,7 +9,6 @@ from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import Row, delete, func, insert, select, text, update
-from sqlalchemy.dialects.postgresql import insert as upsert
 
 from lowtide.model.base import ExecutionId
 
@@ -19,7 +18,6 @@ from .outbox import change_rows
 from .tables import dispatches, executions, outbox
 
 __all__ = [
-    "add",
     "add_dispatch",
     "begin",
     "by_dedupe",
@@ -78,12 +76,6 @@ async def by_dedupe(tx: Tx, namespace: str, workflow: str, dedupe: str) -> Execu
     return _one((await tx.execute(statement)).one_or_none())
 
 
-async def add(tx: Tx, values: dict[str, Any]) -> bool:
-    """Insert an execution; ``False`` where its dedupe key was there (waits for whoever is inserting the same)."""
-    statement = upsert(executions).values(**values).on_conflict_do_nothing().returning(executions.c.id)
-    return (await tx.execute(statement)).one_or_none() is not None
-
-
 async def change(tx: Tx, execution: str, values: dict[str, Any], epoch: int, note: bytes, told: bytes | None) -> None:
     """Store new values and, in the same statement, the note for ingest and what the world is told."""
     changed = update(executions).where(executions.c.id == execution).values(**values).cte("changed")
@@ -124,12 +116,10 @@ async def children_alive(tx: Tx, parent: str) -> list[tuple[ExecutionId, str]]:
     return [(row.id, row.parent_command) for row in await tx.execute(statement)]
 
 
-async def add_dispatch(tx: Tx, values: dict[str, Any], not_before: datetime | None) -> None:
+async def add_dispatch(tx: Tx, values: dict[str, Any]) -> None:
     """Store a dispatch and, in the same statement, put it into the outbox."""
     stored = insert(dispatches).values(**values).cte("stored")
-    to_send: dict[str, Any] = {"kind": "dispatch", "execution": values["execution"], "epoch": values["epoch"]}
-    if not_before is not None:
-        to_send["not_before"] = not_before
+    to_send = {"kind": "dispatch", "execution": values["execution"], "epoch": values["epoch"]}
     await tx.execute(insert(outbox).values(**to_send).add_cte(stored))
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import bindparam, delete, func, insert, select, text, update
+from sqlalchemy import delete, func, insert, select, text, update
 
 from lowtide.model.base import ExecutionId
 
@@ -127,17 +127,25 @@ async def claim_dispatches(tx: Tx, lease: float, limit: int, most: int, lost_aft
     return [ToSend(row, order.execution, attempts, order=order) for row, attempts, order in orders]
 
 
+_DONE = text("DELETE FROM outbox WHERE id = ANY(:ids)")
+
+
 async def done(tx: Tx, ids: Collection[int]) -> None:
     if ids:
-        await tx.execute(delete(outbox).where(outbox.c.id.in_(ids)))
+        await tx.execute(_DONE, {"ids": list(ids)})
 
 
-async def delay(tx: Tx, moments: Iterable[tuple[int, float]]) -> None:
+_DELAY = text("""
+    UPDATE outbox SET not_before = clock_timestamp() + make_interval(secs => later.seconds)
+    FROM unnest(CAST(:ids AS bigint[]), CAST(:seconds AS float8[])) AS later (id, seconds) WHERE outbox.id = later.id
+""")
+
+
+async def delay(tx: Tx, moments: Collection[tuple[int, float]]) -> None:
     """Let each row (by id) come again after so many seconds."""
-    rows = [{"row": row, "secs": seconds} for row, seconds in moments]
-    if rows:
-        later = func.clock_timestamp() + func.make_interval(0, 0, 0, 0, 0, 0, bindparam("secs"))
-        await tx.execute(update(outbox).where(outbox.c.id == bindparam("row")).values(not_before=later), rows)
+    if moments:
+        ids, seconds = zip(*moments, strict=True)
+        await tx.execute(_DELAY, {"ids": list(ids), "seconds": list(seconds)})
 
 
 async def hurry(tx: Tx, execution: str, epoch: int) -> None:
@@ -161,10 +169,12 @@ async def take_back_dispatch(tx: Tx, execution: str, epoch: int) -> bool:
     return (await tx.execute(statement.returning(outbox.c.id))).first() is not None
 
 
+_NEXT_DUE = text("SELECT extract(epoch FROM min(not_before) - clock_timestamp()) FROM outbox WHERE kind = :kind")
+
+
 async def next_due(tx: Tx, kind: Kind) -> float | None:
     """Seconds until the next row of this kind is due; ``None`` where there is none."""
-    statement = select(func.extract("epoch", func.min(outbox.c.not_before) - func.clock_timestamp()))
-    seconds: Any = (await tx.execute(statement.where(outbox.c.kind == kind))).scalar_one()
+    seconds: Any = (await tx.execute(_NEXT_DUE, {"kind": kind})).scalar_one()
     return None if seconds is None else float(seconds)
 
 

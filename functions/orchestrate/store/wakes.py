@@ -19,6 +19,7 @@ from .tables import inbox, timers
 
 __all__ = [
     "CANCEL",
+    "OF_OPERATORS",
     "SUSPEND",
     "Held",
     "add_timers",
@@ -38,6 +39,9 @@ CANCEL = "cancel"
 
 SUSPEND = "suspend"
 """Likewise of what reminds the owner of a running execution that it is to park."""
+
+OF_OPERATORS = (CANCEL, SUSPEND)
+"""The keys of timers that are no command's."""
 
 Held = tuple[ExecutionId, str, float]
 """A claimed timer: execution, key, and the seconds until it is due."""

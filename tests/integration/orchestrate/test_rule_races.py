@@ -15,7 +15,7 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
-from functions.orchestrate.timekeeper import fire
+from functions.orchestrate.firing import fire, fire_all
 from lowtide.model.base import Millis
 from lowtide.model.command import RunChild, Sleep
 from lowtide.model.state import State
@@ -166,6 +166,43 @@ async def test_a_timer_that_two_processes_fire_at_once_is_one_wake(fresh_databas
         sides = [desk.do(lambda work: fire(work, started["id"], waiting["command"])) for _ in range(2)]
         await in_order(fresh_database, started["id"], *sides)
         assert (await there.show(started["id"]))["epoch"] == 2
+
+
+async def test_timers_that_two_processes_fire_at_once_in_groups_are_one_wake_each(fresh_database: str) -> None:
+    async with world(fresh_database) as there:
+        await there.deploy(document("- nap: {wait: {hours: 1}}"))
+        held = []
+        for _ in range(5):
+            started = await there.start()
+            await there.until(started["id"], "waiting")
+            held.append((started["id"], (await there.show(started["id"]))["waitingFor"][0]["command"]))
+        there.broker.paused = True
+        due = text("UPDATE timers SET due = clock_timestamp()")
+        await there.service.desk.database.run(lambda tx: tx.execute(due))
+        desk = there.service.desk
+        one = desk.do(lambda work: fire_all(work, held))
+        other = desk.do(lambda work: fire_all(work, held[::-1]))
+        await in_order(fresh_database, held[2][0], one, other)
+        assert [(await there.show(execution))["epoch"] for execution, _ in held] == [2] * 5
+
+
+async def test_an_outcome_waits_for_a_registration_that_is_being_stored_and_ends_its_child(fresh_database: str) -> None:
+    async with world(fresh_database) as there:
+        await there.deploy(document("- nap: {wait: {hours: 1}}", name="child"))
+        await there.deploy(document("- a: {set: {b: 1}}"))
+        execution, go = await held_back(there)
+        event, dispatch = there.execute.taken[0]
+        command = RunChild(id="/do/0/run:1:1", reference="/do/0/run", namespace="tests", workflow="child", input=None)
+        registered = Registered(execution=dispatch.execution, epoch=1, commands=(command,))
+        ended = Ended(execution=dispatch.execution, epoch=1, status="completed", output=1)
+        digest = str(event.text(Extension.digest))
+        take = there.service.reports.take
+        sides = [take(outcome_event(registered, digest)), take(outcome_event(ended, digest))]
+        await in_order(fresh_database, execution, *sides)
+        go.set()
+        listed = (await there.api.get("/v1/namespaces/tests/executions", params={"workflow": "child"})).json()
+        (child,) = listed["items"]
+        await there.until(child["id"], "cancelled")
 
 
 async def test_a_timer_due_before_the_park_is_stored_wakes_at_once(fresh_database: str) -> None:

@@ -159,6 +159,31 @@ async def test_an_input_that_the_schema_refuses_starts_nothing(fresh_database: s
         assert "name" in answer.json()["detail"]
 
 
+async def test_starts_that_come_at_once_are_answered_each_for_itself(fresh_database: str) -> None:
+    """They share a transaction; what is wrong with one of them is no trouble of the others."""
+    async with world(fresh_database) as there:
+        head = "input: {schema: {format: json, document: {type: object, required: [name]}}}"
+        await there.deploy(document("- hello: {set: {name: '${ .name }'}}", head=head))
+        path = "/v1/namespaces/tests/workflows/{}/executions"
+
+        async def ask(name: str, given: object, **headers: str) -> int:
+            return (await there.api.post(path.format(name), json=given, headers=headers)).status_code
+
+        answers = await asyncio.gather(
+            ask("sample", {"name": "Ada"}),
+            ask("nowhere", {"name": "Ada"}),
+            ask("sample", {}),
+            ask("sample", {"name": "Bob"}, **{"idempotency-key": "k"}),
+            ask("sample", {"name": "Cem"}, **{"idempotency-key": "k"}),
+            ask("sample", {"name": "Dan"}),
+        )
+        assert sorted(answers[3:5]) == [202, 409]
+        assert [*answers[:3], answers[5]] == [202, 404, 400, 202]
+        listed = (await there.api.get("/v1/namespaces/tests/executions")).json()["items"]
+        names = sorted([(await there.show(one["id"]))["input"]["name"] for one in listed])
+        assert names in (["Ada", "Bob", "Dan"], ["Ada", "Cem", "Dan"])
+
+
 async def test_what_was_committed_before_a_crash_is_published_by_the_next_process(fresh_database: str) -> None:
     async with world(fresh_database) as there:
         await there.deploy(GREET)
