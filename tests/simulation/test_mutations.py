@@ -6,12 +6,16 @@ from collections.abc import Iterator
 
 import pytest
 
+from functions.ingest.appending import Ledger
+from functions.ingest.work import Append
+from lowtide.rpc.v1 import ingest_pb2 as pb
 from lowtide.runtime.driver import Driver
 from lowtide.testing.simulate.checker import violations
 from lowtide.testing.simulate.faults import Odds
 from tests.simulation.running import Simulator, simulator
 
-_HARD = Odds(crash_at_work=0.15, freeze_at_work=0.1, duplicate=0.3, drop=0.05)
+_CRASHES = Odds(crash_at_work=0.15, freeze_at_work=0.1, duplicate=0.3, drop=0.05)
+_ZOMBIES = Odds(freeze_at_work=0.25, duplicate=0.6, lose_reply=0.05)
 _MOST = 40
 
 
@@ -21,10 +25,10 @@ def simulation() -> Iterator[Simulator]:
         yield made
 
 
-def first_broken(simulation: Simulator) -> set[str]:
+def first_broken(simulation: Simulator, odds: Odds, first: int) -> set[str]:
     """The rules that the first world breaks which breaks any."""
-    for seed in range(1, _MOST + 1):
-        if found := violations(simulation.run(seed, _HARD)):
+    for seed in range(first, first + _MOST):
+        if found := violations(simulation.run(seed, odds)):
             return {what.partition(":")[0] for what in found}
     return set()
 
@@ -37,4 +41,20 @@ def test_it_notices_when_commands_start_before_what_led_to_them_is_journaled(
         """What happened is saved when the epoch is closed."""
 
     monkeypatch.setattr(Driver, "_save", later)
-    assert "a_key_stands_for_one_effect" in first_broken(simulation)
+    assert "a_key_stands_for_one_effect" in first_broken(simulation, _CRASHES, 1)
+
+
+@pytest.mark.timeout(600)
+def test_it_notices_when_a_robbed_owner_may_still_append(
+    simulation: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judge = Ledger.judge
+
+    def lenient(ledger: Ledger, append: Append, owner: str) -> pb.Refusal | None:
+        lease = ledger.leases.get(append.execution)
+        if lease is not None:
+            lease.owner, lease.epoch = owner, append.epoch
+        return judge(ledger, append, owner)
+
+    monkeypatch.setattr(Ledger, "judge", lenient)
+    assert first_broken(simulation, _ZOMBIES, 14)

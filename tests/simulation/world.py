@@ -28,7 +28,7 @@ __all__ = ["World"]
 
 _WAR: Final = 60.0
 """Virtual seconds in which things go wrong."""
-_LONGEST: Final = 3 * 3600.0
+_LONGEST: Final = 3600.0
 """Virtual seconds after which what has not ended never will."""
 
 
