@@ -17,5 +17,5 @@ Equal seeds give equal histories, byte for byte, so that a number is all that a 
 ``checker``   the promises, as pure functions of a history; ``replay`` folds its journals again
 
 The deployables' own code is what runs; only the ports are ours. Why:
-``docs/decisions/0012-simulate-on-real-postgresql.md``.
+``docs/decisions/0015-simulate-on-real-postgresql.md``.
 """
