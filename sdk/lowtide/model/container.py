@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Literal
+import re
+from typing import Final, Literal
 
-from lowtide.model.base import Noun, Value
+from lowtide.model.base import JSON, Noun, Value
 from lowtide.model.command import Container, RunContainer
 from lowtide.model.process import Return
 
-__all__ = ["Order", "Seen", "container_id", "order_of"]
+__all__ = ["VOLUME", "Order", "Seen", "container_id", "is_port", "order_of"]
+
+VOLUME: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+"""Names of volumes: a path of the machine is none."""
 
 
 class Order(Noun, frozen=True, kw_only=True):
@@ -36,6 +40,12 @@ class Seen(Value, frozen=True):
     phase: Literal["starting", "running", "ended", "gone", "late"]
     code: int = 0
     problem: str = ""
+
+
+def is_port(value: JSON) -> bool:
+    """Whether it is a port number, perhaps as text."""
+    text = str(value)
+    return not isinstance(value, bool) and re.fullmatch(r"[0-9]{1,5}", text) is not None and 0 < int(text) < 65536
 
 
 def container_id(execution: str, command: str) -> str:

@@ -44,6 +44,10 @@ def test_a_sound_document_has_no_problem() -> None:
         ("do:\n- a: {call: http, with: {method: get, endpoint: /a}, timeout: {after: PT5M}}\n", 3, "may take PT5M"),
         ("use: {timeouts: {t: {after: PT1H}}}\ndo:\n- a: {call: f, timeout: t}\n", 4, "may take PT1H"),
         ("do:\n- a: {run: {script: {language: pyton, code: pass}}}\n", 3, "scripts in 'pyton'"),
+        ("do:\n- a: {run: {container: {image: x, volumes: {/etc: /etc}}}}\n", 3, "'/etc' cannot be a volume's name"),
+        ("do:\n- a: {run: {container: {image: x, ports: {http: 80}}}}\n", 3, "not a pair of ports"),
+        ("do:\n- a: {run: {container: {image: x, ports: {'80': 70000}}}}\n", 3, "not a pair of ports"),
+        ("do:\n- a: {run: {container: {image: x, stdin: hi}}}\n", 3, "'stdin' needs 'command'"),
         (
             f"do:\n- a: {{try: [b: {WAIT}], catch: {{retry: {{backoff: {{linear: {{factor: 2}}}}}}}}}}\n",
             3,

@@ -5,6 +5,7 @@
 ``calls``  time budget, methods, backoff          ``document``     language, keys without value, unused definitions
 ``expressions``  variables, secrets, ``syntax``   ``lists``        every list of tasks, for the rules
 ``schemas``  formats, soundness                   ``secrets``      what would be put out as it is
+``containers``  volumes, ports, stdin
 
 References to ``use.*`` are checked where they are resolved, in :mod:`lowtide.dsl.normalise.draft`.
 """
@@ -14,7 +15,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from lowtide.dsl.lint import calls, document, events, expressions, flow, names, schedule, schemas, secrets
+from lowtide.dsl.lint import (
+    calls,
+    containers,
+    document,
+    events,
+    expressions,
+    flow,
+    names,
+    schedule,
+    schemas,
+    secrets,
+)
 from lowtide.dsl.lint.lists import Listed, lists_of
 from lowtide.dsl.normalise.draft import Draft
 from lowtide.dsl.problem import Report
@@ -43,6 +55,7 @@ RULES: Final[tuple[Callable[[Node, list[Listed], Report], None], ...]] = (
     calls.http_methods,
     calls.script_languages,
     calls.backoff_options,
+    containers.container_arguments,
     document.evaluate_language,
     document.empty_values,
     document.lifecycle_level,

@@ -7,13 +7,14 @@ from typing import Any, Final
 
 from lowtide.engine.flow import body_scope
 from lowtide.engine.render import render
-from lowtide.engine.run import PENDING, Done, Place, Result, Run, frame_id
+from lowtide.engine.run import PENDING, Place, Result, Run, frame_id
+from lowtide.engine.tasks.process import advance
 from lowtide.errors import TaskFailed
 from lowtide.model.base import JSON
 from lowtide.model.command import Container, RunContainer
+from lowtide.model.container import VOLUME, is_port
 from lowtide.model.duration import to_millis
 from lowtide.model.error import standard_error
-from lowtide.model.event import EffectFailed, EffectSucceeded
 from lowtide.model.plan import RunProcess
 from lowtide.model.process import argv_of, as_text, environment_of
 from lowtide.model.state import CallBody, TaskFrame
@@ -23,7 +24,6 @@ __all__ = ["advance", "start"]
 _PULLS: Final = ("ifNotPresent", "always", "never")
 _CLEANUPS: Final = ("always", "never", "eventually")
 _IMAGE: Final = re.compile(r"[\w][\w.:/@+-]{0,511}", re.ASCII)
-_VOLUME: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
 def start(run: Run, task: RunProcess, frame: TaskFrame, place: Place) -> Result:
@@ -42,18 +42,6 @@ def start(run: Run, task: RunProcess, frame: TaskFrame, place: Place) -> Result:
         run.fact(frame, "waiting")
     frame.body = CallBody()
     return PENDING
-
-
-def advance(run: Run, task: RunProcess, frame: TaskFrame, place: Place) -> Result:
-    match run.take(frame_id(frame)):
-        case None:
-            return PENDING
-        case EffectSucceeded(output=output):
-            return Done(output if task.await_ else frame.input)
-        case EffectFailed(error=error):
-            raise TaskFailed(error)
-        case other:
-            raise AssertionError(f"a container does not end by {other!r}")
 
 
 def _container(given: JSON) -> Container:
@@ -97,16 +85,15 @@ def _lifetime(given: JSON) -> tuple[Any, int]:
 
 
 def _port(outside: str, inside: JSON) -> tuple[str, int]:
-    ports = [int(text) if (text := as_text(one)).isdecimal() and len(text) < 6 else 0 for one in (outside, inside)]
-    if not all(0 < port < 65536 for port in ports):
+    if not is_port(outside) or not is_port(inside):
         raise _wrong(
             "ports", f"maps ports (1 to 65535) of the machine to ports of the container, not {outside}: {inside!r}"
         )
-    return str(ports[0]), ports[1]
+    return str(int(outside)), int(inside)
 
 
 def _volume(name: str, path: JSON) -> tuple[str, str]:
-    if not _VOLUME.fullmatch(name):
+    if not VOLUME.fullmatch(name):
         raise _wrong(
             "volumes", f"{name!r} cannot be a volume's name (a-z, 0-9, -); folders of the machine are never mounted"
         )
