@@ -184,5 +184,6 @@ class Caretaker:
 
     async def _finish(self, row: Claimed, result: JSON | Error, *, ran: bool) -> None:
         if isinstance(result, Error) and not row.awaited:
-            log.warning("container %s, which nobody awaits: %s", row.id, result.detail)
+            # Not its detail: it quotes what the container printed, which may hold a secret.
+            log.warning("container %s, which nobody awaits, failed: %s (%s)", row.id, result.title, result.status)
         await self._desk.do(lambda work: finish(work, row, result, ran=ran))
