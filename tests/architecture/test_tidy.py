@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 _ROOT = Path(__file__).parents[2]
@@ -36,7 +37,7 @@ def test_functions_fit_on_a_screen() -> None:
     long = [
         f"{_claim(path)}:{node.lineno} {node.name}: {length}"
         for path in _sources()
-        for node in ast.walk(ast.parse(_text(path)))
+        for node in ast.walk(_tree(path))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and (length := (node.end_lineno or node.lineno) - node.lineno + 1) > _LONGEST_FUNCTION
     ]
@@ -62,13 +63,19 @@ def test_what_is_left_to_do_has_an_owner() -> None:
 def test_every_exported_name_exists_once() -> None:
     wrong = []
     for path in _sources():
-        tree = ast.parse(_text(path))
+        tree = _tree(path)
         exported = [name for names in _exports(tree) for name in names]
         if not set(exported) <= set(_defined(tree.body)) or len(exported) != len(set(exported)):
             wrong.append(_claim(path))
     assert not wrong, "what __all__ names must be there"
 
 
+@cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(_text(path))
+
+
+@cache
 def _text(path: Path) -> str:
     return path.read_text(encoding="utf-8")
 

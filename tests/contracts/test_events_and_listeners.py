@@ -54,8 +54,10 @@ class OnThePlatform:
             given = dict(event)
             await self._there.send(given.pop("type"), given.pop("data", None), **given)
         shown = await self._settled(execution)
-        if shown["phase"] == "waiting":
-            await asyncio.sleep(0.5)  # nothing more may come of it
+        for _ in range(60):  # what was published may still be on its way
+            if shown["phase"] != "waiting":
+                break
+            await asyncio.sleep(0.05)
             shown = await self._settled(execution)
         return shown["output"] if shown["phase"] == "completed" else WAITING
 

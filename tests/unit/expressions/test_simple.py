@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import Any
 
 import pytest
@@ -100,7 +101,7 @@ def exactly(value: Any) -> str:
 # ---------------------------------------------------------------- properties
 
 
-@settings(max_examples=3000, deadline=None)
+@settings(max_examples=int(os.environ.get("LOWTIDE_EXAMPLES", "500")))
 @given(programs, values, values)
 def test_a_program_gives_what_jq_gives_or_leaves_it_to_jq(program: str, value: Any, x: Any) -> None:
     function = simple(program)
