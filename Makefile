@@ -24,7 +24,7 @@ up: $(VENV)/.ready  ## The platform on this machine, until Ctrl-C
 	@$(BIN)/lowtide up
 
 test: $(VENV)/.ready  ## All tests; most of their time is spent waiting, so two files are run at once
-	@LOWTIDE_SEEDS=$${LOWTIDE_SEEDS:-1000} $(BIN)/python -m pytest -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 soak: $(VENV)/.ready  ## make soak SEEDS=1000000 FIRST=1: simulated worlds on all processors; tells which seeds fail
 	@$(BIN)/python -m tests.simulation --soak $(SEEDS) $(FIRST)
