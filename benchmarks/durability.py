@@ -166,11 +166,11 @@ async def postgres(folder: Path) -> AsyncIterator[Postgres]:
 
 @asynccontextmanager
 async def lowtide(folder: Path, session: ClientSession, server: Postgres) -> AsyncIterator[System]:
-    """As ``lowtide up`` runs it."""
+    """As ``lowtide up`` runs it, but that it stays warm while the others have their turn."""
     port, log = free_port(), folder / "lowtide.log"
-    options = ["--data-dir", folder / "data", "--port", str(port), "--grpc-port", "0", "--steps", "lowtide_steps"]
+    options = ["--data-dir", folder / "data", "--port", str(port), "--grpc-port", "0", "--idle", "600"]
     program = [Path(sys.executable).with_name("lowtide"), "up", "--database-url", server.url("postgres"), *options]
-    async with process([*program, "--path", HERE / "peers"], log) as pid:
+    async with process([*program, "--steps", "lowtide_steps", "--path", HERE / "peers"], log) as pid:
         await answers(session, f"http://127.0.0.1:{port}/readyz", log)
         workflows = f"http://127.0.0.1:{port}/v1/namespaces/default/workflows"
         async with session.post(workflows, data=STEPS, headers={"Content-Type": "text/yaml"}) as response:
