@@ -114,7 +114,9 @@ class _Composer:
                 documents += 1
                 if documents > 1:
                     raise BadText(
-                        _mark(event), "a second document begins here", "keep one workflow in a file; remove the '---'"
+                        self._source.mark_of(event.start_mark),
+                        "a second document begins here",
+                        "keep one workflow in a file; remove the '---'",
                     )
         return self._root
 
@@ -131,7 +133,7 @@ class _Composer:
                 loader.dispose()
 
     def _scalar(self, event: Any) -> None:
-        mark = _mark(event)
+        mark = self._source.mark_of(event.start_mark)
         style = event.style or ""
         text: str = event.value
         tag: str | None = event.tag
@@ -144,7 +146,7 @@ class _Composer:
         self._add(Node(value, mark, style), text, event.anchor, plain=event.implicit[0])
 
     def _open(self, event: Any, value: Any) -> None:
-        mark = _mark(event)
+        mark = self._source.mark_of(event.start_mark)
         if event.tag not in (None, "!", "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"):
             self._report.error(mark, f"the tag {event.tag} is unknown", "remove the tag")
         if self._stack and self._stack[-1].node.is_mapping and self._stack[-1].key is None:
@@ -168,7 +170,7 @@ class _Composer:
         self._add(done.node, None, done.anchor, plain=False)
 
     def _alias(self, event: Any) -> None:
-        mark = _mark(event)
+        mark = self._source.mark_of(event.start_mark)
         name = event.anchor
         if name not in self._anchors:
             raise BadText(mark, f"there is no anchor &{name} before this alias", f"define &{name} above, or quote it")
@@ -221,8 +223,3 @@ class _Composer:
         owner.members[key] = node
         owner.keys[key] = parent.key_mark
         owner.value[key] = node.value
-
-
-def _mark(event: Any) -> Mark:
-    start = event.start_mark
-    return start.line + 1, start.column + 1

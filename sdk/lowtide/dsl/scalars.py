@@ -67,11 +67,14 @@ def resolve_tagged(tag: str, text: str) -> JSON:
     kind = tag.removeprefix("tag:yaml.org,2002:")
     if tag == "!" or kind == "str":
         return text
-    value = resolve(text)
+    value: JSON = resolve(text)
     if kind == "int" and type(value) is int:
         return value
     if kind == "float" and type(value) in (int, float):
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError as error:
+            raise ValueError(f"the number {text[:40]} is too large") from error
     if kind == "bool" and type(value) is bool:
         return value
     if kind == "null" and value is None:

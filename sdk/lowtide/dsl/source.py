@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from bisect import bisect_right
+from typing import Any, Final
 
 from lowtide.dsl.tree import Mark, Node
 
@@ -11,6 +12,8 @@ __all__ = ["MAX_BYTES", "BadText", "Source"]
 
 MAX_BYTES: Final = 4 * 1024 * 1024
 
+_BREAK: Final = re.compile("\r\n|[\n\r]")
+_ODD_BREAK: Final = re.compile("[\x85\u2028\u2029]")
 _FORBIDDEN: Final = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -40,16 +43,28 @@ class Source:
                 r'remove it, or write it as an escape such as "\u0007" in double quotes',
             )
         self._lines: list[str] | None = None
+        self._starts: list[int] | None = None
+        self._has_odd_breaks = _ODD_BREAK.search(self.text) is not None
 
     @property
     def lines(self) -> list[str]:
         if self._lines is None:
-            self._lines = re.split("\r\n|[\n\r]", self.text)
+            self._lines = _BREAK.split(self.text)
         return self._lines
 
     def mark_at(self, offset: int) -> Mark:
         """The line and column of a character of the text."""
-        return _mark_at(self.text, offset)
+        if self._starts is None:
+            self._starts = [0, *(found.end() for found in _BREAK.finditer(self.text))]
+        line = bisect_right(self._starts, offset)
+        return line, offset - self._starts[line - 1] + 1
+
+    def mark_of(self, place: Any) -> Mark:
+        """A place as libyaml gives it, which counts three characters more as the ends of lines than editors do, and
+        may be past the end of the text."""
+        if self._has_odd_breaks or place.index >= len(self.text):
+            return self.mark_at(min(place.index, len(self.text)))
+        return place.line + 1, place.column + 1
 
     def locate(self, node: Node, offset: int) -> Mark:
         """Where character ``offset`` of a string's value stands in the text.

@@ -47,12 +47,12 @@ def explain(error: yaml.YAMLError, source: Source) -> BadText:
     if not isinstance(error, yaml.MarkedYAMLError):
         return BadText((1, 1), f"this is not YAML ({error})", "save it as plain UTF-8 text")
     place = error.problem_mark or error.context_mark
-    line, column = (place.line + 1, place.column + 1) if place is not None else (1, 1)
+    line, column = source.mark_of(place) if place is not None else (1, 1)
     said = " ".join(part for part in (error.context, error.problem) if part)
     if _is_tab(source, line, column):
         return BadText((line, column), "a tab stands in the indentation", "indent with spaces")
     if error.context and "quoted scalar" in error.context and error.context_mark is not None:
-        opened = (error.context_mark.line + 1, error.context_mark.column + 1)
+        opened = source.mark_of(error.context_mark)
         if "end of stream" in said:
             return BadText(opened, "a quoted text is not closed", "close the quote")
     text = source.lines[line - 1] if line <= len(source.lines) else ""

@@ -37,7 +37,7 @@ def filter_patterns(root: Node, lists: list[Listed], report: Report) -> None:
             if node.text is not None and node.text.startswith(_REGEX):
                 try:
                     re.compile(node.text.removeprefix(_REGEX))
-                except re.error as error:
+                except (re.error, OverflowError, RecursionError) as error:
                     report.error(node.mark, f"the pattern is no regular expression: {error}", "mend the pattern")
 
 

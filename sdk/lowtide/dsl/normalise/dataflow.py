@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from lowtide.dsl.normalise.draft import Draft
 from lowtide.dsl.normalise.outside import fetched_schema
 from lowtide.dsl.normalise.scope import Scope
@@ -36,6 +38,7 @@ def schema_of(draft: Draft, node: Node | None, scope: Scope) -> Schema | None:
         return None
     document, endpoint, format_ = node.get("document"), node.get("resource", "endpoint"), node.get("format")
     draft.schemas.append(node)
+    scope = replace(scope, shows=False)  # what fetches a schema is no part of the value that it is for
     resource = structure(draft, endpoint, scope) if endpoint is not None else None
     fetched = fetched_schema(draft, endpoint, resource) if endpoint is not None and resource is not None else None
     return Schema(

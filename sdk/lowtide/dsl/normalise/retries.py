@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Final, Literal
 
 from lowtide.dsl.normalise.draft import NOTHING, Draft
@@ -34,7 +35,7 @@ def retry_of(draft: Draft, node: Node | None, scope: Scope) -> Retry | None:
         except_when=draft.expression(node.get("exceptWhen"), scope),
         delay=duration(draft, node.get("delay"), scope),
         backoff=backoff,
-        multiplier=float(multiplier.value) if multiplier is not None and _is_number(multiplier) else 2.0,
+        multiplier=_factor(multiplier.value) if multiplier is not None and _is_number(multiplier) else 2.0,
         increment=duration(draft, options.get("increment"), scope),
         max_delay=duration(draft, options.get("maxDelay"), scope),
         count=count.value if count is not None and type(count.value) is int else None,
@@ -47,3 +48,8 @@ def retry_of(draft: Draft, node: Node | None, scope: Scope) -> Retry | None:
 
 def _is_number(node: Node) -> bool:
     return type(node.value) in (int, float)
+
+
+def _factor(number: float) -> float:
+    """As a float; one beyond all floats grows as quickly as the largest."""
+    return float(min(number, sys.float_info.max))
