@@ -5,6 +5,7 @@
 ``tasks/``    one file per task kind: the listing is the feature list
 ``extensions`` the tasks of ``use.extensions`` around those that they extend
 ``render``    templates -> values, schemas
+``depth``     how deep data may be nested
 ``scope``     the variables that expressions see
 ``frames``    the tree of frames: copy, walk, cancel
 ``matching``  whether an event matches a filter

@@ -11,12 +11,13 @@ from typing import Final
 
 import msgspec
 
+from lowtide.engine.depth import check_depth
 from lowtide.engine.frames import DEADLINE, cancel_frame, retract_frame
 from lowtide.engine.render import check_schema, duration, render, truthy
 from lowtide.engine.run import PENDING, Done, Pending, Place, Result, Run, frame_id
 from lowtide.engine.scope import Scope
 from lowtide.errors import TaskFailed
-from lowtide.model.base import JSON, Millis
+from lowtide.model.base import JSON
 from lowtide.model.command import Perform, Sleep
 from lowtide.model.error import Error, standard_error
 from lowtide.model.plan import Task
@@ -91,9 +92,10 @@ def enter_task(run: Run, task: Task, frame: TaskFrame, place: Place) -> Result:
             check_schema(run, task.input.schema, frame.raw, "input")
             if task.input.from_ is not None:
                 frame.input = render(run, task.input.from_, frame.raw, Scope(run, place, "before", frame))
+                check_depth(frame.input, "input")
         if task.timeout is not None:
             length = duration(run, task.timeout, frame.input, body_scope(run, frame, place))
-            frame.deadline = Millis(run.now + length)
+            frame.deadline = run.after(length)
             run.issue(Sleep(id=frame_id(frame) + DEADLINE, until=frame.deadline, purpose="deadline"))
         result = run.bodies.start(run, task, frame, place)
         return _finish(run, task, frame, place, result)
@@ -121,10 +123,13 @@ def _finish(run: Run, task: Task, frame: TaskFrame, place: Place, result: Result
     if isinstance(result, Pending):
         return result
     output = raw_output = result.output
+    if output is not frame.input and output is not frame.raw:
+        check_depth(output, "output")
     if not result.over and task.output is not None:
         if task.output.as_ is not None:
             scope = Scope(run, place, "output", frame, raw_output=raw_output, authorization=authorization)
             output = render(run, task.output.as_, raw_output, scope)
+            check_depth(output, "output")
         check_schema(run, task.output.schema, output, "output")
     if not result.over and task.export is not None:
         context = place.holder.context
@@ -133,6 +138,7 @@ def _finish(run: Run, task: Task, frame: TaskFrame, place: Place, result: Result
                 run, place, "export", frame, output=output, raw_output=raw_output, authorization=authorization
             )
             context = render(run, task.export.as_, output, scope)
+            check_depth(context, "exported context")
         check_schema(run, task.export.schema, context, "exported context")
         place.holder.context = context
     retract_frame(run, frame)

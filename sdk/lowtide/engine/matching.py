@@ -91,5 +91,5 @@ def _fits(pattern: str, text: JSON, host: Host, now: Millis) -> bool:
         return _ask(host, "test($pattern)", text, {"pattern": whole}, now) is True
     try:
         return re.fullmatch(pattern, text) is not None
-    except re.error:
+    except (re.error, OverflowError):  # the latter for a repetition beyond what can be counted
         return False

@@ -6,6 +6,7 @@ from typing import assert_never
 
 import msgspec
 
+from lowtide.engine.depth import check_depth
 from lowtide.engine.host import ExpressionFailed, Variables
 from lowtide.engine.run import Run
 from lowtide.errors import TaskFailed
@@ -50,13 +51,15 @@ def evaluate(run: Run, expression: Expression, value: JSON, scope: Variables) ->
     if expression.source.strip() == ".":
         return value
     try:
-        return run.host.evaluate(expression.source, value, scope, run.now)
+        result = run.host.evaluate(expression.source, value, scope, run.now)
     except ExpressionFailed as failure:
         if failure.syntax and expression.lenient:
             return expression.source
         where = f" at {expression.at}" if expression.at else ""
         detail = f"{expression.source.strip()!r}{where} on {_shape(value)}: {failure}"
         raise TaskFailed(standard_error("expression", detail)) from failure
+    check_depth(result, "value of an expression")
+    return result
 
 
 def truthy(run: Run, expression: Expression, value: JSON, scope: Variables) -> bool:

@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from lowtide.engine.host import Host
-from lowtide.model.base import JSON, Millis
+from lowtide.model.base import JSON, LATEST, Millis
 from lowtide.model.command import Command
 from lowtide.model.error import Error
 from lowtide.model.event import Event
@@ -144,6 +144,10 @@ class Run(msgspec.Struct):
         """Want something done; the same id again replaces what was wanted."""
         self.state.pending[command.id] = command
         self.commands[command.id] = command
+
+    def after(self, length: float) -> Millis:
+        """The moment so many milliseconds from now, as far as there are dates."""
+        return Millis(int(min(self.now + length, LATEST)))
 
     def retract(self, command_id: str) -> None:
         """No longer want it (its effect, if it runs, is cancelled)."""

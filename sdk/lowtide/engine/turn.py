@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Final
 
+from lowtide.engine.depth import check_depth, is_too_deep
 from lowtide.engine.extensions import EXTENDED_BODIES
 from lowtide.engine.flow import advance_sequence
 from lowtide.engine.frames import DEADLINE, cancel_sequence, copy_state
@@ -19,7 +20,7 @@ from lowtide.engine.run import STEPS_PER_TURN, Bodies, Pending, Place, Run
 from lowtide.engine.scope import Scope
 from lowtide.engine.tasks import BODIES
 from lowtide.errors import TaskFailed
-from lowtide.model.base import JSON, Millis, Value
+from lowtide.model.base import JSON, LATEST, Millis, Value
 from lowtide.model.command import Await, Command, Perform, Publish, RunChild, RunContainer, Sleep
 from lowtide.model.error import Error, standard_error
 from lowtide.model.event import (
@@ -66,11 +67,13 @@ class Turn(Value, frozen=True):
 
 def begin(plan: Plan, seed: Seed, host: Host, *, steps: int = STEPS_PER_TURN) -> Turn:
     """The first turn: the workflow's input is checked and transformed, and tasks run as far as they can."""
-    state = State(execution=seed.execution, started=seed.at, now=seed.at, random=seed.random, input=seed.input, turn=1)
+    given = None if is_too_deep(seed.input) else seed.input
+    state = State(execution=seed.execution, started=seed.at, now=seed.at, random=seed.random, input=given, turn=1)
     run = Run(_bodies(plan), plan, host, state, seed.at, seed.random, steps_left=steps)
 
     def first() -> Outcome | None:
         data = seed.input
+        check_depth(data, "workflow's input")
         if plan.input is not None:
             check_schema(run, plan.input.schema, data, "workflow's input")
             if plan.input.from_ is not None:
@@ -78,7 +81,7 @@ def begin(plan: Plan, seed: Seed, host: Host, *, steps: int = STEPS_PER_TURN) ->
         state.context = data
         if plan.timeout is not None:
             length = duration(run, plan.timeout, data, Scope(run, Place(state, {}), "workflow.output"))
-            state.deadline = Millis(state.started + length)
+            state.deadline = run.after(length)
             run.issue(Sleep(id="@" + DEADLINE, until=state.deadline, purpose="deadline"))
         state.root = Sequence(data=data)
         return _advance(run)
@@ -98,7 +101,7 @@ def resume(plan: Plan, state: State, event: Event | None, host: Host, *, steps: 
     state.turn += 1
     random = state.random
     if event is not None:
-        state.now = Millis(max(state.now, event.at))
+        state.now = Millis(min(max(state.now, event.at), LATEST))
         random = event.random
     run = Run(_bodies(plan), plan, host, state, state.now, random, steps_left=steps)
     if isinstance(event, CancelAsked):
@@ -149,6 +152,7 @@ def _advance(run: Run) -> Outcome | None:
     if plan.output is not None:
         if plan.output.as_ is not None:
             output = render(run, plan.output.as_, output, Scope(run, place, "workflow.output"))
+            check_depth(output, "workflow's output")
         check_schema(run, plan.output.schema, output, "workflow's output")
     return Completed(output=output)
 

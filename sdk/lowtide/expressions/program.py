@@ -82,9 +82,13 @@ def bind(program: str, variables: Variables) -> dict[str, JSON]:
 def request(program: str, value: JSON, bound: dict[str, JSON], now: Millis) -> tuple[str, str]:
     """The wrapped program and its input as JSON text."""
     wrapped = wrap(program, tuple(bound))
-    if _uses_now(program):
-        return wrapped, _encode({**bound, "__now": now / 1000, "__d": value}).decode()
-    return wrapped, _encode({**bound, "__d": value} if bound else value).decode()
+    given = {**bound, "__now": now / 1000, "__d": value} if _uses_now(program) else value
+    if given is value and bound:
+        given = {**bound, "__d": value}
+    try:
+        return wrapped, _encode(given).decode()
+    except RecursionError as error:
+        raise ExpressionFailed("its input is nested too deeply") from error
 
 
 class Programs:

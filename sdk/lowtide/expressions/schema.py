@@ -57,6 +57,8 @@ class Validators:
             return [f"the schema itself is wrong: {error.message}"]
         except Unresolvable as error:
             return [f"the schema itself is wrong: the reference {error.ref!r} leads nowhere in it"]
+        except OverflowError:
+            return ["/: a number is too large to be checked by the schema"]
         except RecursionError:
             return ["the schema itself is wrong, or the value is nested too deeply: the check has no end"]
         return [f"{_pointer(error)}: {error.message[:300]}" for error in found[:_MOST]]

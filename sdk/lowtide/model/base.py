@@ -1,11 +1,11 @@
 """Shared building blocks of the nouns."""
 
 from datetime import UTC, datetime
-from typing import Any, NewType, TypeAlias
+from typing import Any, Final, NewType, TypeAlias
 
 import msgspec
 
-__all__ = ["JSON", "ExecutionId", "Millis", "Noun", "Value", "iso"]
+__all__ = ["JSON", "LATEST", "ExecutionId", "Millis", "Noun", "Value", "iso"]
 
 Millis = NewType("Millis", int)
 """A moment: milliseconds since 1970-01-01T00:00:00Z; or, where the name says so, a duration in milliseconds."""
@@ -22,6 +22,10 @@ Treated as immutable everywhere: values are shared between frames, never changed
 
 class Noun(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel", forbid_unknown_fields=False):
     """An immutable noun whose JSON form has camelCase keys and leaves defaults out."""
+
+
+LATEST: Final = Millis(253_402_300_799_999)
+"""The last moment of the year 9999, beyond which neither ISO 8601 nor a database has dates."""
 
 
 def iso(moment: Millis) -> str:

@@ -32,6 +32,8 @@ def decode(body: bytes | str, kind: type[T]) -> T:
         return msgspec.json.decode(body, type=kind)
     except msgspec.MsgspecError as error:
         raise InvalidInput(f"this is not a {kind.__name__}: {error}") from error
+    except RecursionError as error:
+        raise InvalidInput(f"this {kind.__name__} is nested too deeply; make it flatter") from error
 
 
 def parse(body: bytes | str) -> Any:
@@ -40,3 +42,5 @@ def parse(body: bytes | str) -> Any:
         return msgspec.json.decode(body)
     except msgspec.MsgspecError as error:
         raise InvalidInput(f"this is not JSON: {error}") from error
+    except RecursionError as error:
+        raise InvalidInput("this JSON is nested too deeply; make it flatter") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lowtide.engine.depth import is_too_deep
 from lowtide.engine.flow import body_scope
 from lowtide.engine.matching import correlation_values, matches
 from lowtide.engine.render import truthy
@@ -67,7 +68,11 @@ def _take(run: Run, task: Listen, frame: TaskFrame, place: Place, received: Rece
     scope = body_scope(run, frame, place)
     wanted = [item for item in await_filters(run, task.to, body, scope, frame.input) if item.index == received.filter]
     known = run.state.correlations
-    if not wanted or not matches(wanted[0], received.event, run.host, now=run.now, known=known):
+    if (
+        not wanted
+        or is_too_deep(received.event)
+        or not matches(wanted[0], received.event, run.host, now=run.now, known=known)
+    ):
         return
     for key, value in correlation_values(wanted[0], received.event, run.host, now=run.now).items():
         if not wanted[0].correlate[key].known:

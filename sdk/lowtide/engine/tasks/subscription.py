@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from lowtide.engine.depth import check_depth
 from lowtide.engine.flow import body_scope
 from lowtide.engine.frames import batch_id
 from lowtide.engine.render import render, truthy
@@ -19,7 +20,7 @@ from lowtide.engine.run import PENDING, Done, Pending, Place, Result, Run
 from lowtide.engine.tasks.foreach import iterate
 from lowtide.engine.uri import expand_endpoints
 from lowtide.errors import TaskFailed
-from lowtide.model.base import JSON, Millis
+from lowtide.model.base import JSON
 from lowtide.model.command import Perform
 from lowtide.model.duration import to_millis
 from lowtide.model.error import standard_error
@@ -48,7 +49,7 @@ def start(run: Run, task: Call, frame: TaskFrame, place: Place, arguments: JSON)
     period = _consume(arguments).get("for")
     if period is not None:
         try:
-            body.ends = Millis(run.now + to_millis(period))
+            body.ends = run.after(to_millis(period))
         except ValueError as error:
             detail = f"`with.subscription.consume.for` is no duration: {error}"
             raise TaskFailed(standard_error("expression", detail)) from error
@@ -68,6 +69,7 @@ def advance(run: Run, task: Call, frame: TaskFrame, place: Place) -> Result:
                 list(body.outputs)
             )  # what was consumed is safe; a broker that did not hear of it sends it again
         case EffectSucceeded(output=output):
+            check_depth(output, "batch of messages")
             body.messages, body.looked = output["messages"], 0
             body.cursor, body.ended = output.get("cursor"), output.get("ended", False)
         case EffectFailed(error=error):

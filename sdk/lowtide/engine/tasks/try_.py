@@ -10,7 +10,7 @@ from lowtide.engine.render import duration, truthy
 from lowtide.engine.run import PENDING, Done, Pending, Place, Result, Run, frame_id
 from lowtide.engine.scope import Scope
 from lowtide.errors import TaskFailed
-from lowtide.model.base import JSON, Millis
+from lowtide.model.base import JSON
 from lowtide.model.command import Sleep
 from lowtide.model.duration import LONGEST
 from lowtide.model.error import Error, same_type, standard_error
@@ -55,7 +55,7 @@ def _begin_attempt(run: Run, task: Try, frame: TaskFrame, place: Place) -> None:
     retry = task.catch.retry
     if retry is not None and retry.attempt_duration is not None:
         length = duration(run, retry.attempt_duration, frame.input, body_scope(run, frame, place))
-        run.issue(Sleep(id=attempt_id(frame, body), until=Millis(run.now + length), purpose="deadline"))
+        run.issue(Sleep(id=attempt_id(frame, body), until=run.after(length), purpose="deadline"))
 
 
 def _advance_try(run: Run, task: Try, frame: TaskFrame, place: Place) -> Result:
@@ -95,7 +95,7 @@ def _handle(run: Run, task: Try, frame: TaskFrame, place: Place, error: Error) -
         delay = _retry_delay(run, catch.retry, frame, scope)
         if delay is not None:
             body.stage, body.seq = "delay", None
-            run.issue(Sleep(id=retry_id(frame, body), until=Millis(run.now + delay), purpose="retry"))
+            run.issue(Sleep(id=retry_id(frame, body), until=run.after(delay), purpose="retry"))
             run.fact(frame, "retried", error)
             return True
         if not catch.do and catch.then is None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from lowtide.engine.flow import body_scope
 from lowtide.engine.render import duration
 from lowtide.engine.run import PENDING, Done, Place, Result, Run, frame_id
-from lowtide.model.base import Millis
 from lowtide.model.command import Sleep
 from lowtide.model.plan import Wait
 from lowtide.model.state import TaskFrame, WaitBody
@@ -15,7 +14,7 @@ __all__ = ["advance", "start"]
 
 def start(run: Run, task: Wait, frame: TaskFrame, place: Place) -> Result:
     length = duration(run, task.duration, frame.input, body_scope(run, frame, place))
-    run.issue(Sleep(id=frame_id(frame), until=Millis(run.now + length)))
+    run.issue(Sleep(id=frame_id(frame), until=run.after(length)))
     run.fact(frame, "waiting")
     frame.body = WaitBody()
     return PENDING
