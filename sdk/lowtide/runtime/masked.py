@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from lowtide.model.base import JSON
 from lowtide.model.fact import Fact
 from lowtide.model.plan import Plan
 from lowtide.model.usage import Usage
 from lowtide.runtime.ports import History, Subject
-from lowtide.wire.masking import Mask, mask_of
+
+if TYPE_CHECKING:
+    from lowtide.wire.masking import Mask
 
 __all__ = ["MaskedHistory", "masked"]
 
@@ -41,4 +44,6 @@ class MaskedHistory:
         self._history.usage(subject, epoch, usage)
 
     def _mask(self) -> Mask:
+        from lowtide.wire.masking import mask_of  # not at a cold start: most invocations have nothing to mask
+
         return mask_of(self._names, self._secrets)

@@ -10,7 +10,6 @@ derived in another way (a hash, a half) is not recognised.
 from __future__ import annotations
 
 import base64
-import html
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
@@ -209,11 +208,18 @@ def _forms(text: str) -> Iterator[str]:
     yield text
     percent = quote(text, safe="", errors="replace")
     yield from (percent, re.sub("%..", lambda code: code[0].lower(), percent))
-    yield from (quote(text, errors="replace"), quote_plus(text, errors="replace"), html.escape(text))
+    yield from (quote(text, errors="replace"), quote_plus(text, errors="replace"), _in_html(text))
     for in_ascii in (False, True):
         once = _in_json(text, in_ascii)
         yield from (once, _in_json(once, in_ascii))
     yield from _in_base64(text.encode(errors="replace"))
+
+
+def _in_html(text: str) -> str:
+    """As ``html.escape``, whose module loads all of HTML's entities."""
+    for character, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;"), ("'", "&#x27;")):
+        text = text.replace(character, entity)
+    return text
 
 
 def _in_json(text: str, in_ascii: bool) -> str:

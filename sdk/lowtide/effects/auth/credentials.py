@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Protocol
 from lowtide.errors import TaskFailed
 from lowtide.model.base import JSON
 from lowtide.model.error import standard_error
-from lowtide.wire.masking import Mask
 
 if TYPE_CHECKING:
     from yarl import URL
@@ -72,4 +71,6 @@ def text_of(configuration: JSON, member: str, scheme: str) -> str:
 
 def mask(text: str, secrets: Iterable[str]) -> str:
     """``text`` as people may see it."""
+    from lowtide.wire.masking import Mask
+
     return Mask(secrets).text(text)
