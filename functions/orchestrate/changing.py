@@ -51,7 +51,7 @@ async def notes_of(work: Work, before: Execution | None, execution: Execution, n
     note = _note(execution)
     told = await _lifecycle(work, None if before is None else _note(before), note, execution, now)
     _follow(work, told)
-    change = Note("change", execution.id, execution.epoch, json.encode(note))
+    change = Note("change", execution.id, execution.epoch, await _shown(work, execution, note))
     return (change,) if told is None else (change, Note("lifecycle", execution.id, execution.epoch, told))
 
 
