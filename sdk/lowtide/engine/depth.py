@@ -12,28 +12,54 @@ from lowtide.errors import TaskFailed
 from lowtide.model.base import JSON
 from lowtide.model.error import standard_error
 
-__all__ = ["DEEPEST_DATA", "check_depth", "is_too_deep"]
+__all__ = ["DEEPEST_DATA", "Depths", "is_too_deep"]
 
 DEEPEST_DATA: Final = 250
 _NESTED: Final = (dict, list)
+_LARGE: Final = 64
+_REMEMBERED: Final = 8
+
+
+class Depths:
+    """Measures values. Remembers the last large collections that it saw and how many levels they have at most, since a
+    workflow hands the same ones from task to task; JSON values are never changed in place."""
+
+    __slots__ = ("_known",)
+
+    def __init__(self) -> None:
+        self._known: list[tuple[JSON, int]] = []
+
+    def check(self, value: JSON, what: str) -> None:
+        """Raises ``TaskFailed`` (``validation``, 400) for data nested deeper than ``DEEPEST_DATA`` levels."""
+        if type(value) in _NESTED and self._exceeds(value):
+            detail = (
+                f"the {what} is nested more than {DEEPEST_DATA} levels deep; make it flatter, or end the loop earlier"
+            )
+            raise TaskFailed(standard_error("validation", detail))
+
+    def _exceeds(self, value: JSON) -> bool:
+        """Level by level, so that no depth of the value can exhaust the stack."""
+        level, levels, deepest = [value], 0, 0
+        large: list[tuple[JSON, int]] = []
+        while level:
+            levels += 1
+            if levels > DEEPEST_DATA:
+                return True
+            inner: list[JSON] = []
+            for one in level:
+                if len(one) >= _LARGE:
+                    below = next((most for known, most in self._known if known is one), DEEPEST_DATA + 1)
+                    large.append((one, levels))
+                    if levels - 1 + below <= DEEPEST_DATA:
+                        deepest = max(deepest, levels - 1 + below)
+                        continue
+                inner += [part for part in (one.values() if type(one) is dict else one) if type(part) in _NESTED]
+            level = inner
+        deepest = max(deepest, levels)
+        if large:
+            self._known = [(one, deepest - at + 1) for one, at in large[:_REMEMBERED]]
+        return False
 
 
 def is_too_deep(value: JSON) -> bool:
-    """Level by level, so that no depth of the value can exhaust the stack."""
-    if type(value) not in _NESTED:
-        return False
-    level = [value]
-    for _ in range(DEEPEST_DATA):
-        level = [
-            inner for one in level for inner in (one.values() if type(one) is dict else one) if type(inner) in _NESTED
-        ]
-        if not level:
-            return False
-    return True
-
-
-def check_depth(value: JSON, what: str) -> None:
-    """Raises ``TaskFailed`` (``validation``, 400) for data that is nested more than ``DEEPEST_DATA`` levels deep."""
-    if is_too_deep(value):
-        detail = f"the {what} is nested more than {DEEPEST_DATA} levels deep; make it flatter, or end the loop earlier"
-        raise TaskFailed(standard_error("validation", detail))
+    return type(value) in _NESTED and Depths()._exceeds(value)

@@ -11,7 +11,6 @@ from typing import Final
 
 import msgspec
 
-from lowtide.engine.depth import check_depth
 from lowtide.engine.frames import DEADLINE, cancel_frame, retract_frame
 from lowtide.engine.render import check_schema, duration, render, truthy
 from lowtide.engine.run import PENDING, Done, Pending, Place, Result, Run, frame_id
@@ -92,7 +91,7 @@ def enter_task(run: Run, task: Task, frame: TaskFrame, place: Place) -> Result:
             check_schema(run, task.input.schema, frame.raw, "input")
             if task.input.from_ is not None:
                 frame.input = render(run, task.input.from_, frame.raw, Scope(run, place, "before", frame))
-                check_depth(frame.input, "input")
+                run.depths.check(frame.input, "input")
         if task.timeout is not None:
             length = duration(run, task.timeout, frame.input, body_scope(run, frame, place))
             frame.deadline = run.after(length)
@@ -124,12 +123,12 @@ def _finish(run: Run, task: Task, frame: TaskFrame, place: Place, result: Result
         return result
     output = raw_output = result.output
     if output is not frame.input and output is not frame.raw:
-        check_depth(output, "output")
+        run.depths.check(output, "output")
     if not result.over and task.output is not None:
         if task.output.as_ is not None:
             scope = Scope(run, place, "output", frame, raw_output=raw_output, authorization=authorization)
             output = render(run, task.output.as_, raw_output, scope)
-            check_depth(output, "output")
+            run.depths.check(output, "output")
         check_schema(run, task.output.schema, output, "output")
     if not result.over and task.export is not None:
         context = place.holder.context
@@ -138,7 +137,7 @@ def _finish(run: Run, task: Task, frame: TaskFrame, place: Place, result: Result
                 run, place, "export", frame, output=output, raw_output=raw_output, authorization=authorization
             )
             context = render(run, task.export.as_, output, scope)
-            check_depth(context, "exported context")
+            run.depths.check(context, "exported context")
         check_schema(run, task.export.schema, context, "exported context")
         place.holder.context = context
     retract_frame(run, frame)

@@ -6,7 +6,6 @@ from typing import assert_never
 
 import msgspec
 
-from lowtide.engine.depth import check_depth
 from lowtide.engine.host import ExpressionFailed, Variables
 from lowtide.engine.run import Run
 from lowtide.errors import TaskFailed
@@ -58,7 +57,7 @@ def evaluate(run: Run, expression: Expression, value: JSON, scope: Variables) ->
         where = f" at {expression.at}" if expression.at else ""
         detail = f"{expression.source.strip()!r}{where} on {_shape(value)}: {failure}"
         raise TaskFailed(standard_error("expression", detail)) from failure
-    check_depth(result, "value of an expression")
+    run.depths.check(result, "value of an expression")
     return result
 
 

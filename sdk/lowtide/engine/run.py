@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+from lowtide.engine.depth import Depths
 from lowtide.engine.host import Host
 from lowtide.model.base import JSON, LATEST, Millis
 from lowtide.model.command import Command
@@ -131,6 +132,7 @@ class Run(msgspec.Struct):
     resolved: dict[str, dict[str, JSON]] = msgspec.field(default_factory=dict)
     steps_left: int = STEPS_PER_TURN
     more: bool = False
+    depths: Depths = msgspec.field(default_factory=Depths)
 
     def pause(self) -> bool:
         """Count one step; ``True`` where the turn has done its share and must stop here."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from lowtide.engine.depth import check_depth, is_too_deep
+from lowtide.engine.depth import is_too_deep
 from lowtide.engine.extensions import EXTENDED_BODIES
 from lowtide.engine.flow import advance_sequence
 from lowtide.engine.frames import DEADLINE, cancel_sequence, copy_state
@@ -73,7 +73,7 @@ def begin(plan: Plan, seed: Seed, host: Host, *, steps: int = STEPS_PER_TURN) ->
 
     def first() -> Outcome | None:
         data = seed.input
-        check_depth(data, "workflow's input")
+        run.depths.check(data, "workflow's input")
         if plan.input is not None:
             check_schema(run, plan.input.schema, data, "workflow's input")
             if plan.input.from_ is not None:
@@ -152,7 +152,7 @@ def _advance(run: Run) -> Outcome | None:
     if plan.output is not None:
         if plan.output.as_ is not None:
             output = render(run, plan.output.as_, output, Scope(run, place, "workflow.output"))
-            check_depth(output, "workflow's output")
+            run.depths.check(output, "workflow's output")
         check_schema(run, plan.output.schema, output, "workflow's output")
     return Completed(output=output)
 

@@ -7,9 +7,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from lowtide.engine.depth import DEEPEST_DATA, is_too_deep
+from lowtide.engine.depth import DEEPEST_DATA, Depths, is_too_deep
 from lowtide.engine.host import ExpressionFailed
 from lowtide.engine.matching import matches
+from lowtide.errors import TaskFailed
 from lowtide.expressions.schema import Validators
 from lowtide.model.base import LATEST
 from lowtide.model.command import AwaitFilter
@@ -90,3 +91,19 @@ def test_a_number_beyond_all_floats_does_not_fit_where_it_cannot_be_checked() ->
 def test_an_expression_whose_input_is_too_deep_fails_as_one() -> None:
     with pytest.raises(ExpressionFailed, match="nested too deeply"):
         HOST.evaluate("map(. + 1)", deep(5_000), {}, NOW)
+
+
+def test_what_is_known_of_a_large_collection_holds_wherever_it_stands() -> None:
+    depths = Depths()
+    large = [deep(100)] * 100
+    depths.check(large, "list")
+    depths.check(nested(large, 149), "value")
+    with pytest.raises(TaskFailed):
+        depths.check(nested(large, 150), "value")
+    depths.check(nested(large, 149), "value")
+
+
+def nested(value: Any, levels: int) -> Any:
+    for _ in range(levels):
+        value = {"inner": value}
+    return value

@@ -3,7 +3,6 @@ came (dsl-reference.md, "Subscription Iterator")."""
 
 from __future__ import annotations
 
-from lowtide.engine.depth import check_depth
 from lowtide.engine.flow import advance_sequence
 from lowtide.engine.render import check_schema, render
 from lowtide.engine.run import PENDING, Pending, Place, Result, Run
@@ -42,11 +41,11 @@ def _shape(run: Run, foreach: Foreach, frame: TaskFrame, inner: Place, raw: JSON
         if foreach.output.as_ is not None:
             output = render(run, foreach.output.as_, raw, Scope(run, inner, "output", frame, raw_output=raw))
         check_schema(run, foreach.output.schema, output, "iteration's output")
-    check_depth(output, "iteration's output")
+    run.depths.check(output, "iteration's output")
     if foreach.export is not None:
         if foreach.export.as_ is not None:
             scope = Scope(run, inner, "export", frame, output=output, raw_output=raw)
             inner.holder.context = render(run, foreach.export.as_, output, scope)
-            check_depth(inner.holder.context, "exported context")
+            run.depths.check(inner.holder.context, "exported context")
         check_schema(run, foreach.export.schema, inner.holder.context, "exported context")
     return output

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from lowtide.engine.depth import check_depth
 from lowtide.engine.flow import body_scope
 from lowtide.engine.frames import batch_id
 from lowtide.engine.render import render, truthy
@@ -69,7 +68,7 @@ def advance(run: Run, task: Call, frame: TaskFrame, place: Place) -> Result:
                 list(body.outputs)
             )  # what was consumed is safe; a broker that did not hear of it sends it again
         case EffectSucceeded(output=output):
-            check_depth(output, "batch of messages")
+            run.depths.check(output, "batch of messages")
             body.messages, body.looked = output["messages"], 0
             body.cursor, body.ended = output.get("cursor"), output.get("ended", False)
         case EffectFailed(error=error):
