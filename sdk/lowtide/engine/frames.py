@@ -97,6 +97,7 @@ def _copy_body(body: Body) -> Body:
             twin.consumed = list(twin.consumed)
             twin.filters = list(twin.filters)
             twin.until = list(twin.until)
+            twin.keys = dict(twin.keys)
             twin.outputs = list(twin.outputs)
         case SubscriptionBody():
             twin.seq = _copy_sequence(twin.seq)

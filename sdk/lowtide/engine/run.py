@@ -16,7 +16,7 @@ from lowtide.model.error import Error
 from lowtide.model.event import Event
 from lowtide.model.fact import Fact, TaskStatus
 from lowtide.model.plan import Plan, Task
-from lowtide.model.state import Branch, State, TaskFrame
+from lowtide.model.state import Branch, ListenBody, State, TaskFrame
 
 __all__ = [
     "PENDING",
@@ -114,10 +114,7 @@ class Bodies(msgspec.Struct, frozen=True):
 
 
 class Run(msgspec.Struct):
-    """The turn in progress. ``arrivals`` are events by the command they answer, until a frame takes them.
-
-    ``resolved`` are the correlation keys of listeners, by frame.
-    """
+    """The turn in progress. ``arrivals`` are events by the command they answer, until a frame takes them."""
 
     bodies: Bodies
     plan: Plan
@@ -129,7 +126,6 @@ class Run(msgspec.Struct):
     commands: dict[str, Command] = msgspec.field(default_factory=dict)
     retracted: list[str] = msgspec.field(default_factory=list)
     facts: list[Fact] = msgspec.field(default_factory=list)
-    resolved: dict[str, dict[str, JSON]] = msgspec.field(default_factory=dict)
     steps_left: int = STEPS_PER_TURN
     more: bool = False
     depths: Depths = msgspec.field(default_factory=Depths)
@@ -181,7 +177,7 @@ class Run(msgspec.Struct):
                 at=self.now,
                 attempt=frame.attempt,
                 error=error,
-                keys=self.resolved.get(frame_id(frame), {}) if status == "completed" else {},
+                keys=dict(frame.body.keys) if status == "completed" and isinstance(frame.body, ListenBody) else {},
             )
         )
 

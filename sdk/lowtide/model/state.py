@@ -185,13 +185,15 @@ class TryBody(Frame, tag_field="k", tag="try"):
 class ListenBody(Frame, tag_field="k", tag="listen"):
     """``consumed`` are the events as read, in the order they came; ``filters`` are the filters that took them.
 
-    ``until`` are the filters of the ``until`` strategy that matched. ``index`` is the next event for ``foreach``,
+    ``until`` are the filters of the ``until`` strategy that matched. ``keys`` are the correlation keys of all of them,
+    with their values in the newest event that has them. ``index`` is the next event for ``foreach``,
     ``outputs`` are the results of its iterations; ``closed``: no more events are taken.
     """
 
     consumed: list[JSON] = msgspec.field(default_factory=list)
     filters: list[int] = msgspec.field(default_factory=list)
     until: list[int] = msgspec.field(default_factory=list)
+    keys: dict[str, JSON] = msgspec.field(default_factory=dict)
     outputs: list[JSON] = msgspec.field(default_factory=list)
     index: int = 0
     seq: Sequence | None = None

@@ -72,3 +72,25 @@ def test_foreach_performs_its_tasks_for_each_event() -> None:
 def test_an_event_can_be_read_with_its_envelope() -> None:
     started = Play(document("do: [{l: {listen: {to: {one: {with: {type: t}}}, read: envelope}}}]")).begin()
     assert started.receive({"data": 1}).output[0]["source"] == "tests"
+
+
+def test_a_completed_listener_tells_every_key_that_it_resolved_in_whichever_turn() -> None:
+    ordered = "{with: {type: a}, correlate: {order: {from: .data.order, expect: '${ .order }'}}}"
+    placed = "{with: {type: b}, correlate: {room: {from: .data.room}}}"
+    started = listen(f"{{all: [{ordered}, {placed}]}}")
+    started.receive({"type": "a", "data": {"order": "A"}}, 0)
+    started.receive({"type": "b", "data": {"room": 1}}, 1)
+    (completed,) = [fact for fact in started.facts if fact.name == "l" and fact.status == "completed"]
+    assert completed.keys == {"order": "A", "room": 1}
+
+
+def test_an_iterating_listener_tells_the_keys_of_events_that_it_took_long_ago() -> None:
+    keyed = "correlate: {order: {from: .data.order, expect: '${ .order }'}}"
+    started = listen(
+        f"{{any: [{{with: {{type: a}}, {keyed}}}], until: {{one: {{with: {{type: stop}}}}}}}}",
+        ", foreach: {item: event, do: [{c: {call: http, with: {method: get, endpoint: 'http://x'}}}]}",
+    )
+    started.receive({"type": "a", "data": {"order": "A"}}).receive({"type": "stop"}, -1)
+    started.settle()
+    (completed,) = [fact for fact in started.facts if fact.name == "l" and fact.status == "completed"]
+    assert completed.keys == {"order": "A"}

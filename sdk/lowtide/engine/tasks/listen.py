@@ -38,8 +38,6 @@ def advance(run: Run, task: Listen, frame: TaskFrame, place: Place) -> Result:
             run.retract(frame_id(frame))
         else:
             _issue(run, task, frame, place)
-    if body.closed:
-        _resolve(run, task, frame)
     if task.foreach is None:
         return Done(_ordered(task, body)) if body.closed else PENDING
     return _iterate(run, task.foreach, frame, place)
@@ -77,20 +75,13 @@ def _take(run: Run, task: Listen, frame: TaskFrame, place: Place, received: Rece
     for key, value in correlation_values(wanted[0], received.event, run.host, now=run.now).items():
         if not wanted[0].correlate[key].known:
             known.setdefault(key, value)
-        run.resolved.setdefault(frame_id(frame), {})[key] = value
+        body.keys[key] = value
     if received.filter < 0:
         body.until.append(received.filter)
     else:
         body.filters.append(received.filter)
         body.consumed.append(read(received.event, task.read))
     body.closed = _satisfied(run, task, body, Scope(run, place, "body", frame))
-
-
-def _resolve(run: Run, task: Listen, frame: TaskFrame) -> None:
-    """The keys of this listener that were learnt, in whichever turn, beside those of the events of this one."""
-    keys = {key for wanted in task.to.filters for key in wanted.correlate}
-    learnt = {key: value for key, value in run.state.correlations.items() if key in keys}
-    run.resolved[frame_id(frame)] = {**learnt, **run.resolved.get(frame_id(frame), {})}
 
 
 def read(event: dict[str, JSON], how: str) -> JSON:
