@@ -1,7 +1,7 @@
 """Lifecycle events of tasks on their way to the Broker: one after the other, beside the invocation, never in its way.
 
-Best effort: what the Broker does not take in a few attempts is dropped and counted, and so is what comes too fast. An
-owner that dies leaves those of the journal's tail to the next one; ids are deterministic, so twice is once.
+Best effort: what the Broker does not take in a few attempts is dropped, and so is what comes too fast; how many is
+logged. An owner that dies leaves those of the journal's tail to the next one; ids are deterministic, so twice is once.
 """
 
 from __future__ import annotations
@@ -36,6 +36,8 @@ class Announcer:
 
     def __init__(self, sender: Sender, about: About, clock: Clock, sending: set[asyncio.Task[None]]) -> None:
         self.dropped = 0
+        self._logged = 0
+        self._attempts = _ATTEMPTS
         self._sender = sender
         self._about = about
         self._clock = clock
@@ -55,28 +57,33 @@ class Announcer:
             self._task.add_done_callback(self._sending.discard)
 
     async def _send_all(self) -> None:
-        before = self.dropped
         while self._waiting:
-            if not await self._send(self._waiting[0]):
-                self.dropped += 1
+            taken = await self._send(self._waiting[0])
             self._waiting.popleft()
-        if self.dropped > before:
+            self.dropped += not taken
+        if self.dropped > self._logged:
+            dropped, self._logged = self.dropped - self._logged, self.dropped
             log.warning(
                 "lifecycle events were dropped",
-                extra={"execution": self._about.subject.execution, "dropped": self.dropped},
+                extra={"execution": self._about.subject.execution, "dropped": dropped},
             )
 
     async def _send(self, event: CloudEvent) -> bool:
-        for attempt in range(_ATTEMPTS):
+        """Whether it was taken. A Broker that failed all attempts gets one for each event until it takes one."""
+        for attempt in range(self._attempts):
+            if attempt:
+                await self._clock.sleep(0.1 * 2**attempt)
             try:
                 async with asyncio.timeout(_LONGEST):
                     await self._sender.send(event)
-                return True
             except TimeoutError:
                 return True
             except LowtideError as error:
                 log.info("a lifecycle event was not taken", extra={"event": event.id, "reason": str(error)})
                 if not error.retryable:
                     return False
-            await self._clock.sleep(0.2 * 2**attempt)
+            else:
+                self._attempts = _ATTEMPTS
+                return True
+        self._attempts = 1
         return False
