@@ -1,11 +1,12 @@
 """What an example is given, and what comes of it: written in YAML, tried on a :class:`World`.
 
 given:    input, secrets, events, services (by host: answers), others (workflows it runs), steps (by name: what they
-          give), allowed (by the operator), cancelled (after this long), greeter (the port of a gRPC service), websocket
-          (the port, path and messages of a server), npx (stands for the MCP server that it would fetch), program (that
-          the machine must have)
+          give), allowed (by the operator), cancelled (after this long), suspended (`after` and `for` how long), greeter
+          (the port of a gRPC service), websocket (the port, path and messages of a server), npx (stands for the MCP
+          server that it would fetch), program (that the machine must have)
 outcome:  output (or `has`: some of its members), error (some of its members), waits: true, or cancelled alone
-also:     ran (task names in order), skipped, took, received (by host: some members of each request), note
+also:     ran (task names in order), skipped, took, received (by host: some members of each request), note,
+          told (the lifecycle events in order: a type's end, a task's pointer after it; with some members of the data)
 instead:  refused or warned: what the check says of the document, by line
 """
 
@@ -24,6 +25,7 @@ from lowtide.dsl import plan
 from lowtide.model.duration import to_millis
 from lowtide.wire import json
 from tests.conformance.comparing import contains, equal
+from tests.conformance.telling import line_of
 from tests.conformance.world import Script, World
 from tests.standins.greeter import greeter
 from tests.standins.slack_mcp import install_npx
@@ -32,9 +34,9 @@ from tests.standins.websocket import websocket
 __all__ = ["KEYS", "give", "peers", "try_case"]
 
 _OUTCOMES: Final = frozenset({"output", "has", "error", "waits", "cancelled", "refused", "warned"})
-_GIVEN: Final = frozenset({"input", "secrets", "events", "services", "others", "steps", "allowed"})
+_GIVEN: Final = frozenset({"input", "secrets", "events", "services", "others", "steps", "allowed", "suspended"})
 _PEERS: Final = frozenset({"greeter", "npx", "program", "websocket"})
-KEYS: Final = _OUTCOMES | _GIVEN | _PEERS | {"ran", "skipped", "took", "received", "note"}
+KEYS: Final = _OUTCOMES | _GIVEN | _PEERS | {"ran", "skipped", "took", "received", "told", "note"}
 
 
 def try_case(world: World, definition: str, case: dict[str, Any], folder: Path) -> None:
@@ -66,6 +68,9 @@ def give(world: World, definition: str, case: dict[str, Any]) -> None:
     for host, answers in case.get("services", {}).items():
         world.internet.sites[host] = Script(list(answers))
     world.others = [plan(json.encode(other), "other.json") for other in case.get("others", [])]
+    world.lifecycle = "workflow"
+    if "suspended" in case:
+        world.suspend = (to_millis(case["suspended"]["after"]) / 1000, to_millis(case["suspended"]["for"]) / 1000)
     if isinstance(case.get("cancelled"), str):
         world.cancel_after = to_millis(case["cancelled"]) / 1000
 
@@ -112,5 +117,13 @@ def _compare_rest(world: World, case: dict[str, Any]) -> None:
         assert world.statuses(task) == ["skipped"]
     if "took" in case:
         assert world.took == pytest.approx(to_millis(case["took"]) / 1000, abs=0.05)
+    if "told" in case:
+        assert [line_of(event) for event in world.told] == [_first(line) for line in case["told"]]
+        for event, line in zip(world.told, case["told"], strict=True):
+            assert isinstance(line, str) or contains(event["data"], *line.values()), event
     for host, expected in case.get("received", {}).items():
         assert contains(world.received(host), expected), world.received(host)
+
+
+def _first(line: str | dict[str, Any]) -> str:
+    return line if isinstance(line, str) else next(iter(line))

@@ -1,9 +1,13 @@
 """Warnings, and the rules that need more than one look; errors have a file each in ``broken/``."""
 
+from typing import get_args
+
 import pytest
 
 from lowtide.dsl import Problem, check
 from lowtide.dsl.lint.cron import explain_cron
+from lowtide.dsl.lint.document import LEVELS
+from lowtide.wire.types import Level
 
 HEAD = "document: {dsl: 1.0.3, namespace: default, name: test, version: 1.0.0}\n"
 WAIT = "{wait: PT1S}"
@@ -184,3 +188,16 @@ def test_a_cron_expression_is_refused(text: str, message: str) -> None:
     (found,) = explain_cron(text)
     assert found[0] == "error"
     assert message in found[1]
+
+
+def test_the_levels_of_lifecycle_events_are_those_of_the_wire() -> None:
+    """The linter may not import the wire, which is its sibling."""
+    assert get_args(Level) == LEVELS
+
+
+@pytest.mark.parametrize("level", [*LEVELS, "tasks", "3", "[]"])
+def test_a_level_of_lifecycle_events_that_there_is_not_is_an_error(level: str) -> None:
+    head = HEAD.replace("version: 1.0.0}", f"version: 1.0.0, metadata: {{lowtide: {{lifecycle: {level}}}}}}}")
+    found = [problem.message for problem in check(head + f"do:\n- a: {WAIT}\n").problems]
+    assert len(found) == (level not in LEVELS), found
+    assert all("is none of none, workflow, task, all" in message for message in found)
