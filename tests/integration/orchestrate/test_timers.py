@@ -8,7 +8,7 @@ import time
 import pytest
 from sqlalchemy import text
 
-from lowtide.wire.types import TICK
+from lowtide.wire.types import DISPATCH, TICK
 from tests.eventually import eventually
 from tests.integration.orchestrate.world import World, document, world
 
@@ -69,8 +69,8 @@ async def test_a_tick_is_answered_only_when_what_it_holds_has_fired(fresh_databa
         started = await there.start()
         async for attempt in eventually():
             with attempt:
-                assert len(there.broker.events) == 1
-        (event,) = there.broker.events
+                assert len(there.broker.of_type(DISPATCH)) == 1
+        (event,) = there.broker.of_type(DISPATCH)
         await there.broker.deliver(event)
         assert (await there.show(started["id"]))["phase"] == "waiting"
         await there.tick()
