@@ -7,7 +7,8 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,20 @@ _LISTEN = """\
 document: {dsl: 1.0.3, namespace: default, name: listen, version: 1.0.0}
 do:
   - await: {listen: {to: {one: {with: {type: go}}}}}
+"""
+
+_WATCHED = """\
+document: {dsl: 1.0.3, namespace: default, name: watched, version: 1.0.0}
+do:
+  - tell: {set: {number: "${ .number }"}}
+"""
+
+_AUDIT = """\
+document: {dsl: 1.0.3, namespace: default, name: audit, version: 1.0.0}
+schedule:
+  on: {one: {with: {type: io.serverlessworkflow.workflow.completed.v1, source: /lowtide/default/watched}}}
+do:
+  - note: {set: {heard: "${ .[0].output.number }"}}
 """
 
 _NAP = """\
@@ -119,6 +134,40 @@ def test_an_execution_is_woken_by_an_event_and_another_is_cancelled(up: _Platfor
     woken = _started(up, "listen")["id"]
     up.typed("events", "send", "--type", "go", "--data", '{"answer": 42}')
     assert up.typed("executions", "watch", woken, "--timeout", "30s").endswith('completed\n[{"answer":42}]\n')
+
+
+def test_an_execution_that_waits_is_suspended_and_hears_what_came_meanwhile_when_it_is_resumed(up: _Platform) -> None:
+    up.typed("deploy", up.file("listen.yaml", _LISTEN))
+    execution = _started_and_waited(up)["id"]
+    up.typed("executions", "suspend", execution, "--reason", "a test")
+    _until(lambda: json.loads(up.typed("executions", "show", execution, "--json"))["phase"] == "suspended")
+    up.typed("events", "send", "--type", "go", "--data", "1")
+    shown = json.loads(up.typed("executions", "show", execution, "--json"))
+    assert (shown["phase"], shown["reason"]) == ("suspended", "a test")
+    up.typed("executions", "resume", execution)
+    assert up.typed("executions", "watch", execution, "--timeout", "60s").endswith("completed\n[1]\n")
+
+
+def test_a_workflow_is_started_once_by_each_end_of_another(up: _Platform) -> None:
+    for name, text in (("watched", _WATCHED), ("audit", _AUDIT)):
+        up.typed("deploy", up.file(f"{name}.yaml", text))
+    for number in (1, 2):
+        _started(up, "watched", "--input", json.dumps({"number": number}), "--wait", "60s")
+    _until(lambda: len(_of(up, "audit", "completed")) == 2)
+    heard = [json.loads(up.typed("executions", "show", one, "--json"))["output"]["heard"] for one in _of(up, "audit")]
+    assert sorted(heard) == [1, 2]
+
+
+def _until(condition: Callable[[], bool], within: float = 60) -> None:
+    ends = time.monotonic() + within
+    while not condition():
+        assert time.monotonic() < ends, "not in time"
+
+
+def _of(up: _Platform, workflow: str, *phase: str) -> list[str]:
+    chosen = ["--phase", *phase] if phase else []
+    page = json.loads(up.typed("executions", "list", "--workflow", workflow, *chosen, "--json"))
+    return [item["id"] for item in page["items"]]
 
 
 def _started_and_waited(up: _Platform) -> dict[str, Any]:
