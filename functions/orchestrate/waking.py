@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
+
+import msgspec
 
 from lowtide.engine import resume
 from lowtide.model.base import JSON
@@ -31,6 +33,9 @@ from .store.keys import short
 from .work import Work
 
 __all__ = ["cancel_below", "cancel_wake", "child_key", "deliver", "end", "outcome_values", "settle", "timer_key"]
+
+_APART: Final = 50_000_000
+"""More facts than an execution has, few enough for the eight digits of ``sequence``."""
 
 
 def timer_key(command: str) -> str:
@@ -85,6 +90,7 @@ async def end(
 
     ``ran``: an invocation told so; otherwise it is cancelled without one.
     """
+    facts = () if ran else await _cancelled_tasks(work, execution, now)
     next_one = await executions.clear(work.tx, execution.id)
     if next_one is not None:
         work.after.timer(next_one)
@@ -92,7 +98,6 @@ async def end(
     outcome = outcome_values(execution, now, status, output=output, error=error)
     if not ran:
         outcome["started_at"] = execution.started_at
-    facts = () if ran else await _cancelled_tasks(work, execution, now)
     ended = await change(work, execution, now, facts=facts, **{**outcome, "reason": reason})
     work.after.ended.append(ended)
     if execution.parent and execution.parent_command:
@@ -101,14 +106,19 @@ async def end(
 
 
 async def _cancelled_tasks(work: Work, execution: Execution, now: datetime) -> tuple[Fact, ...]:
-    """What becomes of the tasks of an execution that is cancelled without an invocation: the engine says it."""
+    """What becomes of the tasks of an execution that is cancelled without an invocation: the engine says it.
+
+    Where an invocation was lost it may have told facts with the next numbers, of turns that only the journal knows.
+    """
     if execution.state is None:
         return ()
     plan = await work.plans.get(work.tx, execution.workflow_version)
-    turn = resume(plan, json.decode(execution.state, State), CancelAsked(at=millis(now)), work.host)
+    facts = resume(plan, json.decode(execution.state, State), CancelAsked(at=millis(now)), work.host).facts
+    if await executions.dispatch_of(work.tx, execution.id, execution.epoch) is not None:
+        facts = tuple(msgspec.structs.replace(fact, number=fact.number + _APART) for fact in facts)
     whom = await about(work, execution)
-    await tell(work, execution, of_facts(whom, turn.facts))
-    return turn.facts
+    await tell(work, execution, of_facts(whom, facts))
+    return facts
 
 
 def outcome_values(

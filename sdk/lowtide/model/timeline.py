@@ -52,7 +52,8 @@ def fold(facts: Iterable[Fact]) -> tuple[TaskRow, ...]:
 
 
 def _row(changes: list[Fact]) -> TaskRow:
-    first, last = changes[0], changes[-1]
+    """The first end stays: who cancels an execution whose last turns it does not know may cancel what had ended."""
+    first, last = changes[0], next((change for change in changes if change.status in _ENDED), changes[-1])
     errors = [change.error for change in changes if change.error is not None]
     return TaskRow(
         task=first.task,

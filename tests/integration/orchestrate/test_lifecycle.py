@@ -9,6 +9,7 @@ import pytest
 
 from lowtide.wire.types import LIFECYCLE, Dispatch, Ended, Listened, Parked
 from tests.eventually import eventually
+from tests.integration.orchestrate.test_lost_and_cancelled import count, long_ago, silent
 from tests.integration.orchestrate.test_rule_races import LISTEN, PAID
 from tests.integration.orchestrate.test_suspending import resume, suspend, waiting
 from tests.integration.orchestrate.world import FakeExecute, World, document, play, world
@@ -185,3 +186,26 @@ async def test_tasks_of_an_execution_that_is_cancelled_while_it_waits_are_cancel
         assert [(fact.status, fact.reference) for fact in last.facts] == [("cancelled", "/do/0/pay")]
         assert last.reason == "enough"
         assert last.facts[0].number > 2, "after what the invocation told"
+
+
+async def test_cancelled_tasks_of_a_lost_invocation_are_numbered_apart_from_what_it_may_have_told(
+    fresh_database: str,
+) -> None:
+    async with world(fresh_database, lost_attempts=0) as there:
+        execution = await waiting(there, LISTEN)
+        there.execute.answer = silent
+        await there.send(PAID, 1)
+        async for attempt in eventually():
+            with attempt:
+                assert len(there.execute.of(execution)) == 2
+                assert await count(there, "outbox WHERE kind = 'dispatch'") == 0
+        await long_ago(there)
+        await there.tick()
+        await there.until(execution, "suspended")
+        await there.cancel(execution)
+        async for attempt in eventually():
+            with attempt:
+                assert there.ingest.phases(execution)[-1] == "cancelled"
+        (last,) = [change for change in there.ingest.changes if change.phase == "cancelled"]
+        assert [fact.status for fact in last.facts] == ["cancelled"]
+        assert last.facts[0].number > 1_000_000

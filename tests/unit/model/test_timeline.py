@@ -55,3 +55,8 @@ def test_neither_the_order_of_arrival_nor_repetition_changes_the_rows() -> None:
 def test_times_are_written_in_utc_with_milliseconds() -> None:
     assert iso(Millis(0)) == "1970-01-01T00:00:00.000Z"
     assert iso(Millis(1_764_000_000_007)).endswith(".007Z")
+
+
+def test_what_has_ended_is_not_cancelled_by_a_later_fact() -> None:
+    [row] = fold([_fact(1, "running"), _fact(2, "completed"), _fact(50_000_002, "cancelled")])
+    assert (row.status, row.ended) == ("completed", 2_000)
