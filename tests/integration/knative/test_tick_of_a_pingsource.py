@@ -6,6 +6,7 @@ import pytest
 
 from lowtide.wire.cloudevents import CloudEvent
 from lowtide.wire.triggers import TICK_PATH
+from lowtide.wire.types import DISPATCH
 from tests.eventually import eventually
 from tests.integration.orchestrate.world import document, world
 
@@ -30,8 +31,8 @@ async def test_the_tick_of_a_pingsource_fires_what_is_due(fresh_database: str) -
         started = await there.start()
         async for attempt in eventually():
             with attempt:
-                assert len(there.broker.events) == 1
-        await there.broker.deliver(there.broker.events[0])
+                assert len(there.broker.of_type(DISPATCH)) == 1
+        await there.broker.deliver(there.broker.of_type(DISPATCH)[0])
         assert (await there.show(started["id"]))["phase"] == "waiting"
         answer = await there.post(_PING, TICK_PATH)
         assert (answer.status_code, answer.content) == (202, b"")
