@@ -15,7 +15,7 @@ from lowtide.model.error import standard_error
 __all__ = ["DEEPEST_DATA", "Depths", "is_too_deep"]
 
 DEEPEST_DATA: Final = 250
-_NESTED: Final = (dict, list)
+_NESTED: Final = frozenset({dict, list})
 _LARGE: Final = 64
 _REMEMBERED: Final = 8
 
@@ -31,7 +31,7 @@ class Depths:
 
     def check(self, value: JSON, what: str) -> None:
         """Raises ``TaskFailed`` (``validation``, 400) for data nested deeper than ``DEEPEST_DATA`` levels."""
-        if type(value) in _NESTED and self._exceeds(value):
+        if type(value) in _NESTED and not _is_flat(value) and self._exceeds(value):
             detail = (
                 f"the {what} is nested more than {DEEPEST_DATA} levels deep; make it flatter, or end the loop earlier"
             )
@@ -59,6 +59,11 @@ class Depths:
         if large:
             self._known = [(one, deepest - at + 1) for one, at in large[:_REMEMBERED]]
         return False
+
+
+def _is_flat(value: JSON) -> bool:
+    """Whether it is small and holds nothing but scalars: what most tasks give needs no further look."""
+    return len(value) < _LARGE and _NESTED.isdisjoint(map(type, value.values() if type(value) is dict else value))
 
 
 def is_too_deep(value: JSON) -> bool:

@@ -7,6 +7,7 @@ The order is the standard's (dsl.md, "Data Flow"): ``if``, ``input.schema``, ``i
 from __future__ import annotations
 
 from base64 import b64encode
+from functools import cache
 from typing import Final
 
 import msgspec
@@ -69,11 +70,16 @@ def new_frame(run: Run, task: Task, raw: JSON, path: str, place: Place) -> TaskF
     return TaskFrame(
         ref=place.ref(task.pointer),
         path=path,
-        kind=task.__struct_config__.tag if isinstance(task.__struct_config__.tag, str) else "task",
+        kind=_kind(type(task)),
         started=run.now,
         attempt=place.attempt,
         raw=raw,
     )
+
+
+@cache
+def _kind(task: type[Task]) -> str:
+    return str(task.__struct_config__.tag)
 
 
 def enter_task(run: Run, task: Task, frame: TaskFrame, place: Place) -> Result:

@@ -36,6 +36,9 @@ STEPS_PER_TURN: Final = 500
 """How many tasks a turn enters before it says ``more``."""
 
 
+_NO_KEYS: Final[dict[str, JSON]] = {}
+
+
 class Pending:
     """The result of a frame that waits for an event, or for the next turn."""
 
@@ -177,7 +180,7 @@ class Run(msgspec.Struct):
                 at=self.now,
                 attempt=frame.attempt,
                 error=error,
-                keys=dict(frame.body.keys) if status == "completed" and isinstance(frame.body, ListenBody) else {},
+                keys=dict(frame.body.keys) if status == "completed" and type(frame.body) is ListenBody else _NO_KEYS,
             )
         )
 

@@ -76,17 +76,19 @@ def wrap(program: str, variables: tuple[str, ...]) -> str:
 
 def bind(program: str, variables: Variables) -> dict[str, JSON]:
     """The values of the variables that the program may refer to, by name and in its order."""
-    return {name: variables[name] for name in _sorted_names(program) if name in variables}
+    wanted = _sorted_names(program)
+    return {name: variables[name] for name in wanted if name in variables} if wanted else {}
 
 
 def request(program: str, value: JSON, bound: dict[str, JSON], now: Millis) -> tuple[str, str]:
     """The wrapped program and its input as JSON text."""
-    wrapped = wrap(program, tuple(bound))
-    given = {**bound, "__now": now / 1000, "__d": value} if _uses_now(program) else value
-    if given is value and bound:
+    given = value
+    if bound:
         given = {**bound, "__d": value}
+    if _uses_now(program):
+        given = {**bound, "__now": now / 1000, "__d": value}
     try:
-        return wrapped, _encode(given).decode()
+        return wrap(program, tuple(bound)), _encode(given).decode()
     except RecursionError as error:
         raise ExpressionFailed("its input is nested too deeply") from error
 
