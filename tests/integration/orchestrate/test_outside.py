@@ -119,7 +119,7 @@ async def test_every_mistake_is_told_with_its_place_and_nothing_is_stored(fresh_
         calls = "".join(f"- {name}: {{call: '{name}:1.0.0@shop'}}\n" for name in "abc")
         found = await refused(there, document(f"{calls}- d: {{call: 'd:1.0.0@dead'}}", head=head))
         assert [(problem["line"], problem["severity"]) for problem in found] == [(n, "error") for n in (4, 5, 6, 7)]
-        assert "function.yaml:2:1: a '{' is not closed" in found[0]["message"]
+        assert "function.yaml:1:11: a '{' is not closed" in found[0]["message"]
         assert "not a mapping" in found[1]["message"]
         assert "404" in found[2]["message"]
         assert "Cannot connect" in found[3]["message"]
