@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, TypeAlias, TypeVar
 
@@ -34,12 +36,25 @@ class Database:
             pool_timeout=pool_timeout,
             connect_args={"connect_timeout": connect_timeout, "application_name": "lowtide-orchestrate"},
         )
+        self._under_way = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
 
     async def run(self, work: Callable[[Tx], Awaitable[T]]) -> T:
         """What ``work`` returns, after the commit. It may be called again where two transactions crossed.
 
         Raises :class:`lowtide.errors.Unavailable` where the database cannot be reached or has no tables yet.
         """
+        self._under_way += 1
+        self._idle.clear()
+        try:
+            return await self._run(work)
+        finally:
+            self._under_way -= 1
+            if not self._under_way:
+                self._idle.set()
+
+    async def _run(self, work: Callable[[Tx], Awaitable[T]]) -> T:
         for left in reversed(range(_ATTEMPTS)):
             committing = False
             try:
@@ -68,7 +83,11 @@ class Database:
             return str(error)
         return None
 
-    async def close(self) -> None:
+    async def close(self, grace: float = 5.0) -> None:
+        """Wait for transactions under way, at most ``grace`` seconds: what has a connection then keeps it open."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(grace):
+                await self._idle.wait()
         await self.engine.dispose()
 
 
