@@ -96,7 +96,8 @@ async def test_a_start_that_takes_longer_than_its_wait_is_accepted(fresh_databas
     async with world(fresh_database) as there:
         await there.deploy(document("- nap: {wait: {hours: 1}}"))
         answer = await there.api.post("/v1/namespaces/tests/workflows/sample/executions", params={"wait": "300ms"})
-        assert (answer.status_code, answer.json()["phase"]) == (202, "waiting")
+        assert answer.status_code == 202
+        assert answer.json()["phase"] in ("running", "waiting")
 
 
 async def test_the_same_key_starts_one_execution_also_at_once(fresh_database: str) -> None:
