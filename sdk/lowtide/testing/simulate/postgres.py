@@ -96,7 +96,7 @@ class Station:
         self._idle[url].append(session)
 
     def waits(self, session: PGconn) -> bool:
-        """Whether this session waits for a lock of another one."""
+        """Whether a session waits for a lock that another one holds."""
         row = self._keeper.execute("SELECT cardinality(pg_blocking_pids(%s))", [session.backend_pid]).fetchone()
         return row is not None and row[0] > 0
 
