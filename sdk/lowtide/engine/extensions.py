@@ -16,7 +16,7 @@ from typing import Final
 
 from lowtide.engine.flow import advance_sequence, authorization_of
 from lowtide.engine.render import truthy
-from lowtide.engine.run import PENDING, Bodies, Done, Pending, Place, Result, Run, Subject
+from lowtide.engine.run import PENDING, Bodies, Done, Place, Result, Run, Subject
 from lowtide.engine.scope import Scope
 from lowtide.engine.tasks import BODIES
 from lowtide.model.plan import Extension, Task
@@ -61,7 +61,7 @@ def _advance_layers(run: Run, task: Task, frame: TaskFrame, place: Place, extend
         if isinstance(result, Done):
             extended.authorization = authorization
     if result is not None:
-        if isinstance(result, Pending) or result.over:
+        if result is PENDING or result.over:
             return result
         extended.stage, extended.output, extended.then = "after", result.output, result.then
     return _advance_after(run, frame, inside, extended)
@@ -74,7 +74,7 @@ def _advance_before(run: Run, frame: TaskFrame, inside: Place, extended: Extende
             extended.seq = Sequence(data=frame.input)
         if extended.seq is not None:
             result = advance_sequence(run, extension.before, extended.seq, frame.path, inside)
-            if isinstance(result, Pending) or result.over:
+            if result is PENDING or result.over:
                 return result
             left, extended.seq = extended.seq.index < len(extension.before), None
             if left:
@@ -90,7 +90,7 @@ def _advance_after(run: Run, frame: TaskFrame, inside: Place, extended: Extended
         if extended.seq is None:
             extended.seq = Sequence(data=extended.output)
         result = advance_sequence(run, extension.after, extended.seq, frame.path, inside)
-        if isinstance(result, Pending):
+        if result is PENDING:
             return PENDING
         if result.over:
             return result

@@ -7,14 +7,13 @@ The order is the standard's (dsl.md, "Data Flow"): ``if``, ``input.schema``, ``i
 from __future__ import annotations
 
 from base64 import b64encode
-from functools import cache
-from typing import Final
+from typing import Final, get_args
 
 import msgspec
 
 from lowtide.engine.frames import DEADLINE, cancel_frame, retract_frame
 from lowtide.engine.render import check_schema, duration, render, truthy
-from lowtide.engine.run import PENDING, Done, Pending, Place, Result, Run, frame_id
+from lowtide.engine.run import PENDING, Done, Place, Result, Run, frame_id
 from lowtide.engine.scope import Scope
 from lowtide.errors import TaskFailed
 from lowtide.model.base import JSON
@@ -25,6 +24,8 @@ from lowtide.model.state import Sequence, TaskFrame
 
 __all__ = ["advance_sequence", "advance_task", "authorization_of", "body_scope", "enter_task", "new_frame"]
 
+_KINDS: Final[dict[type, str]] = {kind: kind.__struct_config__.tag for kind in get_args(Task)}
+
 DEEPEST: Final = 100
 """How deep tasks may be nested, functions in functions included: the interpreter's stack is finite."""
 
@@ -32,13 +33,21 @@ DEEPEST: Final = 100
 def advance_sequence(run: Run, tasks: tuple[Task, ...], sequence: Sequence, path: str, place: Place) -> Result:
     """Perform tasks in order, as far as possible. ``Done.over`` where the workflow ends here."""
     while True:
-        if sequence.child is None:
+        child = sequence.child
+        if child is None:
             if sequence.index >= len(tasks):
                 return Done(sequence.data)
             if run.pause():
                 return PENDING
-        result = _advance_current(run, tasks[sequence.index], sequence, path, place)
-        if isinstance(result, Pending):
+            sequence.entered += 1
+            task = tasks[sequence.index]
+            child = new_frame(run, task, sequence.data, f"{path}.{sequence.entered}", place)
+            result = enter_task(run, task, child, place)
+        else:
+            sequence.child = None
+            result = advance_task(run, tasks[sequence.index], child, place)
+        if result is PENDING:
+            sequence.child = child  # it stays in place
             return PENDING
         sequence.data = result.output
         if result.ends:
@@ -52,40 +61,21 @@ def advance_sequence(run: Run, tasks: tuple[Task, ...], sequence: Sequence, path
                 sequence.index = _index_of(tasks, target)
 
 
-def _advance_current(run: Run, task: Task, sequence: Sequence, path: str, place: Place) -> Result:
-    """Enter the next task, or go on with the one that is being performed; it stays in place while it is pending."""
-    child, sequence.child = sequence.child, None
-    if child is not None:
-        result = advance_task(run, task, child, place)
-    else:
-        sequence.entered += 1
-        child = new_frame(run, task, sequence.data, f"{path}.{sequence.entered}", place)
-        result = enter_task(run, task, child, place)
-    if isinstance(result, Pending):
-        sequence.child = child
-    return result
-
-
 def new_frame(run: Run, task: Task, raw: JSON, path: str, place: Place) -> TaskFrame:
     return TaskFrame(
         ref=place.ref(task.pointer),
         path=path,
-        kind=_kind(type(task)),
+        kind=_KINDS[type(task)],
         started=run.now,
         attempt=place.attempt,
         raw=raw,
     )
 
 
-@cache
-def _kind(task: type[Task]) -> str:
-    return str(task.__struct_config__.tag)
-
-
 def enter_task(run: Run, task: Task, frame: TaskFrame, place: Place) -> Result:
     """Begin a task on ``frame.raw``. Raises ``TaskFailed`` where it fails at once."""
     try:
-        if frame.path.count(".") > DEEPEST:
+        if len(frame.path) > DEEPEST and frame.path.count(".") > DEEPEST:
             detail = f"tasks are nested more than {DEEPEST} deep; a function that calls itself needs an end"
             raise TaskFailed(standard_error("runtime", detail))
         if task.if_ is not None and not truthy(run, task.if_, frame.raw, Scope(run, place, "before", frame)):
@@ -125,7 +115,7 @@ def body_scope(run: Run, frame: TaskFrame, place: Place) -> Scope:
 
 
 def _finish(run: Run, task: Task, frame: TaskFrame, place: Place, result: Result, authorization: JSON = None) -> Result:
-    if isinstance(result, Pending):
+    if result is PENDING:
         return result
     output = raw_output = result.output
     if output is not frame.input and output is not frame.raw:
@@ -148,7 +138,10 @@ def _finish(run: Run, task: Task, frame: TaskFrame, place: Place, result: Result
         place.holder.context = context
     retract_frame(run, frame)
     run.fact(frame, "completed")
-    return Done(output, task.then if result.then is None else result.then, result.over)
+    result.output = output
+    if result.then is None:
+        result.then = task.then
+    return result
 
 
 def _fail(run: Run, frame: TaskFrame, error: Error) -> TaskFailed:

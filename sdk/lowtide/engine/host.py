@@ -30,11 +30,11 @@ class WouldWait(Exception):
 
 
 class Variables(Protocol):
-    """The variables that an expression may use; values are computed when asked for."""
+    """The variables that an expression may use; values are computed when asked for. A mapping is one."""
 
-    def __contains__(self, name: object, /) -> bool: ...
-
-    def __getitem__(self, name: str, /) -> JSON: ...
+    def get(self, name: str, absent: JSON, /) -> JSON:
+        """The value of a variable, or ``absent`` where there is none of that name."""
+        ...
 
 
 class Host(Protocol):

@@ -28,10 +28,10 @@ __all__ = ["check_schema", "duration", "evaluate", "render", "truthy"]
 def render(run: Run, template: Template, value: JSON, scope: Variables) -> JSON:
     """The template's value on ``value``. Raises :class:`lowtide.errors.TaskFailed` (``expression``, 400)."""
     match template:
-        case Literal_():
-            return template.value
         case Expression():
             return evaluate(run, template, value, scope)
+        case Literal_():
+            return template.value
         case ObjectTemplate():
             return {key: render(run, member, value, scope) for key, member in template.members.items()}
         case ArrayTemplate():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from enum import Enum
 from functools import lru_cache
 from typing import Final
 
@@ -39,13 +40,13 @@ STEPS_PER_TURN: Final = 500
 _NO_KEYS: Final[dict[str, JSON]] = {}
 
 
-class Pending:
+class Pending(Enum):
     """The result of a frame that waits for an event, or for the next turn."""
 
-    __slots__ = ()
+    PENDING = "pending"
 
 
-PENDING: Final = Pending()
+PENDING: Final = Pending.PENDING
 
 
 class Done(msgspec.Struct, gc=False):
@@ -88,7 +89,7 @@ class Place(msgspec.Struct):
     subject: Subject | None = None
 
     def with_variables(self, more: dict[str, JSON]) -> Place:
-        return Place(self.holder, {**self.variables, **more}, self.attempt, self.rebase, self.subject)
+        return Place(self.holder, self.variables | more, self.attempt, self.rebase, self.subject)
 
     def ref(self, pointer: str) -> str:
         """The reference of the task at ``pointer``, as seen from this execution."""
@@ -168,19 +169,20 @@ class Run(msgspec.Struct):
         return any(command_id.startswith(ref) for command_id in self.arrivals)
 
     def fact(self, frame: TaskFrame, status: TaskStatus, error: Error | None = None) -> None:
-        self.state.facts += 1
+        state, ref = self.state, frame.ref
+        state.facts += 1
         self.facts.append(
             Fact(
-                number=self.state.facts,
-                task=frame_id(frame),
-                name=name_of(frame.ref),
-                reference=frame.ref,
+                number=state.facts,
+                task=f"{ref}@{frame.path}",
+                name=name_of(ref),
+                reference=ref,
                 kind=frame.kind,
                 status=status,
                 at=self.now,
                 attempt=frame.attempt,
                 error=error,
-                keys=dict(frame.body.keys) if status == "completed" and type(frame.body) is ListenBody else _NO_KEYS,
+                keys=dict(frame.body.keys) if type(frame.body) is ListenBody and status == "completed" else _NO_KEYS,
             )
         )
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final, Literal
+
+import msgspec
 
 from lowtide.engine.run import Place, Run, name_of
 from lowtide.errors import TaskFailed
@@ -24,96 +27,88 @@ _AVAILABLE: Final[dict[Stage, frozenset[str]]] = {
 }
 
 
-class Scope:
+class Scope(msgspec.Struct, frozen=True, gc=False):
     """What an expression sees at one stage of one task (or of the workflow, where ``frame`` is ``None``).
 
     A local variable hides a standard one of the same name.
     """
 
-    __slots__ = ("_authorization", "_frame", "_output", "_place", "_raw_output", "_run", "_stage")
+    run: Run
+    place: Place
+    stage: Stage
+    frame: TaskFrame | None = None
+    output: JSON = None
+    raw_output: JSON = None
+    authorization: JSON = None
 
-    def __init__(
-        self,
-        run: Run,
-        place: Place,
-        stage: Stage,
-        frame: TaskFrame | None = None,
-        *,
-        output: JSON = None,
-        raw_output: JSON = None,
-        authorization: JSON = None,
-    ) -> None:
-        self._run = run
-        self._place = place
-        self._stage = stage
-        self._frame = frame
-        self._output = output
-        self._raw_output = raw_output
-        self._authorization = authorization
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._place.variables or name in _AVAILABLE[self._stage]
-
-    def __getitem__(self, name: str) -> JSON:
-        if name in self._place.variables:
-            return self._place.variables[name]
+    def get(self, name: str, absent: JSON) -> JSON:
+        """The value of a variable, or ``absent`` where the stage has none of that name."""
+        if name in self.place.variables:
+            return self.place.variables[name]
+        if name not in _AVAILABLE[self.stage]:
+            return absent
         match name:
             case "context":
-                return self._place.holder.context
+                return self.place.holder.context
             case "input":
-                return self._frame.input if self._frame else None
+                return self.frame.input if self.frame else None
             case "output":
-                return self._output
+                return self.output
             case "secrets":
                 return self._secrets()
             case "runtime":
-                return self._run.host.runtime
+                return self.run.host.runtime
             case "workflow":
                 return self._workflow()
             case "task":
                 return self._task()
             case "authorization":
-                return self._authorization
-        raise KeyError(name)
+                return self.authorization
+        raise AssertionError(f"{name} is available, but nobody knows what it is")
+
+    def bound(self, names: Iterable[str]) -> dict[str, JSON]:
+        """The values of those of the names that are variables here."""
+        available = _AVAILABLE[self.stage]
+        return {name: self.get(name, None) for name in names if name in self.place.variables or name in available}
 
     def _secrets(self) -> JSON:
         """Those that the document names. Raises ``TaskFailed`` (``authorization``, 403) where one is not to be had."""
-        known = self._run.host.secrets
-        missing = [name for name in self._run.plan.secrets if name not in known]
+        known = self.run.host.secrets
+        missing = [name for name in self.run.plan.secrets if name not in known]
         if missing:
             detail = f"there is no secret {', '.join(missing)} that this workflow may read"
             raise TaskFailed(standard_error("authorization", detail))
-        return {name: known[name] for name in self._run.plan.secrets}
+        return {name: known[name] for name in self.run.plan.secrets}
 
     def _workflow(self) -> JSON:
-        state = self._run.state
+        state = self.run.state
         return {
             "id": state.execution,
-            "definition": self._run.plan.definition,
+            "definition": self.run.plan.definition,
             "input": state.input,
             "startedAt": describe_time(state.started),
         }
 
     def _task(self) -> JSON:
         """The task's descriptor; in an extension that of the task which is extended."""
-        frame, subject = self._frame, self._place.subject
+        frame, subject = self.frame, self.place.subject
         if frame is None:
             return None
-        pointer = self._place.pointer(frame.ref)
+        pointer = self.place.pointer(frame.ref)
         if subject is not None:
             frame, pointer = subject.frame, subject.pointer
         descriptor: dict[str, JSON] = {
             "name": name_of(frame.ref),
             "reference": frame.ref,
-            "definition": _definition(self._run.plan.definition, pointer),
+            "definition": _definition(self.run.plan.definition, pointer),
             "input": frame.raw,
             "startedAt": describe_time(frame.started),
         }
         if subject is not None:
             if frame.extended is not None and frame.extended.stage == "after":
                 descriptor["output"] = frame.extended.output
-        elif self._stage in {"output", "export"}:
-            descriptor["output"] = self._raw_output
+        elif self.stage in {"output", "export"}:
+            descriptor["output"] = self.raw_output
         return descriptor
 
 

@@ -16,7 +16,7 @@ from lowtide.engine.flow import advance_sequence
 from lowtide.engine.frames import DEADLINE, cancel_sequence, copy_state
 from lowtide.engine.host import Host
 from lowtide.engine.render import check_schema, duration, render
-from lowtide.engine.run import STEPS_PER_TURN, Bodies, Pending, Place, Run
+from lowtide.engine.run import PENDING, STEPS_PER_TURN, Bodies, Place, Run
 from lowtide.engine.scope import Scope
 from lowtide.engine.tasks import BODIES
 from lowtide.errors import TaskFailed
@@ -146,7 +146,7 @@ def _advance(run: Run) -> Outcome | None:
     assert state.root is not None
     place = Place(state, {})
     result = advance_sequence(run, plan.do, state.root, "1", place)
-    if isinstance(result, Pending):
+    if result is PENDING:
         return None
     output: JSON = result.output
     if plan.output is not None:

@@ -16,7 +16,7 @@ from typing import Final
 from lowtide.expressions.tokens import tokens
 from lowtide.model.base import Value
 
-__all__ = ["LARGEST", "is_cheap"]
+__all__ = ["LARGEST", "cheap_length", "is_cheap"]
 
 LARGEST: Final = 128 * 1024
 """Bytes of JSON that a cheap program may read: parsing alone takes ten to twenty milliseconds."""
@@ -191,6 +191,12 @@ def _copied(shape: _Shape, program: str, size: int) -> float:
 
 def _fits(shape: _Shape, program: str, size: int) -> bool:
     return _copied(shape, program, size) <= _MEMORY / 4 and shape.growth * _iterations(shape, size) <= _WORK
+
+
+def cheap_length(program: str) -> int:
+    """Up to which length every JSON text is cheap for the program, whatever it says; -1 where there is none."""
+    shape = _shape(program)
+    return -1 if shape is None or shape.sized else _longest_input(program)
 
 
 def is_cheap(program: str, text: str) -> bool:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from lowtide.engine.host import ExpressionFailed, Variables, WouldWait
 from lowtide.expressions.cost import is_cheap
-from lowtide.expressions.program import Programs, bind, names, request
-from lowtide.expressions.simple import Exactness, Unsure, simple
+from lowtide.expressions.program import Programs, names, prepare
+from lowtide.expressions.simple import Exactness, Unsure
 from lowtide.expressions.worker import Worker
 from lowtide.model.base import JSON, Millis, Value
 
@@ -70,18 +70,18 @@ class JqHost:
         return twin
 
     def evaluate(self, program: str, value: JSON, variables: Variables, now: Millis) -> JSON:
-        bound = bind(program, variables)
-        function = simple(program)
-        if function is not None:
+        prepared = prepare(program)
+        bound = prepared.bind(variables) if prepared.names else {}
+        if prepared.function is not None:
             try:
-                return self._exactness.check(function(value, bound))
+                return self._exactness.check(prepared.function(value, bound))
             except Unsure:
                 pass  # jq knows, or has the right words for what is wrong
-        wrapped, text = request(program, value, bound, now)
+        wrapped, text = prepared.request(value, bound, now)
         if len(text) > self._limits.input_bytes:
             limit = self._limits.input_bytes
             raise ExpressionFailed(f"its input is {len(text)} bytes of JSON, more than {limit}")
-        if is_cheap(program, text):
+        if len(text) <= prepared.cheap_length or is_cheap(program, text):
             return self._programs.first(wrapped, text)
         if not self._patient:
             raise WouldWait

@@ -1,6 +1,6 @@
 """Compiled jq programs: the guards, variables, and the cache (decision A-20).
 
-A program with variables is wrapped as ``. as {$now,$a,$b,$d} | $d | guards ( … )``: compiled once, and fed its
+A program with variables is wrapped as ``. as [$a,$b,$now,$d] | $d | guards ( … )``: compiled once, and fed its
 variables with its input, because binding them at compile time costs milliseconds each time. The parentheses keep
 ``include`` and ``import`` out; what could read the process, end it, or differ on a replay is shadowed.
 """
@@ -10,15 +10,18 @@ from __future__ import annotations
 import re
 import threading
 from collections import OrderedDict
-from functools import lru_cache
+from collections.abc import Iterable
+from functools import cached_property, lru_cache
 from typing import Any, Final
 
 import msgspec
 
 from lowtide.engine.host import ExpressionFailed, Variables
+from lowtide.expressions.cost import cheap_length
+from lowtide.expressions.simple import simple
 from lowtide.model.base import JSON, Millis
 
-__all__ = ["Programs", "bind", "names", "request", "wrap"]
+__all__ = ["Prepared", "Programs", "names", "prepare"]
 
 _GUARDS: Final = (
     ("env", "def env: {}; "),
@@ -42,6 +45,8 @@ _GUARDS: Final = (
 _VARIABLE: Final = re.compile(r"\$([A-Za-z_]\w*)")
 _NEEDS_NOW: Final = re.compile(r"\bnow\b")
 
+_ABSENT: Final = object()
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -51,46 +56,62 @@ def names(program: str) -> frozenset[str]:
     return frozenset(_VARIABLE.findall(program)) - {"ENV", "__loc__", "__prog_args"}
 
 
-@lru_cache(maxsize=4096)
-def _sorted_names(program: str) -> tuple[str, ...]:
-    return tuple(sorted(names(program)))
-
-
-@lru_cache(maxsize=4096)
-def _uses_now(program: str) -> bool:
-    return _NEEDS_NOW.search(program) is not None
-
-
-@lru_cache(maxsize=4096)
-def wrap(program: str, variables: tuple[str, ...]) -> str:
-    """The guarded program; its input is an object of the variables, ``__now`` and ``__d``, the data; or, where it has
-    no variables, the data itself."""
+def _wrap(program: str, variables: Iterable[str], *, uses_now: bool) -> str:
+    """The guarded program; its input is an array of the variables, ``now`` where it is used, and last the data; or,
+    where it has no variables, the data itself."""
     guards = "".join(guard for name, guard in _GUARDS if name in program)
-    uses_now = _uses_now(program)
-    if not variables and not uses_now:
+    bound = [*variables, *(["__now"] if uses_now else [])]
+    if not bound:
         return f"{guards}(\n{program}\n)"
-    bound = ",".join(f"${name}" for name in (*variables, *(["__now"] if uses_now else []), "__d"))
     now = "def now: $__now; " if uses_now else ""
-    return f". as {{{bound}}} | $__d | {now}{guards}(\n{program}\n)"
+    pattern = ",".join(f"${name}" for name in (*bound, "__d"))
+    return f". as [{pattern}] | $__d | {now}{guards}(\n{program}\n)"
 
 
-def bind(program: str, variables: Variables) -> dict[str, JSON]:
-    """The values of the variables that the program may refer to, by name and in its order."""
-    wanted = _sorted_names(program)
-    return {name: variables[name] for name in wanted if name in variables} if wanted else {}
+class Prepared:
+    """What is known of a program before it sees a value: whatever an evaluation need not find out again."""
+
+    def __init__(self, program: str) -> None:
+        self.program = program
+        self.names = tuple(sorted(names(program)))
+        self.function = simple(program)
+        self.uses_now = _NEEDS_NOW.search(program) is not None
+
+    @cached_property
+    def cheap_length(self) -> int:
+        return cheap_length(self.program)
+
+    @cached_property
+    def _wrapped(self) -> str:
+        """With all variables that it names: only what a program binds itself is missing."""
+        return _wrap(self.program, self.names, uses_now=self.uses_now)
+
+    def bind(self, variables: Variables) -> dict[str, JSON]:
+        """The values of the variables that the program may refer to, by name and in its order."""
+        bound: dict[str, JSON] = {}
+        for name in self.names:
+            value = variables.get(name, _ABSENT)
+            if value is not _ABSENT:
+                bound[name] = value
+        return bound
+
+    def request(self, value: JSON, bound: dict[str, JSON], now: Millis) -> tuple[str, str]:
+        """The wrapped program and its input as JSON text."""
+        wrapped = self._wrapped
+        if len(bound) < len(self.names):
+            wrapped = _wrap(self.program, bound, uses_now=self.uses_now)
+        given = value
+        if self.uses_now:
+            given = [*bound.values(), now / 1000, value]
+        elif bound:
+            given = [*bound.values(), value]
+        try:
+            return wrapped, _encode(given).decode()
+        except RecursionError as error:
+            raise ExpressionFailed("its input is nested too deeply") from error
 
 
-def request(program: str, value: JSON, bound: dict[str, JSON], now: Millis) -> tuple[str, str]:
-    """The wrapped program and its input as JSON text."""
-    given = value
-    if bound:
-        given = {**bound, "__d": value}
-    if _uses_now(program):
-        given = {**bound, "__now": now / 1000, "__d": value}
-    try:
-        return wrap(program, tuple(bound)), _encode(given).decode()
-    except RecursionError as error:
-        raise ExpressionFailed("its input is nested too deeply") from error
+prepare = lru_cache(maxsize=4096)(Prepared)
 
 
 class Programs:
@@ -103,7 +124,9 @@ class Programs:
 
     def first(self, wrapped: str, text: str) -> JSON:
         """The first output, ``None`` where there is none. Raises :class:`ExpressionFailed`."""
-        program = self._get(wrapped)
+        program = self._compiled.get(wrapped)
+        if program is None or len(self._compiled) > self._size // 2:  # before, nothing is dropped soon
+            program = self._get(wrapped)
         try:
             for output in program.input_text(text):
                 return output
@@ -114,10 +137,9 @@ class Programs:
     def _get(self, wrapped: str) -> Any:
         program = self._compiled.get(wrapped)
         if program is not None:
-            if len(self._compiled) > self._size // 2:  # before, nothing is dropped soon
-                with self._lock:
-                    if wrapped in self._compiled:
-                        self._compiled.move_to_end(wrapped)
+            with self._lock:
+                if wrapped in self._compiled:
+                    self._compiled.move_to_end(wrapped)
             return program
         import jq
 

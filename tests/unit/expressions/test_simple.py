@@ -11,7 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from lowtide.engine.host import ExpressionFailed
-from lowtide.expressions.program import Programs, bind, request
+from lowtide.expressions.program import Programs, prepare
 from lowtide.expressions.simple import Exactness, Unsure, simple
 from lowtide.model.base import Millis
 
@@ -90,7 +90,8 @@ values = st.one_of(_scalars, _collections(_scalars), _collections(_scalars | _co
 
 
 def by_jq(program: str, value: Any, variables: dict[str, Any]) -> Any:
-    return PROGRAMS.first(*request(program, value, bind(program, variables), Millis(0)))
+    prepared = prepare(program)
+    return PROGRAMS.first(*prepared.request(value, prepared.bind(variables), Millis(0)))
 
 
 def exactly(value: Any) -> str:

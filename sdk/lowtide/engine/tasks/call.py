@@ -6,7 +6,7 @@ from typing import Final
 
 from lowtide.engine.flow import advance_task, body_scope, enter_task, new_frame
 from lowtide.engine.render import render
-from lowtide.engine.run import PENDING, Done, Pending, Place, Result, Run, frame_id
+from lowtide.engine.run import PENDING, Done, Place, Result, Run, frame_id
 from lowtide.engine.tasks import subscription
 from lowtide.engine.uri import expand_endpoints
 from lowtide.errors import TaskFailed
@@ -78,4 +78,4 @@ def advance(run: Run, task: Call, frame: TaskFrame, place: Place) -> Result:
 
 def _without_directive(result: Result) -> Result:
     """A function's own ``then`` has no meaning where it is called, except that ``end`` ends the workflow."""
-    return result if isinstance(result, Pending) else Done(result.output, over=result.ends)
+    return result if result is PENDING else Done(result.output, over=result.ends)

@@ -50,12 +50,12 @@ def _await_filter(run: Run, event_filter: EventFilter, index: int, scope: Scope,
         if not isinstance(template, Expression)
     }
     programs = [*expressions.values(), *(item.from_.source for item in event_filter.correlate.values())]
-    names = {name for program in programs for name in run.host.names(program) if name in scope}
+    names = {name for program in programs for name in run.host.names(program)}
     return AwaitFilter(
         index=index,
         with_=literals,
         expressions=expressions,
-        variables={name: scope[name] for name in sorted(names)},
+        variables=scope.bound(sorted(names)),
         correlate={key: _correlation(run, key, item, scope, value) for key, item in event_filter.correlate.items()},
     )
 

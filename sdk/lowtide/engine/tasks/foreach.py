@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from lowtide.engine.flow import advance_sequence
 from lowtide.engine.render import check_schema, render
-from lowtide.engine.run import PENDING, Pending, Place, Result, Run
+from lowtide.engine.run import PENDING, Place, Result, Run
 from lowtide.engine.scope import Scope
 from lowtide.model.base import JSON
 from lowtide.model.plan import Foreach
@@ -27,7 +27,7 @@ def iterate(
             return PENDING
         body.seq = Sequence(data=item)
     result = advance_sequence(run, foreach.do, body.seq, f"{frame.path}.{body.index + 1}", inner)
-    if isinstance(result, Pending):
+    if result is PENDING:
         return PENDING
     body.seq = None
     body.outputs.append(_shape(run, foreach, frame, inner, result.output))

@@ -6,7 +6,7 @@ import msgspec
 
 from lowtide.engine.flow import advance_task, enter_task, new_frame
 from lowtide.engine.frames import cancel_frame
-from lowtide.engine.run import PENDING, Done, Pending, Place, Result, Run
+from lowtide.engine.run import PENDING, Done, Place, Result, Run
 from lowtide.errors import TaskFailed
 from lowtide.model.base import JSON
 from lowtide.model.error import Error
@@ -34,7 +34,7 @@ def advance(run: Run, task: Fork, frame: TaskFrame, place: Place) -> Result:
             assert branch.error is not None
             _cancel_others(run, body, branch)
             raise TaskFailed(branch.error)
-        if isinstance(result, Pending):
+        if result is PENDING:
             continue
         if result.ends or task.compete:
             _cancel_others(run, body, branch)
@@ -70,7 +70,7 @@ def _advance_branch(run: Run, task: Fork, frame: TaskFrame, place: Place, index:
     except TaskFailed as failure:
         branch.status, branch.error, branch.frame = "faulted", failure.error, None
         return PENDING
-    if isinstance(result, Pending):
+    if result is PENDING:
         branch.status = "ready" if run.more else "blocked"
         return PENDING
     branch.status, branch.output, branch.frame = "completed", result.output, None

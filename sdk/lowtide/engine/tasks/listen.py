@@ -6,7 +6,7 @@ from lowtide.engine.depth import is_too_deep
 from lowtide.engine.flow import body_scope
 from lowtide.engine.matching import correlation_values, matches
 from lowtide.engine.render import truthy
-from lowtide.engine.run import PENDING, Done, Pending, Place, Result, Run, frame_id
+from lowtide.engine.run import PENDING, Done, Place, Result, Run, frame_id
 from lowtide.engine.scope import Scope
 from lowtide.engine.tasks.filters import await_filters, strategy_needs
 from lowtide.engine.tasks.foreach import iterate
@@ -111,7 +111,7 @@ def _iterate(run: Run, foreach: Foreach, frame: TaskFrame, place: Place) -> Resu
     assert isinstance(body, ListenBody)
     while body.index < len(body.consumed):
         result = iterate(run, foreach, body, body.consumed[body.index], frame, place)
-        if isinstance(result, Pending):
+        if result is PENDING:
             return PENDING
         if result.over:
             return Done(list(body.outputs), over=True)

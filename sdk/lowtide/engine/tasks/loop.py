@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lowtide.engine.flow import advance_sequence, body_scope
 from lowtide.engine.render import render, truthy
-from lowtide.engine.run import PENDING, Done, Pending, Place, Result, Run
+from lowtide.engine.run import PENDING, Done, Place, Result, Run
 from lowtide.engine.scope import Scope
 from lowtide.errors import TaskFailed
 from lowtide.model.error import standard_error
@@ -36,7 +36,7 @@ def advance(run: Run, task: For, frame: TaskFrame, place: Place) -> Result:
                 break
             body.seq = Sequence(data=body.data)
         result = advance_sequence(run, task.do, body.seq, f"{frame.path}.{body.index + 1}", inner)
-        if isinstance(result, Pending):
+        if result is PENDING:
             return PENDING
         body.seq = None
         body.data = result.output

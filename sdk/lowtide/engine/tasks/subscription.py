@@ -15,7 +15,7 @@ from typing import Final
 from lowtide.engine.flow import body_scope
 from lowtide.engine.frames import batch_id
 from lowtide.engine.render import render, truthy
-from lowtide.engine.run import PENDING, Done, Pending, Place, Result, Run
+from lowtide.engine.run import PENDING, Done, Place, Result, Run
 from lowtide.engine.tasks.foreach import iterate
 from lowtide.engine.uri import expand_endpoints
 from lowtide.errors import TaskFailed
@@ -85,7 +85,7 @@ def _look(run: Run, task: Call, frame: TaskFrame, place: Place, body: Subscripti
         if body.seq is None and run.pause():
             return PENDING
         result = _deal_with(run, task, frame, place, arguments)
-        if isinstance(result, Pending):
+        if result is PENDING:
             return PENDING
         if result.over:
             return Done(list(body.outputs), over=True)
@@ -124,7 +124,7 @@ def _deal_with(run: Run, task: Call, frame: TaskFrame, place: Place, arguments: 
         body.index += 1
     else:
         result = iterate(run, task.foreach, body, message, frame, place)
-        if isinstance(result, Pending):
+        if result is PENDING:
             return PENDING
         over = result.over
     body.looked += 1

@@ -7,7 +7,7 @@ from hashlib import blake2b
 from lowtide.engine.flow import advance_sequence, body_scope
 from lowtide.engine.frames import attempt_id, cancel_sequence, retry_id
 from lowtide.engine.render import duration, truthy
-from lowtide.engine.run import PENDING, Done, Pending, Place, Result, Run, frame_id
+from lowtide.engine.run import PENDING, Done, Place, Result, Run, frame_id
 from lowtide.engine.scope import Scope
 from lowtide.errors import TaskFailed
 from lowtide.model.base import JSON
@@ -76,7 +76,7 @@ def _advance_catch(run: Run, task: Try, frame: TaskFrame, place: Place) -> Resul
     assert body.error is not None
     inside = place.with_variables({task.catch.as_: body.error.as_json()})
     result = advance_sequence(run, task.catch.do, body.seq, f"{frame.path}.0", inside)
-    if isinstance(result, Pending) or result.over:
+    if result is PENDING or result.over:
         return result
     return Done(result.output, task.catch.then)
 
