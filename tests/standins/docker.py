@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -80,11 +82,9 @@ def create(arguments: list[str]) -> None:
         fail(
             f"Unable to find image '{image}:latest' locally\npull access denied for {image}, repository does not exist"
         )
-    made = Made(given["--name"][0])
-    try:
-        made.folder.mkdir()
-    except FileExistsError:
-        fail(f'Error response from daemon: Conflict. The container name "/{made.folder.name}" is already in use by x.')
+    name = given["--name"][0]
+    made = Made(name)
+    made.folder = Path(tempfile.mkdtemp(dir=HOME.parent))
     environment = dict(line.split("=", 1) for line in Path(given["--env-file"][0]).read_text().splitlines())
     environment |= dict(one.split("=", 1) for one in given.get("--env", []))
     program = ["/bin/sh", "-c", IMAGES[image], image]
@@ -92,7 +92,11 @@ def create(arguments: list[str]) -> None:
         program = given["--entrypoint"]
     made.write("made", {"argv": [*program, *argv], "environment": environment, "options": given})
     made.write("state", {"Status": "created", "ExitCode": 0, "OOMKilled": False, "Error": ""})
-    print(made.folder.name)
+    try:
+        made.folder.rename(HOME / name)  # so that there is all of it or nothing
+    except OSError:
+        fail(f'Error response from daemon: Conflict. The container name "/{name}" is already in use by x.')
+    print(name)
 
 
 def start(arguments: list[str]) -> None:
@@ -151,10 +155,9 @@ def rm(arguments: list[str]) -> None:
         if made.state()["Status"] == "running":
             with suppress(ProcessLookupError):
                 os.killpg(made.read("pid"), signal.SIGKILL)
-        for file in made.folder.iterdir():
-            file.unlink(missing_ok=True)
-        with suppress(OSError):
-            made.folder.rmdir()
+        away = Path(tempfile.mkdtemp(dir=HOME.parent))
+        made.folder.rename(away)  # its supervisor may still be writing
+        shutil.rmtree(away, ignore_errors=True)
 
 
 def ps(arguments: list[str]) -> None:

@@ -6,10 +6,10 @@ Adapters: the machine's own runtime (``effects/container.py``) and Kubernetes (o
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from functools import partial
-from typing import Final, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from lowtide.errors import LowtideError, TaskFailed, Unavailable
 from lowtide.model.base import JSON
@@ -81,7 +81,7 @@ async def run_here(
     order, loop = order_of(execution, command, most), asyncio.get_running_loop()
     concluded = False
     try:
-        await _patiently(lambda: containers.start(order))
+        await _whole(_patiently(lambda: containers.start(order)))
         ends, pause = loop.time() + order.seconds, _SHORTEST
         while wanted():
             seen = await _patiently(lambda: containers.look(order.id))
@@ -97,6 +97,18 @@ async def run_here(
         if not concluded or order.container.cleanup == "always":
             with suppress(LowtideError):  # the runtime that could not be reached has already been the task's error
                 await containers.end(order.id)
+
+
+async def _whole(starting: Coroutine[Any, Any, None]) -> None:
+    """Not to be cancelled half way: a runtime may still make what it was asked for after it has been told to end it."""
+    task = asyncio.ensure_future(starting)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task}, timeout=_PATIENCE)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        raise
 
 
 async def _patiently(ask: Callable[[], Awaitable[T]]) -> T:
