@@ -154,6 +154,8 @@ class Running:
             self._child = await launch(
                 argv, environment=environment, folder=folder, memory=memory, receive=self._receive, stdin=file
             )
+        if self._over:
+            self._child.kill()
 
     async def ended(self) -> Ended:
         """Raises ``TaskFailed``: ``timeout`` where it takes longer than its limit, ``runtime`` where it writes more.
@@ -181,8 +183,8 @@ class Running:
         self._parts[fd] += data
         if len(self._parts[fd]) > self._limits.output and not self._over:
             self._over = fd
-            assert self._child is not None
-            self._child.kill()
+            if self._child is not None:  # a quick one writes before its start has been told
+                self._child.kill()
 
 
 async def run(

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from lowtide.effects import build
+from lowtide.effects import build, child
 from lowtide.model.state import Faulted
 from tests.effecting import fault, output, perform
 from tests.eventually import eventually
@@ -158,6 +158,20 @@ async def test_what_runs_on_in_the_background_holds_nobody_up() -> None:
 async def test_more_output_than_allowed_is_an_error() -> None:
     kind, status, detail = await fault(shell("yes"), process_output=10_000, **ALLOWED)
     assert (kind, status) == ("runtime", 500)
+    assert "more than 10000 bytes" in detail
+
+
+async def test_too_much_output_counts_even_before_the_start_has_been_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    launch = child.launch
+
+    async def slowly(*given: Any, **options: Any) -> child.Child:
+        launched = await launch(*given, **options)
+        await asyncio.sleep(0.2)
+        return launched
+
+    monkeypatch.setattr(child, "launch", slowly)
+    kind, _, detail = await fault(shell("yes"), process_output=10_000, **ALLOWED)
+    assert kind == "runtime"
     assert "more than 10000 bytes" in detail
 
 
