@@ -23,8 +23,8 @@ demo: $(VENV)/.ready  ## Twenty orders through the whole platform, from zero and
 up: $(VENV)/.ready  ## The platform on this machine, until Ctrl-C
 	@$(BIN)/lowtide up
 
-test: $(VENV)/.ready  ## All tests; much of their time is spent waiting, so two files are run at once
-	@$(BIN)/python -m pytest -n 2 --dist loadfile
+test: $(VENV)/.ready  ## All tests; much of their time is spent waiting, so three files are run at once
+	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 soak: $(VENV)/.ready  ## make soak SEEDS=1000000 FIRST=1: simulated worlds on all processors; tells which seeds fail
 	@$(BIN)/python -m tests.simulation --soak $(SEEDS) $(FIRST)
