@@ -1,7 +1,7 @@
 """In which order the files are run: those that wait for real processes lie between those that compute.
 
-Several files are run at once. Were the waiting ones last, as xdist puts files of few tests, the processors would be idle
-at the end; were they first, several platforms would start at once.
+Several files are run at once. Were the waiting ones last, as xdist puts files of few tests, the processors would be
+idle at the end; were they first, several platforms would start at once.
 """
 
 from __future__ import annotations
