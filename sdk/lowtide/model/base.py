@@ -1,4 +1,8 @@
-"""Shared building blocks of the nouns."""
+"""Shared building blocks of the nouns.
+
+Modules of nouns that travel do without ``from __future__ import annotations``: it would make a text of every
+annotation, and the codec compile each of these texts at every cold start.
+"""
 
 from datetime import UTC, datetime
 from typing import Any, Final, NewType, TypeAlias

@@ -4,8 +4,6 @@ A command's ``id`` is the task's reference, ``@``, and the entry numbers of the 
 within an execution, also across jumps back and retries around retries.
 """
 
-from __future__ import annotations
-
 from typing import Literal, TypeAlias
 
 from lowtide.model.base import JSON, Millis, Noun
@@ -57,6 +55,12 @@ class Sleep(_Wanted, frozen=True, kw_only=True, tag="sleep"):
     purpose: Literal["wait", "retry", "deadline"] = "wait"
 
 
+class AwaitCorrelation(Noun, frozen=True):
+    from_: str
+    known: bool = False
+    expect: JSON = None
+
+
 class AwaitFilter(Noun, frozen=True):
     """One filter that an event may match.
 
@@ -76,12 +80,6 @@ class AwaitFilter(Noun, frozen=True):
     def is_correlated(self) -> bool:
         """Whether it knows what to expect: such a listener sees events from before it was issued, too."""
         return any(correlation.known for correlation in self.correlate.values())
-
-
-class AwaitCorrelation(Noun, frozen=True):
-    from_: str
-    known: bool = False
-    expect: JSON = None
 
 
 class Await(_Wanted, frozen=True, kw_only=True, tag="await"):

@@ -4,8 +4,6 @@ Decision A-9: an error type is compared by its last path segment when both sides
 host and path in the wild names the same error; new errors carry the newest URI.
 """
 
-from __future__ import annotations
-
 from typing import Final, Literal
 
 from lowtide.model.base import JSON, Noun

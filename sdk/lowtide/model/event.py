@@ -4,8 +4,6 @@ The journal of an execution is the ordered list of these. ``random`` was drawn o
 jitter is derived from it, so that a replay takes the same delays.
 """
 
-from __future__ import annotations
-
 from typing import TypeAlias
 
 from lowtide.model.base import JSON, Millis, Noun

@@ -1,7 +1,5 @@
 """Facts for the timeline: what the history shows of a task. Idempotent: the same turn gives the same facts."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from lowtide.model.base import JSON, Millis, Noun

@@ -4,8 +4,6 @@ References are resolved, every task knows its JSON pointer, and every place that
 :data:`Template`. ``lowtide.dsl`` makes plans; the dispatch carries them; nothing else needs the document's models.
 """
 
-from __future__ import annotations
-
 from typing import Literal, TypeAlias
 
 from lowtide.model.base import JSON, Noun
@@ -73,11 +71,11 @@ class Interpolation(Noun, frozen=True, tag_field="t", tag="i"):
 
 
 class ArrayTemplate(Noun, frozen=True, tag_field="t", tag="a"):
-    items: tuple[Template, ...]
+    items: "tuple[Template, ...]"
 
 
 class ObjectTemplate(Noun, frozen=True, tag_field="t", tag="o"):
-    members: dict[str, Template]
+    members: "dict[str, Template]"
 
 
 Template: TypeAlias = Literal_ | Expression | Interpolation | ArrayTemplate | ObjectTemplate
@@ -136,13 +134,13 @@ class Strategy(Noun, frozen=True):
     mode: Literal["one", "all", "any"]
     filters: tuple[EventFilter, ...] = ()
     until_condition: Expression | None = None
-    until_strategy: Strategy | None = None
+    until_strategy: "Strategy | None" = None
 
 
 class Foreach(Noun, frozen=True):
     """Tasks to perform for each consumed event."""
 
-    do: tuple[Task, ...] = ()
+    do: "tuple[Task, ...]" = ()
     item: str = "item"
     at: str = "index"
     output: Output | None = None
@@ -191,7 +189,7 @@ class Call(TaskBase, frozen=True, kw_only=True, tag="call"):
 
 
 class Do(TaskBase, frozen=True, kw_only=True, tag="do"):
-    do: tuple[Task, ...]
+    do: "tuple[Task, ...]"
 
 
 class Emit(TaskBase, frozen=True, kw_only=True, tag="emit"):
@@ -205,11 +203,11 @@ class For(TaskBase, frozen=True, kw_only=True, tag="for"):
     each: str = "item"
     at: str = "index"
     while_: Expression | None = None
-    do: tuple[Task, ...]
+    do: "tuple[Task, ...]"
 
 
 class Fork(TaskBase, frozen=True, kw_only=True, tag="fork"):
-    branches: tuple[Task, ...]
+    branches: "tuple[Task, ...]"
     compete: bool = False
 
 
@@ -283,12 +281,12 @@ class Catch(Noun, frozen=True):
     when: Expression | None = None
     except_when: Expression | None = None
     retry: Retry | None = None
-    do: tuple[Task, ...] = ()
+    do: "tuple[Task, ...]" = ()
     then: str | None = None
 
 
 class Try(TaskBase, frozen=True, kw_only=True, tag="try"):
-    try_: tuple[Task, ...]
+    try_: "tuple[Task, ...]"
     catch: Catch
 
 

@@ -1,8 +1,6 @@
 """What the processes of ``run`` are given and give (dsl-reference.md, "Run" and "Process Result"): a shell's, a
 script's and a container's alike."""
 
-from __future__ import annotations
-
 import re
 from typing import Final, Literal, TypeAlias
 

@@ -6,8 +6,6 @@ Frames are the only mutable nouns: a turn copies the tree that it was given and 
 ``SNAPSHOT_FORMAT`` is written into every state; an unknown newer one is refused, older ones go through upcasters.
 """
 
-from __future__ import annotations
-
 from typing import Final, Literal, TypeAlias
 
 import msgspec
@@ -94,8 +92,8 @@ class TaskFrame(Frame, kw_only=True):
     raw: JSON = None
     input: JSON = None
     deadline: Millis | None = None
-    body: Body | None = None
-    extended: Extended | None = None
+    body: "Body | None" = None
+    extended: "Extended | None" = None
 
 
 class Extended(Frame, kw_only=True):
@@ -109,7 +107,7 @@ class Extended(Frame, kw_only=True):
     stage: Literal["before", "task", "after"] = "before"
     index: int = 0
     applied: list[int] = msgspec.field(default_factory=list)
-    seq: Sequence | None = None
+    seq: "Sequence | None" = None
     output: JSON = None
     then: str | None = None
     authorization: JSON = None

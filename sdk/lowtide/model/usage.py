@@ -1,7 +1,5 @@
 """What an invocation cost."""
 
-from __future__ import annotations
-
 from lowtide.model.base import Noun
 
 __all__ = ["Usage"]

@@ -4,8 +4,6 @@ Ids are deterministic, so that a consumer can dedupe on source + id: ``{executio
 ``{execution}:{epoch}:outcome`` for its outcome, ``{execution}:{epoch}:registered:{n}`` in between.
 """
 
-from __future__ import annotations
-
 from typing import Any, Final, Literal
 
 import msgspec
