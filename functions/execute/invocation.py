@@ -21,6 +21,7 @@ from typing import Final
 from lowtide.errors import Fenced, InvalidEvent, InvalidInput, LowtideError, Unavailable
 from lowtide.model.base import Millis, Noun, Value
 from lowtide.model.command import Passive, RunChild, RunContainer
+from lowtide.model.fact import Fact
 from lowtide.model.state import SNAPSHOT_FORMAT
 from lowtide.model.usage import Usage
 from lowtide.runtime.driver import Diverged, Driver, Gone, Reply
@@ -29,10 +30,18 @@ from lowtide.runtime.ports import Subject
 from lowtide.runtime.work import Policy, Ports, Work
 from lowtide.wire import json, mac, problem
 from lowtide.wire.cloudevents import CloudEvent
-from lowtide.wire.lifecycle import About
-from lowtide.wire.types import DISPATCH, Dispatch, Extension, Registered, outcome_id, registered_id, source_of, type_of
+from lowtide.wire.types import (
+    DISPATCH,
+    Dispatch,
+    Extension,
+    Registered,
+    outcome_id,
+    registered_id,
+    source_of,
+    type_of,
+    wants,
+)
 
-from .announcing import Announcer
 from .birth import since_birth
 from .parts import Parts
 
@@ -142,7 +151,7 @@ class Invocations:
             clock=parts.clock,
             host=parts.host,
             register=register,
-            announce=Announcer(parts.publisher, _about(order, work), parts.clock, self._sending).tell,
+            announce=self._announce(order, work.subject),
         )
         driver = Driver(work, ports)
         meter = self._meter(dispatch, driver)
@@ -154,6 +163,18 @@ class Invocations:
             extra={"execution": dispatch.execution, "epoch": dispatch.epoch, "as": reply.type, "turns": driver.turns},
         )
         return await self._answer(order, reply, abandoned)
+
+    def _announce(self, order: _Order, subject: Subject) -> Callable[[tuple[Fact, ...]], None]:
+        """Where the lifecycle events of tasks are told, if anybody wants them: not at a cold start, then."""
+        dispatch, parts = order.dispatch, self._parts
+        if not wants(dispatch.lifecycle, "task"):
+            return lambda facts: None
+        from lowtide.wire.lifecycle import About
+
+        from .announcing import Announcer
+
+        about = About(subject, dispatch.lifecycle, order.traceparent, dispatch.echo, bool(dispatch.plan.secrets))
+        return Announcer(parts.publisher, about, parts.clock, self._sending).tell
 
     def _work(self, order: _Order) -> Work:
         dispatch = order.dispatch
@@ -262,11 +283,6 @@ class Invocations:
         if order.traceparent:
             attributes[Extension.traceparent] = order.traceparent
         return CloudEvent(attributes, body)
-
-
-def _about(order: _Order, work: Work) -> About:
-    dispatch = order.dispatch
-    return About(work.subject, dispatch.lifecycle, order.traceparent, dispatch.echo, bool(dispatch.plan.secrets))
 
 
 class _Formatted(Noun, frozen=True):

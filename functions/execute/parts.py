@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from lowtide.clients.broker import Broker
 from lowtide.clients.ingest import IngestClient, Patience
@@ -20,8 +20,7 @@ from lowtide.wire.types import Extension
 __all__ = ["Parts", "build_parts"]
 
 
-@dataclass(slots=True)
-class Parts:
+class Parts(msgspec.Struct, eq=False):
     """What invocations share. ``stopping`` is set when the process was asked to end."""
 
     key: bytes

@@ -10,8 +10,9 @@ from lowtide.model.base import Millis
 from lowtide.model.state import State
 from lowtide.wire import json
 from lowtide.wire.cloudevents import BATCH, CloudEvent, read_all, to_batch
-from lowtide.wire.lifecycle import About, level_of, of_rest, wants
+from lowtide.wire.lifecycle import About, level_of, of_rest
 from lowtide.wire.records import Change, Subject
+from lowtide.wire.types import wants
 
 from .nouns import Execution
 from .store import outbox

@@ -9,9 +9,8 @@ import msgspec
 
 from lowtide.model.base import Millis
 from lowtide.wire.cloudevents import CloudEvent
-from lowtide.wire.lifecycle import wants
 from lowtide.wire.mac import digest_of, sign
-from lowtide.wire.types import DISPATCH, Extension, Level, Wake, dispatch_id, source_of
+from lowtide.wire.types import DISPATCH, Extension, Level, Wake, dispatch_id, source_of, wants
 
 from .announcing import about
 from .nouns import Execution, Order, millis

@@ -12,8 +12,7 @@ from collections.abc import Mapping
 
 from lowtide.model.base import JSON
 from lowtide.model.command import AwaitFilter
-from lowtide.wire.lifecycle import is_lifecycle
-from lowtide.wire.types import Extension
+from lowtide.wire.types import Extension, is_lifecycle
 
 __all__ = ["hears", "is_echo", "starts"]
 

@@ -14,8 +14,7 @@ from lowtide.model.event import Received
 from lowtide.model.plan import Schedule
 from lowtide.wire import json
 from lowtide.wire.cloudevents import CloudEvent
-from lowtide.wire.lifecycle import is_lifecycle
-from lowtide.wire.types import Extension
+from lowtide.wire.types import Extension, is_lifecycle
 
 from .hearing import is_echo, starts
 from .listening import offer, received_by

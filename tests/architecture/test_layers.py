@@ -14,6 +14,9 @@ from lowtide.wire import types
 
 _ROOT = Path(__file__).parents[2]
 
+_STARTING = 92
+"""How many modules of ours execute may import at its start: think twice before this grows."""
+
 _BLOCKER = """
 import sys
 
@@ -61,6 +64,15 @@ def test_execute_starts_without_what_is_heavy() -> None:
     loaded = set(_python("import functions.execute.__main__, sys; print(*sys.modules)").split())
     found = [name for name in loaded if name.startswith(heavy)]
     assert not found, f"execute's start imports {sorted(found)[:5]}"
+
+
+def test_execute_starts_without_what_few_first_dispatches_need() -> None:
+    seldom = {"lowtide.wire.lifecycle", "lowtide.wire.masking", "functions.execute.announcing"}
+    seldom |= {"lowtide.expressions.cost", "lowtide.expressions.schema", "lowtide.clients.http", "jq"}
+    loaded = set(_python("import functions.execute.__main__, sys; print(*sys.modules)").split())
+    assert not loaded & seldom, f"execute's start imports {sorted(loaded & seldom)}"
+    ours = sorted(name for name in loaded if name.startswith(("lowtide", "functions")))
+    assert len(ours) <= _STARTING, f"each module costs a fifth of a millisecond at a cold start; imported are {ours}"
 
 
 def test_the_command_line_answers_before_anything_heavy_is_imported() -> None:

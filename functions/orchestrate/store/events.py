@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from lowtide.model.base import ExecutionId
 from lowtide.model.command import AwaitFilter
-from lowtide.wire.lifecycle import is_lifecycle
+from lowtide.wire.types import is_lifecycle
 
 from .database import Tx
 from .keys import TYPE_LENGTH

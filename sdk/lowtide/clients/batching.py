@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from dataclasses import dataclass, field
 from typing import Any, Final
+
+import msgspec
 
 from lowtide.clients.trust import Key
 from lowtide.rpc.v1 import ingest_pb2 as pb
@@ -21,24 +22,22 @@ _MOST_REPORTS: Final = 1000
 _REPORTS: Final = ("facts", "logs", "usages")
 
 
-@dataclass(slots=True, eq=False)
-class Waiting:
+class Waiting(msgspec.Struct, eq=False):
     """One append or change, and who waits for it. Resolves with ``None`` once it is committed."""
 
     key: Key
     message: pb.Append | pb.ExecutionChange
-    done: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    done: asyncio.Future[None] = msgspec.field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
-@dataclass(slots=True)
-class Load:
+class Load(msgspec.Struct, eq=False):
     """What one batch carries; sent again as it is until it is acknowledged."""
 
     batch: pb.Batch
-    waiting: list[Waiting] = field(default_factory=list)
-    verified: set[Key] = field(default_factory=set)
-    released: set[Key] = field(default_factory=set)
-    settled: asyncio.Event = field(default_factory=asyncio.Event)
+    waiting: list[Waiting] = msgspec.field(default_factory=list)
+    verified: set[Key] = msgspec.field(default_factory=set)
+    released: set[Key] = msgspec.field(default_factory=set)
+    settled: asyncio.Event = msgspec.field(default_factory=asyncio.Event)
 
 
 class Buffer:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from lowtide.errors import InvalidEvent, TooLarge, Unavailable
 from lowtide.model.base import JSON
 from lowtide.wire.cloudevents import CloudEvent, from_json, to_binary, to_structured
-from lowtide.wire.lifecycle import is_lifecycle
+from lowtide.wire.types import is_lifecycle
 
 if TYPE_CHECKING:
     from aiohttp import ClientSession

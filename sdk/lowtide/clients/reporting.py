@@ -12,7 +12,6 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import grpc
@@ -21,6 +20,7 @@ import grpc.aio
 from lowtide.clients.batching import Buffer, Load
 from lowtide.clients.trust import Key, Trust
 from lowtide.errors import Fenced, InvalidInput, LowtideError, Unavailable
+from lowtide.model.base import Value
 from lowtide.rpc.v1 import ingest_pb2 as pb
 
 if TYPE_CHECKING:
@@ -41,8 +41,7 @@ _HOPELESS: Final = (
 )
 
 
-@dataclass(frozen=True)
-class Patience:
+class Patience(Value, frozen=True):
     """Seconds: until a batch must be acknowledged, until failing is given up, that history may wait, that a stream
     without work stays."""
 

@@ -16,7 +16,7 @@ from typing import Final
 from lowtide.expressions.tokens import tokens
 from lowtide.model.base import Value
 
-__all__ = ["LARGEST", "cheap_length", "is_cheap"]
+__all__ = ["LARGEST", "Cost", "is_cheap"]
 
 LARGEST: Final = 128 * 1024
 """Bytes of JSON that a cheap program may read: parsing alone takes ten to twenty milliseconds."""
@@ -193,12 +193,6 @@ def _fits(shape: _Shape, program: str, size: int) -> bool:
     return _copied(shape, program, size) <= _MEMORY / 4 and shape.growth * _iterations(shape, size) <= _WORK
 
 
-def cheap_length(program: str) -> int:
-    """Up to which length every JSON text is cheap for the program, whatever it says; -1 where there is none."""
-    shape = _shape(program)
-    return -1 if shape is None or shape.sized else _longest_input(program)
-
-
 def is_cheap(program: str, text: str) -> bool:
     """Whether ``program`` on the JSON ``text`` is surely quick, and small."""
     if len(text) > _longest_input(program):
@@ -211,3 +205,16 @@ def is_cheap(program: str, text: str) -> bool:
     digits, longest = _measure(text)
     filled = copied if shape.makes_text else max(16, longest, shape.longest)
     return bool(filled * 10.0 ** (min(max(digits, shape.digits), 99) * shape.sized) <= _MEMORY)
+
+
+class Cost:
+    """What one program may cost. ``length``: up to which every JSON text is cheap, whatever it says; -1: none is."""
+
+    def __init__(self, program: str) -> None:
+        shape = _shape(program)
+        self.length = -1 if shape is None or shape.sized else _longest_input(program)
+        self._program = program
+
+    def is_cheap(self, text: str) -> bool:
+        """As the function says."""
+        return len(text) <= self.length or is_cheap(self._program, text)

@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from lowtide.engine.host import ExpressionFailed, Variables, WouldWait
-from lowtide.expressions.cost import is_cheap
 from lowtide.expressions.program import Programs, names, prepare
 from lowtide.expressions.simple import Exactness, Unsure
 from lowtide.expressions.worker import Worker
@@ -81,7 +80,7 @@ class JqHost:
         if len(text) > self._limits.input_bytes:
             limit = self._limits.input_bytes
             raise ExpressionFailed(f"its input is {len(text)} bytes of JSON, more than {limit}")
-        if len(text) <= prepared.cheap_length or is_cheap(program, text):
+        if prepared.cost.is_cheap(text):
             return self._programs.first(wrapped, text)
         if not self._patient:
             raise WouldWait

@@ -12,14 +12,16 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterable
 from functools import cached_property, lru_cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from lowtide.engine.host import ExpressionFailed, Variables
-from lowtide.expressions.cost import cheap_length
 from lowtide.expressions.simple import simple
 from lowtide.model.base import JSON, Millis
+
+if TYPE_CHECKING:
+    from lowtide.expressions.cost import Cost
 
 __all__ = ["Prepared", "Programs", "names", "prepare"]
 
@@ -78,8 +80,10 @@ class Prepared:
         self.uses_now = _NEEDS_NOW.search(program) is not None
 
     @cached_property
-    def cheap_length(self) -> int:
-        return cheap_length(self.program)
+    def cost(self) -> Cost:
+        from lowtide.expressions.cost import Cost  # not at a cold start: most programs never come to jq
+
+        return Cost(self.program)
 
     @cached_property
     def _wrapped(self) -> str:

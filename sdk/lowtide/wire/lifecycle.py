@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Final, Literal, get_args
+from typing import Final, Literal
 
 from lowtide.model.base import JSON, Millis, Value, iso
 from lowtide.model.error import Error
@@ -22,27 +22,23 @@ from lowtide.model.fact import Fact, TaskStatus
 from lowtide.wire import json
 from lowtide.wire.cloudevents import CloudEvent
 from lowtide.wire.records import Change, Subject
-from lowtide.wire.types import LIFECYCLE, Extension, Level, lifecycle_type, source_of
+from lowtide.wire.types import LEVELS, Extension, Level, lifecycle_type, source_of, wants
 
 __all__ = [
     "LARGEST_OUTPUT",
     "About",
     "Entry",
-    "is_lifecycle",
     "level_of",
     "of_change",
     "of_facts",
     "of_listening",
     "of_rest",
-    "wants",
 ]
 
 LARGEST_OUTPUT: Final = 64 * 1024
 """Bytes of JSON. A larger output is left out of ``completed``: it is read from the API."""
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-
-_LEVELS: Final[tuple[Level, ...]] = get_args(Level)
 
 Entry = tuple[str, str]
 """One entry of a task: its identity, and its JSON pointer."""
@@ -68,15 +64,7 @@ def level_of(definition: Mapping[str, JSON], default: Level) -> Level:
     found: JSON = definition
     for key in ("document", "metadata", "lowtide", "lifecycle"):
         found = found.get(key) if isinstance(found, Mapping) else None
-    return found if found in _LEVELS else default
-
-
-def wants(level: Level, least: Level) -> bool:
-    return _LEVELS.index(level) >= _LEVELS.index(least)
-
-
-def is_lifecycle(event_type: str) -> bool:
-    return event_type.startswith(LIFECYCLE)
+    return found if found in LEVELS else default
 
 
 def of_change(

@@ -4,7 +4,7 @@ Ids are deterministic, so that a consumer can dedupe on source + id: ``{executio
 ``{execution}:{epoch}:outcome`` for its outcome, ``{execution}:{epoch}:registered:{n}`` in between.
 """
 
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 import msgspec
 
@@ -24,6 +24,7 @@ __all__ = [
     "DEAD_LETTER_CODE",
     "DISPATCH",
     "FAULTED",
+    "LEVELS",
     "LIFECYCLE",
     "OUTCOMES",
     "PARKED",
@@ -43,11 +44,13 @@ __all__ = [
     "Wake",
     "decode_outcome",
     "dispatch_id",
+    "is_lifecycle",
     "lifecycle_type",
     "outcome_id",
     "registered_id",
     "source_of",
     "type_of",
+    "wants",
 ]
 
 DISPATCH: Final = "dev.lowtide.execution.dispatch.v1"
@@ -83,6 +86,9 @@ TASK_EVENTS: Final = tuple(
 
 Level = Literal["none", "workflow", "task", "all"]
 """Which lifecycle events are published: none; those of executions; those of tasks too; the optional ones too."""
+
+LEVELS: Final[tuple[Level, ...]] = get_args(Level)
+"""Each with all that those before it have."""
 
 DEAD_LETTER_CODE: Final = "knativeerrorcode"
 """Extension that Knative adds to most dead letters (absent after a delivery timeout)."""
@@ -210,6 +216,15 @@ def dispatch_id(execution: str, epoch: int) -> str:
 
 def outcome_id(execution: str, epoch: int) -> str:
     return f"{execution}:{epoch}:outcome"
+
+
+def is_lifecycle(event_type: str) -> bool:
+    return event_type.startswith(LIFECYCLE)
+
+
+def wants(level: Level, least: Level) -> bool:
+    """Whether the events that begin with ``least`` are published at ``level``."""
+    return LEVELS.index(level) >= LEVELS.index(least)
 
 
 def lifecycle_type(of: Literal["workflow", "task"], name: str) -> str:
