@@ -17,6 +17,7 @@ from lowtide.runtime.chance import new_owner
 from lowtide.runtime.grouping import Grouped
 
 from .database import Connection, Database
+from .forking import fork_journal
 from .opening import open_epoch
 from .owners import Voices, lost
 from .payloads import Payloads
@@ -119,6 +120,13 @@ class IngestService(ingest_pb2_grpc.IngestServicer):
             return await read_journal(connection, request)
 
         return await _answer(context, self._database.transaction(read))
+
+    async def ForkJournal(self, request: pb.ForkJournalRequest, context: Context) -> pb.ForkJournalReply:
+        async def write(connection: Connection) -> pb.ForkJournalReply:
+            await fork_journal(connection, request)
+            return pb.ForkJournalReply()
+
+        return await _answer(context, self._database.transaction(write))
 
     async def PutPayload(self, request_iterator: AsyncIterator[pb.PayloadChunk], context: Context) -> pb.PayloadRef:
         return await _answer(context, self._payloads.put(request_iterator))

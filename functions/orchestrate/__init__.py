@@ -14,6 +14,7 @@ Flows, each a few functions over one transaction:
 ``timekeeper``   timers are held and fired           ``ticking``      what a tick does, who asks for one
 ``incoming``     events from the world               ``listening``    listeners meet events
 ``cancelling``   cancel, and its grace               ``lost``         lost dispatches; ``deadletters``
+``repeating``    restart, retry, fork                ``requests``     starts over HTTP
 ``deploying``    a document becomes a version        ``shortway``     synchronous starts
 ``scheduling``   every, cron, after
 ``relay``        the outbox's way out; ``outgoing``: to whom

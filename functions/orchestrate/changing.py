@@ -46,9 +46,11 @@ def _follow(work: Work, told: bytes | None) -> None:
     work.after.lifecycle = work.after.lifecycle or told is not None
 
 
-async def notes_of(work: Work, before: Execution | None, execution: Execution, now: datetime) -> tuple[Note, ...]:
+async def notes_of(
+    work: Work, before: Execution | None, execution: Execution, now: datetime, facts: tuple[Fact, ...] = ()
+) -> tuple[Note, ...]:
     """As :func:`announce`, for those who store the changes of many executions at once: what to put into the outbox."""
-    note = _note(execution)
+    note = _note(execution, facts)
     told = await _lifecycle(work, None if before is None else _note(before), note, execution, now)
     _follow(work, told)
     change = Note("change", execution.id, execution.epoch, await _shown(work, execution, note))

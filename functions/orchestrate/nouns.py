@@ -23,11 +23,15 @@ __all__ = [
     "Note",
     "Order",
     "Passive",
+    "Repeating",
     "Signal",
     "WorkflowVersion",
     "millis",
     "moment",
 ]
+
+Repeating: TypeAlias = Literal["restart", "retry", "fork"]
+"""How an execution repeats another one: from the beginning, from the task that failed, from any task."""
 
 Commands: TypeAlias = tuple[Passive, ...]
 
@@ -98,6 +102,9 @@ class Execution:
     ended_at: datetime | None = None
     suspend_asked: str | None = None
     echo: bool = False
+    origin: ExecutionId | None = None
+    origin_kind: Repeating | None = None
+    origin_task: str | None = None
 
     @property
     def ended(self) -> bool:

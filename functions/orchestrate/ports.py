@@ -6,7 +6,7 @@ from typing import Protocol
 
 from lowtide.model.base import ExecutionId
 from lowtide.wire.cloudevents import CloudEvent
-from lowtide.wire.records import Change, JournalRecord, LeaseState
+from lowtide.wire.records import Change, Entry, JournalRecord, LeaseState
 from lowtide.wire.types import Wake
 
 __all__ = ["Broker", "Execute", "Ingest"]
@@ -41,6 +41,10 @@ class Ingest(Protocol):
 
     async def journal(self, execution: ExecutionId, after: int, limit: int) -> tuple[tuple[JournalRecord, ...], bool]:
         """Its records after number ``after``, at most ``limit``, and whether there are more."""
+        ...
+
+    async def fork_journal(self, origin: ExecutionId, upto: int, execution: ExecutionId, entry: Entry) -> None:
+        """Begin the journal of a new execution with that of ``origin`` up to ``upto``, and one entry more."""
         ...
 
     async def change(self, change: Change) -> None:

@@ -14,7 +14,7 @@ from .starting import Started, Wanted, request_key, start_all
 from .store import groups
 from .work import Desk, Work
 
-__all__ = ["StartRequest", "Starts"]
+__all__ = ["StartRequest", "Starts", "wrong_input"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +57,9 @@ async def _checked(work: Work, request: StartRequest, version: Deployed | None) 
     if version is None:
         suffix = f" of version {request.version}" if request.version else ""
         return NotFound(f"there is no workflow {request.namespace}/{request.name}{suffix}; deploy it first")
-    plan = await work.plans.get(work.tx, version.id)
-    schema = plan.input.schema if plan.input else None
-    if schema is not None and schema.document is not None:
-        try:
-            wrong = work.host.violations(schema.document, request.given)
-        except LowtideError as error:
-            return error
-        if wrong:
-            named = f"{version.namespace}/{version.name}"
-            return InvalidInput(f"the input does not fit the schema of {named}: {'; '.join(wrong)}")
+    wrong = await wrong_input(work, version, request.given)
+    if wrong is not None:
+        return wrong
     return Wanted(
         version,
         request.given,
@@ -75,3 +68,19 @@ async def _checked(work: Work, request: StartRequest, version: Deployed | None) 
         traceparent=request.traceparent,
         short_way=request.short_way,
     )
+
+
+async def wrong_input(work: Work, version: Deployed, given: JSON) -> LowtideError | None:
+    """Why the workflow's schema refuses the input; ``None`` where it does not."""
+    plan = await work.plans.get(work.tx, version.id)
+    schema = plan.input.schema if plan.input else None
+    if schema is None or schema.document is None:
+        return None
+    try:
+        wrong = work.host.violations(schema.document, given)
+    except LowtideError as error:
+        return error
+    if not wrong:
+        return None
+    named = f"{version.namespace}/{version.name}"
+    return InvalidInput(f"the input does not fit the schema of {named}: {'; '.join(wrong)}")

@@ -19,6 +19,7 @@ from lowtide.model.event import (
     EffectSucceeded,
     Event,
     EventsReceived,
+    Forked,
     TimerFired,
 )
 from lowtide.wire.types import Wake
@@ -91,5 +92,5 @@ def is_satisfied(command: Passive, events: Iterable[Event | None]) -> bool:
 
 
 def command_of(event: Event | None) -> str | None:
-    """The command that an event answers; ``None`` for a cancel, which answers none."""
-    return None if event is None or isinstance(event, CancelAsked) else event.command
+    """The command that an event answers; ``None`` for those that answer none: a cancel, a fork."""
+    return None if event is None or isinstance(event, CancelAsked | Forked) else event.command

@@ -28,6 +28,7 @@ from .nouns import Signal
 from .outgoing import channels
 from .ports import Broker, Execute, Ingest
 from .relay import Channel
+from .repeating import Repeats
 from .reports import Reports
 from .requests import Starts
 from .shortway import HttpExecute, ShortWay, Waiters
@@ -74,6 +75,7 @@ class Service:
         self.background = Background()
         clock = neighbours.clock
         self.starts = Starts(desk)
+        self.repeats = Repeats(desk, neighbours.ingest)
         self.reports = Reports(desk)
         self.short_way = ShortWay(desk, self.reports, neighbours.execute, clock, self.background)
         self.channels: dict[Kind, Channel] = channels(desk, clock, neighbours.broker, neighbours.ingest)

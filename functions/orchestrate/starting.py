@@ -6,20 +6,22 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 from lowtide.errors import Conflict, LowtideError
 from lowtide.model.base import JSON, ExecutionId
 from lowtide.model.command import RunChild
 from lowtide.model.error import standard_error
 from lowtide.model.event import ChildEnded
-from lowtide.model.state import Seed
+from lowtide.model.fact import Fact
+from lowtide.model.state import Seed, State
 from lowtide.runtime import chance
 from lowtide.wire import json
 from lowtide.wire.types import Wake
 
 from . import dispatching
 from .changing import notes_of
-from .nouns import Deployed, Execution, Note, Order, millis
+from .nouns import Deployed, Execution, Note, Order, Repeating, millis
 from .store import executions, groups, wakes, workflows
 from .store.groups import Beginning
 from .store.keys import hashed
@@ -28,7 +30,23 @@ from .work import Work
 
 log = logging.getLogger("lowtide.orchestrate")
 
-__all__ = ["Parent", "Started", "Wanted", "event_key", "request_key", "start", "start_all", "start_child"]
+__all__ = [
+    "MOST_FACTS",
+    "Origin",
+    "Parent",
+    "Past",
+    "Started",
+    "Wanted",
+    "event_key",
+    "request_key",
+    "start",
+    "start_all",
+    "start_child",
+]
+
+
+MOST_FACTS: Final = 5000
+"""How many facts of its past analytics is told of an execution that takes one over: the newest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +55,28 @@ class Parent:
 
     execution: ExecutionId
     command: str
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The execution that another one repeats."""
+
+    execution: ExecutionId
+    kind: Repeating
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What an execution takes over from its origin: it goes on at ``task`` from ``state``, ``upto`` in its journal.
+
+    ``seed`` names the new execution; ``facts`` are those of the tasks before.
+    """
+
+    seed: Seed
+    state: State
+    upto: int
+    task: str
+    facts: tuple[Fact, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +94,7 @@ class Wanted:
 
     ``short_way``: the caller takes the dispatch to execute itself; the Broker gets it after so many seconds.
     ``body_digest``: a request with the same key must have the same body. ``echo``: it follows from a lifecycle event.
+    ``origin``: the execution that it repeats; ``past``: not from the beginning, and ``given`` says nothing then.
     """
 
     version: Deployed
@@ -64,6 +105,8 @@ class Wanted:
     traceparent: str | None = None
     short_way: float | None = None
     echo: bool = False
+    origin: Origin | None = None
+    past: Past | None = None
 
 
 def request_key(key: str) -> str:
@@ -113,8 +156,9 @@ async def start_all(work: Work, wanted: Sequence[Wanted], now: datetime) -> list
 
 
 async def _beginning(work: Work, wanted: Wanted, now: datetime) -> Beginning:
-    execution_id = chance.new_execution_id(millis(now))
-    seed = Seed(execution=execution_id, input=wanted.given, at=millis(now), random=chance.uniform())
+    past, origin = wanted.past, wanted.origin
+    seed = past.seed if past else _seed(wanted.given, now)
+    execution_id = seed.execution
     soon = wanted.short_way is not None
     execution = Execution(
         id=execution_id,
@@ -134,17 +178,28 @@ async def _beginning(work: Work, wanted: Wanted, now: datetime) -> Beginning:
         created_at=now,
         started_at=now if soon else None,
         echo=wanted.echo,
+        state=json.encode(past.state) if past else None,
+        upto=past.upto if past else 0,
+        origin=origin.execution if origin else None,
+        origin_kind=origin.kind if origin else None,
+        origin_task=past.task if past else None,
     )
     body, digest = await dispatching.compose(work, execution, 1, (), now)
+    facts = past.facts[-MOST_FACTS:] if past else ()
     later = None if wanted.short_way is None else now + timedelta(seconds=wanted.short_way)
     return Beginning(
         execution,
         body,
         digest,
-        (Note("dispatch", execution_id, 1, not_before=later), *await notes_of(work, None, execution, now)),
+        (Note("dispatch", execution_id, 1, not_before=later), *await notes_of(work, None, execution, now, facts)),
         sent_at=now if soon else None,
         next_try=None if later is None else later + timedelta(seconds=work.terms.lost_after),
     )
+
+
+def _seed(given: JSON, now: datetime) -> Seed:
+    at = millis(now)
+    return Seed(execution=chance.new_execution_id(at), input=given, at=at, random=chance.uniform())
 
 
 def _order(begun: Beginning) -> Order:

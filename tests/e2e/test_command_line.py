@@ -54,6 +54,15 @@ do:
 """
 
 
+_FRAGILE = """\
+document: {dsl: 1.0.3, namespace: default, name: fragile, version: 1.0.0}
+do:
+  - wait: {wait: {milliseconds: 1}}
+  - ask: {call: http, with: {method: get, endpoint: "${ .url }"}}
+  - tell: {set: {status: "${ .ready }"}}
+"""
+
+
 class _Platform:
     """A running `lowtide up`, and the commands typed beside it."""
 
@@ -134,6 +143,24 @@ def test_an_execution_is_woken_by_an_event_and_another_is_cancelled(up: _Platfor
     woken = _started(up, "listen")["id"]
     up.typed("events", "send", "--type", "go", "--data", '{"answer": 42}')
     assert up.typed("executions", "watch", woken, "--timeout", "30s").endswith('completed\n[{"answer":42}]\n')
+
+
+def test_what_faulted_is_retried_restarted_and_forked(up: _Platform) -> None:
+    up.typed("deploy", up.file("fragile.yaml", _FRAGILE))
+    nowhere = json.dumps({"url": f"http://127.0.0.1:{free_port()}/"})
+    failed = _started(up, "fragile", "--input", nowhere)["id"]
+    up.typed("executions", "watch", failed, "--timeout", "60s", code=3)
+    retried = up.typed("executions", "retry", failed).strip()
+    up.typed("executions", "watch", retried, "--timeout", "60s", code=3)
+    restarted = up.typed("executions", "restart", failed, "--version", "latest").strip()
+    up.typed("executions", "watch", restarted, "--timeout", "60s", code=3)
+    there = json.dumps({"url": f"{up.url}/status"})
+    forked = up.typed("executions", "fork", failed, "--task", "ask", "--task-input", there).strip()
+    assert '{"status":true}' in up.typed("executions", "watch", forked, "--timeout", "60s")
+    assert json.loads(up.typed("executions", "show", forked, "--json"))["origin"]["execution"] == failed
+    replayed = up.typed("replay", forked)
+    assert f"what stands before happened to {failed}" in replayed
+    assert "never entered" in up.refused("executions", "fork", failed, "--task", "tell")
 
 
 def test_an_execution_that_waits_is_suspended_and_hears_what_came_meanwhile_when_it_is_resumed(up: _Platform) -> None:

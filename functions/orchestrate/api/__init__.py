@@ -2,6 +2,8 @@
 
 ``workflows``    /v1/namespaces/{ns}/workflows, /v1/validate
 ``executions``   start, list, show, cancel
+``orders``       cancel, suspend, resume
+``repeats``      restart, retry, fork
 ``events``       events that users publish
 ``functions``    what the Broker posts: outcomes, ticks, the world's events, dead letters
 ``health``       /livez, /readyz

@@ -9,10 +9,11 @@ from fastapi import Request, Response
 from lowtide.errors import InvalidInput
 from lowtide.model.base import JSON
 from lowtide.wire import json
+from lowtide.wire.types import Extension
 
 from ..problems import UnsupportedType
 
-__all__ = ["DOCUMENT_BODY", "JSON_BODY", "document_text", "json_body", "reply"]
+__all__ = ["DOCUMENT_BODY", "JSON_BODY", "document_text", "json_body", "reply", "trace_of"]
 
 _DOCUMENTS: Final = ("text/yaml", "application/yaml", "application/x-yaml", "text/x-yaml", "application/json")
 
@@ -74,3 +75,9 @@ async def json_body(request: Request, default: JSON = None) -> tuple[JSON, bytes
 def reply(content: JSON, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """JSON by our own codec: numbers and the order of keys stay as they are."""
     return Response(json.encode(content), status_code=status, headers=headers, media_type="application/json")
+
+
+def trace_of(request: Request) -> str | None:
+    """The request's ``traceparent``, where it can be one."""
+    value = request.headers.get(Extension.traceparent)
+    return value if value and value.isascii() and value.isprintable() and len(value) < 100 else None

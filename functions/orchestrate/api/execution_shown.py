@@ -47,9 +47,17 @@ def summary_of(row: Any, mask: Mask) -> dict[str, JSON]:
         "startedAt": time_text(row.started_at),
         "endedAt": time_text(row.ended_at),
         "parent": row.parent,
+        "origin": _origin(row),
         "error": mask.json(json.parse(row.error)) if row.error else None,
         "reason": mask.json(row.reason),
     }
+
+
+def _origin(row: Any) -> JSON:
+    """The execution that it repeats, and how."""
+    if row.origin is None:
+        return None
+    return {"execution": row.origin, "kind": row.origin_kind, "task": row.origin_task}
 
 
 async def shown(desk: Desk, execution: Execution) -> dict[str, JSON]:

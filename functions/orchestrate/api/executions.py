@@ -8,13 +8,12 @@ from fastapi import APIRouter, Header, Query, Request, Response
 
 from lowtide.model.phase import Phase
 from lowtide.wire.mac import digest_of
-from lowtide.wire.types import Extension
 
 from ..requests import StartRequest
 from ..service import Service
 from ..store import executions
 from . import shapes
-from .documents import JSON_BODY, json_body, reply
+from .documents import JSON_BODY, json_body, reply, trace_of
 from .execution_shown import find_execution, shown, summaries
 from .orders import add_orders
 from .pages import (
@@ -28,6 +27,7 @@ from .pages import (
     read_cursor,
     seconds_of,
 )
+from .repeats import add_repeats
 
 __all__ = ["routes"]
 
@@ -68,7 +68,7 @@ def routes(service: Service) -> APIRouter:
                 given,
                 digest_of(body),
                 key=idempotency_key,
-                traceparent=_trace(request),
+                traceparent=trace_of(request),
                 short_way=None if seconds is None else seconds + _MARGIN,
             )
         )
@@ -83,6 +83,7 @@ def routes(service: Service) -> APIRouter:
 
     _add_lookups(router, service)
     add_orders(router, service)
+    add_repeats(router, service)
     return router
 
 
@@ -110,8 +111,3 @@ def _add_lookups(router: APIRouter, service: Service) -> None:
         """One execution: its data, its outcome, what it waits for."""
         found = await service.desk.database.run(lambda tx: find_execution(tx, namespace, execution))
         return reply(await shown(service.desk, found))
-
-
-def _trace(request: Request) -> str | None:
-    value = request.headers.get(Extension.traceparent)
-    return value if value and value.isascii() and value.isprintable() and len(value) < 100 else None

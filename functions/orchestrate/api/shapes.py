@@ -6,7 +6,17 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict
 
-__all__ = ["Execution", "ExecutionPage", "JournalPage", "Problem", "Validation", "Workflow", "WorkflowPage", "problems"]
+__all__ = [
+    "EXECUTION",
+    "Execution",
+    "ExecutionPage",
+    "JournalPage",
+    "Problem",
+    "Validation",
+    "Workflow",
+    "WorkflowPage",
+    "problems",
+]
 
 
 def _example(**members: Any) -> ConfigDict:
@@ -37,7 +47,7 @@ _WORKFLOW: Final[dict[str, Any]] = {
     "createdAt": "2026-11-23T09:30:00.000Z",
 }
 
-_EXECUTION: Final[dict[str, Any]] = {
+EXECUTION: Final[dict[str, Any]] = {
     "id": "0198f3a2-7c1e-7000-8000-3f1c2b4d5e6f",
     "namespace": "shop",
     "workflow": "greet",
@@ -48,6 +58,7 @@ _EXECUTION: Final[dict[str, Any]] = {
     "startedAt": "2026-11-23T09:30:00.021Z",
     "endedAt": "2026-11-23T09:30:00.089Z",
     "parent": None,
+    "origin": None,
     "input": {"name": "Ada"},
     "output": {"greeting": "Hello Ada"},
     "error": None,
@@ -74,7 +85,7 @@ class WorkflowPage(BaseModel):
 
 
 class Execution(BaseModel):
-    model_config = _example(**_EXECUTION)
+    model_config = _example(**EXECUTION)
     id: str
     namespace: str
     workflow: str
@@ -85,6 +96,7 @@ class Execution(BaseModel):
     startedAt: str | None
     endedAt: str | None
     parent: str | None
+    origin: dict[str, Any] | None = None
     input: Any = None
     output: Any = None
     error: Any = None
@@ -93,7 +105,7 @@ class Execution(BaseModel):
 
 
 class ExecutionPage(BaseModel):
-    model_config = _example(items=[_EXECUTION], next="MDE5OGYzYTI")
+    model_config = _example(items=[EXECUTION], next="MDE5OGYzYTI")
     items: list[Execution]
     next: str | None
 

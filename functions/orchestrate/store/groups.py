@@ -70,16 +70,20 @@ WITH given AS (
     SELECT * FROM unnest(
         %b::uuid[], %b::text[], %b::text[], %b::text[], %b::bigint[], %b::text[], %b::bytea[], %b::uuid[], %b::text[],
         %b::text[], %b::text[], %b::text[], %b::timestamptz[], %b::timestamptz[], %b::boolean[],
+        %b::bytea[], %b::bigint[], %b::uuid[], %b::text[], %b::text[],
         %b::bytea[], %b::text[], %b::timestamptz[], %b::timestamptz[]
     ) AS given (
         id, namespace, workflow, version, workflow_version, phase, seed, parent, parent_command,
-        dedupe, body_digest, traceparent, created_at, started_at, echo, body, digest, sent_at, next_try)
+        dedupe, body_digest, traceparent, created_at, started_at, echo,
+        state, upto, origin, origin_kind, origin_task, body, digest, sent_at, next_try)
 ), added AS (
     INSERT INTO executions (
         id, namespace, workflow, version, workflow_version, phase, epoch, change, seed, parent, parent_command,
-        dedupe, body_digest, traceparent, created_at, started_at, echo)
+        dedupe, body_digest, traceparent, created_at, started_at, echo,
+        state, upto, origin, origin_kind, origin_task)
     SELECT id, namespace, workflow, version, workflow_version, phase, 1, 1, seed, parent, parent_command,
-           dedupe, body_digest, traceparent, created_at, started_at, echo
+           dedupe, body_digest, traceparent, created_at, started_at, echo,
+           state, upto, origin, origin_kind, origin_task
       FROM given ORDER BY namespace, workflow, dedupe
     ON CONFLICT DO NOTHING RETURNING id
 ), stored AS (
@@ -111,6 +115,11 @@ async def begin(tx: Tx, beginnings: Sequence[Beginning]) -> set[ExecutionId]:
             begun.execution.created_at,
             begun.execution.started_at,
             begun.execution.echo,
+            begun.execution.state,
+            begun.execution.upto,
+            UUID(begun.execution.origin) if begun.execution.origin else None,
+            begun.execution.origin_kind,
+            begun.execution.origin_task,
             begun.body,
             begun.digest,
             begun.sent_at,
@@ -119,7 +128,7 @@ async def begin(tx: Tx, beginnings: Sequence[Beginning]) -> set[ExecutionId]:
         for begun in beginnings
     ]
     notes = columns_of_notes(note for begun in beginnings for note in begun.notes)
-    added = await rows_of(tx, _BEGIN, [*columns_of(rows, 19), *notes])
+    added = await rows_of(tx, _BEGIN, [*columns_of(rows, 24), *notes])
     return {ExecutionId(str(row[0])) for row in added}
 
 
@@ -213,5 +222,5 @@ async def ended_among(tx: Tx, ids: Collection[str]) -> list[Execution]:
 def _execution(row: tuple[Any, ...]) -> Execution:
     """Ids come from the driver as UUIDs, and are text everywhere else."""
     values = dict(zip(Execution.__dataclass_fields__, row, strict=False))
-    parent = values["parent"]
-    return Execution(**{**values, "id": str(values["id"]), "parent": None if parent is None else str(parent)})
+    ids = {name: str(values[name]) for name in ("id", "parent", "origin") if values[name] is not None}
+    return Execution(**{**values, **ids})

@@ -148,6 +148,10 @@ executions = Table(
     Column("echo", Boolean, nullable=False, server_default=text("false")),
     Column("parent", Uuid(as_uuid=False)),
     Column("parent_command", Text),
+    # The execution that this one repeats; how (restart, retry, fork), and the task entry that it went on from.
+    Column("origin", Uuid(as_uuid=False)),
+    Column("origin_kind", Text),
+    Column("origin_task", Text),
     # What started it, hashed: the same key of the same workflow starts one execution.
     Column("dedupe", Text),
     Column("body_digest", Text),
@@ -168,6 +172,7 @@ Index("executions_by_age", executions.c.namespace, executions.c.id)
 Index("executions_by_workflow", executions.c.namespace, executions.c.workflow, executions.c.id)
 Index("executions_by_phase", executions.c.namespace, executions.c.phase, executions.c.id)
 Index("executions_by_parent", executions.c.parent, postgresql_where=executions.c.parent.is_not(None))
+Index("executions_by_origin", executions.c.origin, postgresql_where=executions.c.origin.is_not(None))
 Index("executions_alive", executions.c.workflow_version, postgresql_where=executions.c.ended_at.is_(None))
 
 dispatches = Table(

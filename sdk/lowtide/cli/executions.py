@@ -1,4 +1,6 @@
-"""``lowtide executions``: look at executions on a server, follow, suspend, resume and cancel them."""
+"""``lowtide executions``: look at executions on a server and follow them.
+
+``orders`` has what is told to one that has not ended, ``repeating`` what begins another one."""
 
 from __future__ import annotations
 
@@ -8,7 +10,9 @@ from typing import Annotated, Final
 import typer
 
 from lowtide.cli import exits
-from lowtide.cli.server import DEFAULT_SERVER, Namespace, Server, analytics_of
+from lowtide.cli.orders import cancel, resume, suspend
+from lowtide.cli.repeating import fork, restart, retry
+from lowtide.cli.server import DEFAULT_SERVER, Namespace, Server, analytics_of, ask
 from lowtide.cli.shown import examples, show_json, show_table
 from lowtide.cli.start import seconds_of
 from lowtide.model.base import JSON
@@ -16,8 +20,28 @@ from lowtide.model.base import JSON
 __all__ = ["executions"]
 
 executions: Final = typer.Typer(
-    help="Look at executions; follow, suspend, resume and cancel them.", no_args_is_help=True, rich_markup_mode=None
+    help="Look at executions; follow, suspend, resume, cancel, retry, restart and fork them.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
 )
+
+_EXAMPLE: Final = "01890a5d-ac96-774b-bcce-b302099a8057"
+
+for order in (cancel, suspend, resume):
+    executions.command(epilog=examples(f"lowtide executions {order.__name__} {_EXAMPLE}"))(order)
+executions.command(
+    epilog=examples(f"lowtide executions retry {_EXAMPLE}", f"lowtide executions retry {_EXAMPLE} --version latest")
+)(retry)
+executions.command(
+    epilog=examples(f"lowtide executions restart {_EXAMPLE}", f"lowtide executions restart {_EXAMPLE} --version 1.2.0")
+)(restart)
+executions.command(
+    epilog=examples(
+        f"lowtide executions fork {_EXAMPLE} --task charge",
+        f'lowtide executions fork {_EXAMPLE} --task /do/1/each/do/0/send@1.2.3.1 --task-input \'{{"to": "Ada"}}\'',
+        f"lowtide executions fork {_EXAMPLE} --task ship --context '{{\"paid\": true}}' --version latest",
+    )
+)(fork)
 
 _Id = Annotated[str, typer.Argument(metavar="ID", help="The execution's id.")]
 _Json = Annotated[bool, typer.Option("--json", help="Print the server's JSON.")]
@@ -34,7 +58,9 @@ def list_(
     server: Server = DEFAULT_SERVER,
 ) -> None:
     """List executions, newest first."""
-    page = asyncio.run(_list(server, namespace, workflow, phase, limit, cursor))
+    page = ask(
+        server, lambda api: api.executions(namespace, workflow=workflow, phase=phase, limit=limit, cursor=cursor)
+    )
     if as_json:
         show_json(page)
         return
@@ -47,15 +73,6 @@ def list_(
     )
     if page.get("next"):
         exits.say(f"there are more: --cursor {page['next']}")
-
-
-async def _list(
-    server: str, namespace: str, workflow: str | None, phase: str | None, limit: int, cursor: str | None
-) -> dict[str, JSON]:
-    from lowtide.clients.orchestrate import Orchestrate
-
-    async with Orchestrate(server) as api:
-        return await api.executions(namespace, workflow=workflow, phase=phase, limit=limit, cursor=cursor)
 
 
 @executions.command(epilog=examples("lowtide executions show 01890a5d-ac96-774b-bcce-b302099a8057"))
@@ -108,64 +125,3 @@ def watch(
     limit = None if timeout is None else seconds_of(timeout, "--timeout")
     phase = asyncio.run(follow(server, namespace, execution, limit))
     raise typer.Exit(exits.of_phase(phase))
-
-
-@executions.command(epilog=examples("lowtide executions cancel 01890a5d-ac96-774b-bcce-b302099a8057"))
-def cancel(
-    execution: _Id,
-    reason: Annotated[str | None, typer.Option(metavar="TEXT", help="Why, for the record.")] = None,
-    namespace: Namespace = "default",
-    server: Server = DEFAULT_SERVER,
-) -> None:
-    """Cancel one execution, its children and its calls in flight. It ends a moment after this returns."""
-    asked = asyncio.run(_cancel(server, namespace, execution, reason))
-    if asked.get("endedAt"):
-        exits.say(f"{execution} has ended: {asked['phase']}")
-    else:
-        exits.say(f"asked {execution} to cancel; follow it with: lowtide executions watch {execution}")
-
-
-async def _cancel(server: str, namespace: str, execution: str, reason: str | None) -> dict[str, JSON]:
-    from lowtide.clients.orchestrate import Orchestrate
-
-    async with Orchestrate(server) as api:
-        return await api.cancel(namespace, execution, reason)
-
-
-@executions.command(epilog=examples("lowtide executions suspend 01890a5d-ac96-774b-bcce-b302099a8057"))
-def suspend(
-    execution: _Id,
-    reason: Annotated[str | None, typer.Option(metavar="TEXT", help="Why, for the record.")] = None,
-    namespace: Namespace = "default",
-    server: Server = DEFAULT_SERVER,
-) -> None:
-    """Suspend one execution: what it waits for is kept until it is resumed.
-
-    One that runs is suspended as soon as its calls in flight have ended.
-    """
-    found = asyncio.run(_suspend(server, namespace, execution, reason))
-    if found["phase"] == "suspended":
-        exits.say(f"{execution} is suspended; go on with: lowtide executions resume {execution}")
-    else:
-        exits.say(f"{execution} still runs; it is suspended as soon as its calls in flight have ended")
-
-
-async def _suspend(server: str, namespace: str, execution: str, reason: str | None) -> dict[str, JSON]:
-    from lowtide.clients.orchestrate import Orchestrate
-
-    async with Orchestrate(server) as api:
-        return await api.suspend(namespace, execution, reason)
-
-
-@executions.command(epilog=examples("lowtide executions resume 01890a5d-ac96-774b-bcce-b302099a8057"))
-def resume(execution: _Id, namespace: Namespace = "default", server: Server = DEFAULT_SERVER) -> None:
-    """Let a suspended execution go on, also one that the platform suspended because its dispatches led nowhere."""
-    found = asyncio.run(_resume(server, namespace, execution))
-    exits.say(f"{execution} goes on: {found['phase']}")
-
-
-async def _resume(server: str, namespace: str, execution: str) -> dict[str, JSON]:
-    from lowtide.clients.orchestrate import Orchestrate
-
-    async with Orchestrate(server) as api:
-        return await api.resume(namespace, execution)

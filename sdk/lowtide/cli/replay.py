@@ -24,6 +24,7 @@ from lowtide.model.event import (
     EffectSucceeded,
     Event,
     EventsReceived,
+    Forked,
     TimerFired,
 )
 from lowtide.wire import json
@@ -165,6 +166,8 @@ def _happened(event: Event | None) -> str:
             return f"{_place(event.command)}: its execution {event.execution} ended: {ended}"
         case CancelAsked():
             return f"a cancel was asked for: {event.reason}"
+        case Forked():
+            return f"it goes its own way; what stands before happened to {event.origin}"
         case _:
             assert_never(event)
 

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final, TypeAlias
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Annotated, Final, TypeAlias, TypeVar
 
 import typer
 
-__all__ = ["DEFAULT_SERVER", "Namespace", "Server", "analytics_of"]
+if TYPE_CHECKING:
+    from lowtide.clients.orchestrate import Orchestrate
+
+__all__ = ["DEFAULT_SERVER", "Namespace", "Server", "analytics_of", "ask"]
+
+T = TypeVar("T")
 
 DEFAULT_SERVER: Final = "http://127.0.0.1:8080"
 
@@ -21,3 +28,14 @@ Namespace: TypeAlias = Annotated[
 def analytics_of(server: str) -> str:
     """Where the analytics API of this server is."""
     return server.rstrip("/") + "/analytics"
+
+
+def ask(server: str, question: Callable[[Orchestrate], Awaitable[T]]) -> T:
+    """What orchestrate of this server answers to one question."""
+    from lowtide.clients.orchestrate import Orchestrate
+
+    async def asked() -> T:
+        async with Orchestrate(server) as api:
+            return await question(api)
+
+    return asyncio.run(asked())

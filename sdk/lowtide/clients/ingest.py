@@ -30,7 +30,7 @@ from lowtide.model.fact import Fact
 from lowtide.model.usage import Usage
 from lowtide.rpc.v1 import ingest_pb2 as pb
 from lowtide.rpc.v1.ingest_pb2_grpc import IngestStub
-from lowtide.wire import protobuf
+from lowtide.wire import json, protobuf
 from lowtide.wire.records import Change, Closing, Entry, JournalRecord, LeaseState, Opened, Subject
 from lowtide.wire.types import Wake
 
@@ -193,6 +193,15 @@ class IngestClient:
         request = pb.ReadJournalRequest(execution=execution, after=after, limit=limit)
         reply, _ = await self._call(self._stub().ReadJournal, request)
         return protobuf.records_from(reply), bool(reply.more)
+
+    async def fork_journal(self, origin: ExecutionId, upto: int, execution: ExecutionId, entry: Entry) -> None:
+        """Begin the journal of ``execution`` with that of ``origin`` up to ``upto``, and one entry more.
+
+        Raises :class:`lowtide.errors.Unavailable`.
+        """
+        body = json.encode(entry)
+        request = pb.ForkJournalRequest(origin=origin, upto=upto, execution=execution, body=body)
+        await self._call(self._stub().ForkJournal, request)
 
     async def change(self, change: Change) -> None:
         """Tell analytics; returns once it is stored. Raises :class:`lowtide.errors.Unavailable`: say it again later."""

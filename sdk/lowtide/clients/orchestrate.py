@@ -93,20 +93,59 @@ class Orchestrate(HttpClient):
 
     async def cancel(self, namespace: str, execution: str, reason: str | None = None) -> dict[str, JSON]:
         """Ask for a cancel; returns the execution as it is now (it ends a moment later)."""
-        path = path_of("v1", "namespaces", namespace, "executions", execution, "cancel")
-        body = json.encode({} if reason is None else {"reason": reason})
-        return _object(await self.request("POST", path, body=body, headers=_JSON))
+        return await self._order(namespace, execution, "cancel", _said(reason=reason))
 
     async def suspend(self, namespace: str, execution: str, reason: str | None = None) -> dict[str, JSON]:
         """Suspend it; returns it as it is now: ``phase`` stays ``running`` until its invocation has parked."""
-        path = path_of("v1", "namespaces", namespace, "executions", execution, "suspend")
-        body = json.encode({} if reason is None else {"reason": reason})
-        return _object(await self.request("POST", path, body=body, headers=_JSON))
+        return await self._order(namespace, execution, "suspend", _said(reason=reason))
 
     async def resume(self, namespace: str, execution: str) -> dict[str, JSON]:
         """Let a suspended execution go on; returns it as it is now."""
-        path = path_of("v1", "namespaces", namespace, "executions", execution, "resume")
-        return _object(await self.request("POST", path))
+        return await self._order(namespace, execution, "resume", {})
+
+    async def retry(self, namespace: str, execution: str, *, version: str | None = None) -> dict[str, JSON]:
+        """Begin a new execution where this one faulted; returns the new one. ``version``: a name, or ``latest``."""
+        return await self._order(namespace, execution, "retry", _said(version=version))
+
+    async def restart(
+        self, namespace: str, execution: str, *, version: str | None = None, key: str | None = None
+    ) -> dict[str, JSON]:
+        """Begin a new execution with the input of this one; returns the new one. ``key``: as in :meth:`start`."""
+        return await self._order(
+            namespace, execution, "restart", _said(version=version), key=key, again=key is not None
+        )
+
+    async def fork(
+        self,
+        namespace: str,
+        execution: str,
+        task: str,
+        changes: dict[str, JSON],
+        *,
+        version: str | None = None,
+        key: str | None = None,
+    ) -> dict[str, JSON]:
+        """Begin a new execution at a task of this one; returns the new one.
+
+        ``changes`` may hold ``input``, ``taskInput`` and ``context``. ``key``: as in :meth:`start`.
+        """
+        said = {"task": task, **_said(version=version), **changes}
+        return await self._order(namespace, execution, "fork", said, key=key, again=key is not None)
+
+    async def _order(
+        self,
+        namespace: str,
+        execution: str,
+        verb: str,
+        said: dict[str, JSON],
+        *,
+        key: str | None = None,
+        again: bool = True,
+    ) -> dict[str, JSON]:
+        """Tell an execution something; the one that it is about now."""
+        path = path_of("v1", "namespaces", namespace, "executions", execution, verb)
+        headers = _JSON if key is None else {**_JSON, "idempotency-key": key}
+        return _object(await self.request("POST", path, body=json.encode(said), headers=headers, again=again))
 
     async def journal(self, namespace: str, execution: str) -> dict[str, JSON]:
         """All pages as one: ``{plan, seed, items: [{number, epoch, entry: {turn, event, key}}]}``."""
@@ -123,6 +162,11 @@ class Orchestrate(HttpClient):
         """Publish one CloudEvent, given in JSON form; durable once this returns. Twice the same id is one event."""
         path = path_of("v1", "namespaces", namespace, "events")
         await self.request("POST", path, body=json.encode(event), headers=_CLOUDEVENT)
+
+
+def _said(**members: str | None) -> dict[str, JSON]:
+    """A body without the members that were left out."""
+    return {name: value for name, value in members.items() if value is not None}
 
 
 def _object(answer: Answer) -> dict[str, JSON]:

@@ -8,6 +8,7 @@
 ``depth``     how deep data may be nested
 ``scope``     the variables that expressions see
 ``frames``    the tree of frames: copy, walk, cancel
+``shifting``  time that does not count
 ``matching``  whether an event matches a filter
 ``host``      what the engine asks of its process
 ``run``       a turn in progress

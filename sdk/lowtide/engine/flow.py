@@ -78,6 +78,8 @@ def enter_task(run: Run, task: Task, frame: TaskFrame, place: Place) -> Result:
         if len(frame.path) > DEEPEST and frame.path.count(".") > DEEPEST:
             detail = f"tasks are nested more than {DEEPEST} deep; a function that calls itself needs an end"
             raise TaskFailed(standard_error("runtime", detail))
+        if run.state.amendments:
+            _amend(run, frame, place)
         if task.if_ is not None and not truthy(run, task.if_, frame.raw, Scope(run, place, "before", frame)):
             run.fact(frame, "skipped")
             return Done(frame.raw)
@@ -96,6 +98,21 @@ def enter_task(run: Run, task: Task, frame: TaskFrame, place: Place) -> Result:
         return _finish(run, task, frame, place, result)
     except TaskFailed as failure:
         raise _fail(run, frame, failure.error) from failure
+
+
+def _amend(run: Run, frame: TaskFrame, place: Place) -> None:
+    """An execution that was forked from another may change what one entry of a task gets."""
+    rest = dict(run.state.amendments)
+    amendment = rest.pop(frame_id(frame), None)
+    if amendment is None:
+        return
+    run.state.amendments = rest
+    if amendment.input is not msgspec.UNSET:
+        frame.raw = amendment.input
+        run.depths.check(frame.raw, "input")
+    if amendment.context is not msgspec.UNSET:
+        place.holder.context = amendment.context
+        run.depths.check(place.holder.context, "context")
 
 
 def advance_task(run: Run, task: Task, frame: TaskFrame, place: Place) -> Result:

@@ -18,6 +18,7 @@ from lowtide.engine.host import Host
 from lowtide.engine.render import check_schema, duration, render
 from lowtide.engine.run import PENDING, STEPS_PER_TURN, Bodies, Place, Run
 from lowtide.engine.scope import Scope
+from lowtide.engine.shifting import shift
 from lowtide.engine.tasks import BODIES
 from lowtide.errors import TaskFailed
 from lowtide.model.base import JSON, LATEST, Millis, Value
@@ -30,6 +31,7 @@ from lowtide.model.event import (
     EffectSucceeded,
     Event,
     EventsReceived,
+    Forked,
     TimerFired,
 )
 from lowtide.model.fact import Fact
@@ -69,6 +71,7 @@ def begin(plan: Plan, seed: Seed, host: Host, *, steps: int = STEPS_PER_TURN) ->
     """The first turn: the workflow's input is checked and transformed, and tasks run as far as they can."""
     given = None if is_too_deep(seed.input) else seed.input
     state = State(execution=seed.execution, started=seed.at, now=seed.at, random=seed.random, input=given, turn=1)
+    state.amendments = seed.amendments
     run = Run(_bodies(plan), plan, host, state, seed.at, seed.random, steps_left=steps)
 
     def first() -> Outcome | None:
@@ -99,14 +102,16 @@ def resume(plan: Plan, state: State, event: Event | None, host: Host, *, steps: 
         return Turn(state, outcome=state.outcome)
     state = copy_state(state)
     state.turn += 1
-    random = state.random
+    random, before = state.random, state.now
     if event is not None:
         state.now = Millis(min(max(state.now, event.at), LATEST))
         random = event.random
     run = Run(_bodies(plan), plan, host, state, state.now, random, steps_left=steps)
     if isinstance(event, CancelAsked):
         return _turn(run, lambda: Cancelled(reason=event.reason))
-    if event is not None and isinstance(event, _ANSWERS.get(type(state.pending.get(event.command)), ())):
+    if isinstance(event, Forked):
+        shift(run, state.now - before)
+    elif event is not None and isinstance(event, _ANSWERS.get(type(state.pending.get(event.command)), ())):
         run.arrivals[event.command] = event
 
     def further() -> Outcome | None:

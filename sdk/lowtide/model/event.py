@@ -16,6 +16,7 @@ __all__ = [
     "EffectSucceeded",
     "Event",
     "EventsReceived",
+    "Forked",
     "Received",
     "TimerFired",
 ]
@@ -69,4 +70,13 @@ class CancelAsked(_Happened, frozen=True, kw_only=True, tag="cancel"):
     reason: str = "cancelled by request"
 
 
-Event: TypeAlias = EffectSucceeded | EffectFailed | TimerFired | EventsReceived | ChildEnded | CancelAsked
+class Forked(_Happened, frozen=True, kw_only=True, tag="forked"):
+    """What was journaled before this record happened to ``origin``; from here on this execution goes its own way.
+
+    For its timers and deadlines no time passed in between.
+    """
+
+    origin: str
+
+
+Event: TypeAlias = EffectSucceeded | EffectFailed | TimerFired | EventsReceived | ChildEnded | CancelAsked | Forked

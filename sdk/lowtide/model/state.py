@@ -16,6 +16,7 @@ from lowtide.model.error import Error
 
 __all__ = [
     "SNAPSHOT_FORMAT",
+    "Amendment",
     "Body",
     "Branch",
     "CallBody",
@@ -63,13 +64,24 @@ class Cancelled(Noun, frozen=True, tag_field="status", tag="cancelled"):
 Outcome: TypeAlias = Completed | Faulted | Cancelled
 
 
+class Amendment(Noun, frozen=True, kw_only=True):
+    """What one entry of a task gets instead of what it would get: its raw input, its context, or both."""
+
+    input: JSON | msgspec.UnsetType = msgspec.UNSET
+    context: JSON | msgspec.UnsetType = msgspec.UNSET
+
+
 class Seed(Noun, frozen=True, kw_only=True):
-    """What an execution begins with: all that the first turn needs to know of the world."""
+    """What an execution begins with: all that the first turn needs to know of the world.
+
+    ``amendments`` are by task entry (``{ref}@{path}``): what the execution changes of the one that it was forked from.
+    """
 
     execution: ExecutionId
     input: JSON = None
     at: Millis
     random: float = 0.0
+    amendments: dict[str, Amendment] = {}
 
 
 # ---------------------------------------------------------------- frames
@@ -229,8 +241,8 @@ class State(Frame, kw_only=True):
     """All that an execution is, between two turns.
 
     ``turn`` counts turns; ``facts`` counts facts; ``now`` is the last turn's time; ``more`` says that the last turn
-    stopped before it was done, to let the driver breathe. ``pending`` are the commands whose event has not come yet,
-    in the order they were issued.
+    stopped before it was done, to let the driver breathe. ``amendments`` are those of the seed whose task was not
+    entered yet. ``pending`` are the commands whose event has not come yet, in the order they were issued.
     """
 
     execution: ExecutionId
@@ -246,5 +258,6 @@ class State(Frame, kw_only=True):
     deadline: Millis | None = None
     root: Sequence | None = None
     correlations: dict[str, JSON] = msgspec.field(default_factory=dict)
+    amendments: dict[str, Amendment] = msgspec.field(default_factory=dict)
     pending: dict[str, Command] = msgspec.field(default_factory=dict)
     outcome: Outcome | None = None

@@ -71,20 +71,25 @@ class Step(Value, frozen=True):
         return self.state.outcome
 
 
-def steps(plan: Plan, seed: Seed, records: Sequence[JournalRecord], host: Host) -> Iterator[Step]:
-    """The beginning, then one step per record. A turn that said ``more`` goes on within the step that it belongs to."""
+def steps(
+    plan: Plan, seed: Seed, records: Sequence[JournalRecord], host: Host, *, rest: int | None = None
+) -> Iterator[Step]:
+    """The beginning, then one step per record. A turn that said ``more`` goes on within the step that it belongs to;
+    after the last record for ``rest`` turns, or as far as it goes."""
     ends = [record.entry.turn for record in records]
     turns = [begin(plan, seed, host)]
-    _go_on(plan, turns, host, ends[0] if ends else None)
+    _go_on(plan, turns, host, ends[0] if ends else None, rest)
     yield _step(0, 1, None, turns)
     for place, record in enumerate(records):
         turns = [resume(plan, turns[-1].state, record.entry.event, host)]
-        _go_on(plan, turns, host, ends[place + 1] if place + 1 < len(ends) else None)
+        _go_on(plan, turns, host, ends[place + 1] if place + 1 < len(ends) else None, rest)
         yield _step(record.number, record.epoch, record.entry.event, turns)
 
 
-def _go_on(plan: Plan, turns: list[Turn], host: Host, until: int | None) -> None:
-    """Up to the turn at which the next event was fed; without a next one, as far as it goes."""
+def _go_on(plan: Plan, turns: list[Turn], host: Host, until: int | None, rest: int | None) -> None:
+    """Up to the turn at which the next event was fed; without a next one, ``rest`` more turns."""
+    if until is None and rest is not None:
+        until = turns[-1].state.turn + rest
     while turns[-1].more and (until is None or turns[-1].state.turn < until):
         turns.append(resume(plan, turns[-1].state, None, host))
 

@@ -27,10 +27,11 @@ from lowtide.model.event import (
     EffectSucceeded,
     Event,
     EventsReceived,
+    Forked,
     TimerFired,
 )
 from lowtide.model.fact import Fact
-from lowtide.model.state import Seed
+from lowtide.model.state import Amendment, Seed
 from lowtide.wire.records import Change, JournalRecord
 
 __all__ = ["MASK", "NOTHING_SECRET", "SHORTEST", "Mask", "mask_of"]
@@ -112,7 +113,10 @@ class Mask:
         return msgspec.structs.replace(change, error=error, reason=reason, facts=facts)
 
     def seed(self, seed: Seed) -> Seed:
-        return seed if self._found is None else msgspec.structs.replace(seed, input=self.json(seed.input))
+        if self._found is None:
+            return seed
+        amendments = {entry: self._amendment(amendment) for entry, amendment in seed.amendments.items()}
+        return msgspec.structs.replace(seed, input=self.json(seed.input), amendments=amendments)
 
     def record(self, record: JournalRecord) -> JournalRecord:
         """A record of the journal: its data, not what orders it and what it answers to."""
@@ -139,8 +143,12 @@ class Mask:
                 return msgspec.structs.replace(event, events=shown)
             case CancelAsked(reason=reason):
                 return msgspec.structs.replace(event, reason=self.text(reason))
-            case TimerFired():
+            case TimerFired() | Forked():
                 return event
+
+    def _amendment(self, amendment: Amendment) -> Amendment:
+        """What is left out stays so."""
+        return Amendment(input=self.json(amendment.input), context=self.json(amendment.context))
 
     def _object(self, value: dict[str, JSON]) -> JSON:
         masked: dict[str, JSON] = {}

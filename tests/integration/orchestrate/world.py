@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 import uvicorn
 from aiohttp import ClientError, ClientSession, web
+from msgspec import structs
 
 from functions.orchestrate.app import create_app
 from functions.orchestrate.migrate import upgrade
@@ -35,7 +36,7 @@ from lowtide.runtime.containers import Containers
 from lowtide.settings import OrchestrateSettings
 from lowtide.wire import json, mac
 from lowtide.wire.cloudevents import CloudEvent, from_json, read, to_binary
-from lowtide.wire.records import Change, Closing, JournalRecord, LeaseState
+from lowtide.wire.records import Change, Closing, Entry, JournalRecord, LeaseState
 from lowtide.wire.types import (
     DISPATCH,
     Dispatch,
@@ -257,6 +258,11 @@ class FakeIngest:
         self._check()
         records = [record for record in self.journals.get(execution, []) if record.number > after]
         return tuple(records[:limit]), len(records) > limit
+
+    async def fork_journal(self, origin: ExecutionId, upto: int, execution: ExecutionId, entry: Entry) -> None:
+        self._check()
+        kept = [structs.replace(record, epoch=0) for record in self.journals.get(origin, []) if record.number <= upto]
+        self.journals[execution] = [*kept, JournalRecord(number=upto + 1, epoch=0, entry=entry)]
 
     async def change(self, change: Change) -> None:
         self._check()

@@ -13,7 +13,7 @@ from lowtide.errors import Fenced, Held, Unavailable
 from lowtide.expressions import JqHost
 from lowtide.model.base import JSON, ExecutionId
 from lowtide.model.command import Passive, Perform
-from lowtide.model.event import CancelAsked, ChildEnded, Event
+from lowtide.model.event import CancelAsked, ChildEnded, Event, Forked
 from lowtide.model.fact import Fact
 from lowtide.model.state import Seed
 from lowtide.model.usage import Usage
@@ -98,7 +98,7 @@ async def until(condition: Callable[[], object]) -> None:
 
 
 def command_of(event: Event) -> str:
-    assert not isinstance(event, CancelAsked)
+    assert not isinstance(event, CancelAsked | Forked)
     return event.command
 
 

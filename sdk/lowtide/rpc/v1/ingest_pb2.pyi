@@ -226,6 +226,22 @@ class ReadJournalReply(_message.Message):
     more: bool
     def __init__(self, records: _Optional[_Iterable[_Union[Record, _Mapping]]] = ..., more: _Optional[bool] = ...) -> None: ...
 
+class ForkJournalRequest(_message.Message):
+    __slots__ = ("origin", "upto", "execution", "body")
+    ORIGIN_FIELD_NUMBER: _ClassVar[int]
+    UPTO_FIELD_NUMBER: _ClassVar[int]
+    EXECUTION_FIELD_NUMBER: _ClassVar[int]
+    BODY_FIELD_NUMBER: _ClassVar[int]
+    origin: str
+    upto: int
+    execution: str
+    body: bytes
+    def __init__(self, origin: _Optional[str] = ..., upto: _Optional[int] = ..., execution: _Optional[str] = ..., body: _Optional[bytes] = ...) -> None: ...
+
+class ForkJournalReply(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
 class PayloadRef(_message.Message):
     __slots__ = ("namespace", "execution", "sha256", "size")
     NAMESPACE_FIELD_NUMBER: _ClassVar[int]

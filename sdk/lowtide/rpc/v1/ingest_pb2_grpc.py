@@ -59,6 +59,11 @@ class IngestStub:
                 request_serializer=lowtide_dot_rpc_dot_v1_dot_ingest__pb2.ReadJournalRequest.SerializeToString,
                 response_deserializer=lowtide_dot_rpc_dot_v1_dot_ingest__pb2.ReadJournalReply.FromString,
                 _registered_method=True)
+        self.ForkJournal = channel.unary_unary(
+                '/lowtide.rpc.v1.Ingest/ForkJournal',
+                request_serializer=lowtide_dot_rpc_dot_v1_dot_ingest__pb2.ForkJournalRequest.SerializeToString,
+                response_deserializer=lowtide_dot_rpc_dot_v1_dot_ingest__pb2.ForkJournalReply.FromString,
+                _registered_method=True)
         self.PutPayload = channel.stream_unary(
                 '/lowtide.rpc.v1.Ingest/PutPayload',
                 request_serializer=lowtide_dot_rpc_dot_v1_dot_ingest__pb2.PayloadChunk.SerializeToString,
@@ -109,6 +114,13 @@ class IngestServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ForkJournal(self, request, context):
+        """Gives a new execution the beginning of another one's journal, before it is opened for the first time.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def PutPayload(self, request_iterator, context):
         """The claim check: content-addressed, per execution.
         """
@@ -149,6 +161,11 @@ def add_IngestServicer_to_server(servicer, server):
                     servicer.ReadJournal,
                     request_deserializer=lowtide_dot_rpc_dot_v1_dot_ingest__pb2.ReadJournalRequest.FromString,
                     response_serializer=lowtide_dot_rpc_dot_v1_dot_ingest__pb2.ReadJournalReply.SerializeToString,
+            ),
+            'ForkJournal': grpc.unary_unary_rpc_method_handler(
+                    servicer.ForkJournal,
+                    request_deserializer=lowtide_dot_rpc_dot_v1_dot_ingest__pb2.ForkJournalRequest.FromString,
+                    response_serializer=lowtide_dot_rpc_dot_v1_dot_ingest__pb2.ForkJournalReply.SerializeToString,
             ),
             'PutPayload': grpc.stream_unary_rpc_method_handler(
                     servicer.PutPayload,
@@ -296,6 +313,33 @@ class Ingest:
             '/lowtide.rpc.v1.Ingest/ReadJournal',
             lowtide_dot_rpc_dot_v1_dot_ingest__pb2.ReadJournalRequest.SerializeToString,
             lowtide_dot_rpc_dot_v1_dot_ingest__pb2.ReadJournalReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ForkJournal(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lowtide.rpc.v1.Ingest/ForkJournal',
+            lowtide_dot_rpc_dot_v1_dot_ingest__pb2.ForkJournalRequest.SerializeToString,
+            lowtide_dot_rpc_dot_v1_dot_ingest__pb2.ForkJournalReply.FromString,
             options,
             channel_credentials,
             insecure,
