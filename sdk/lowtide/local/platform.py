@@ -121,7 +121,7 @@ class Platform:
     async def __aenter__(self) -> Self:
         try:
             await self._start()
-        except BaseException:
+        except BaseException:  # cancelled too: nothing stays that was started
             await self._stack.aclose()
             raise
         return self
