@@ -1,9 +1,10 @@
 """Executions that wait: no process while they do, and each wakes on time.
 
-    make bench NAME=waiting            (about three minutes; WAITING=200 by default)
+    make bench NAME=waiting            (about three minutes; WAITING=200 by default, 10000 takes twenty)
 
 Starts executions that each wait for the same length, looks at the machine's process table until they are due, and then
-at how late each one woke: the time of its next turn against the moment at which its wait ended.
+at how late each one woke: the time of its next turn against the moment at which its wait ended. Beside that: the most
+connections that PostgreSQL had at any look, and by how much its databases have grown.
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ import asyncio
 import os
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, LiteralString
 
 import psutil
+import psycopg
 from aiohttp import ClientSession, TCPConnector
 from measuring import quantile, report
 
@@ -23,7 +26,10 @@ from lowtide.local.options import Options
 from lowtide.local.platform import Platform
 
 COUNT = int(os.environ.get("WAITING", "200"))
-WAIT = 130
+WAIT = max(130, COUNT // 20)
+"""Seconds: long enough for all of them to be started, and to be at rest for a while, before the first is due."""
+_CONNECTIONS: Final = "SELECT count(*) - 1 FROM pg_stat_activity WHERE backend_type = 'client backend'"
+_MEGABYTES: Final = "SELECT sum(pg_database_size(datname)) / 1e6 FROM pg_database"
 FUNCTIONS = ("functions.execute", "functions.ingest", "functions.orchestrate")
 WORKFLOW = f"""
 document: {{dsl: '1.0.3', namespace: default, name: nap, version: '1.0.0'}}
@@ -55,13 +61,29 @@ async def start_all(session: ClientSession, base: str) -> list[str]:
     return list(await asyncio.gather(*(one() for _ in range(COUNT))))
 
 
-async def watch(until: float) -> list[int]:
-    """The number of processes, looked at twice a second."""
-    seen = []
-    while time.monotonic() < until:
-        seen.append(processes_of_ours())
-        await asyncio.sleep(0.5)
-    return seen
+class Watch:
+    """Looks at the machine twice a second."""
+
+    def __init__(self, server: psycopg.AsyncConnection[Any]) -> None:
+        self._server = server
+        self.connections = 0
+
+    async def until(self, over: Callable[[], bool]) -> list[int]:
+        """The number of processes at each look."""
+        seen = []
+        while not over():
+            seen.append(processes_of_ours())
+            self.connections = max(self.connections, int(await self.ask(_CONNECTIONS)))
+            await asyncio.sleep(0.5)
+        return seen
+
+    async def megabytes(self) -> float:
+        return round(float(await self.ask(_MEGABYTES)), 1)
+
+    async def ask(self, question: LiteralString) -> Any:
+        row = await (await self._server.execute(question)).fetchone()
+        assert row is not None
+        return row[0]
 
 
 async def outcomes(session: ClientSession, base: str, ids: list[str]) -> list[dict[str, Any]]:
@@ -81,14 +103,21 @@ async def main() -> None:
             async with session.post(f"{base}/workflows", data=WORKFLOW, headers=headers) as response:
                 if response.status != 201:
                     raise RuntimeError(await response.text())
+            server = await psycopg.AsyncConnection.connect(platform.databases.control, autocommit=True)
+            watch = Watch(server)
+            empty = await watch.megabytes()
             began = time.monotonic()
-            ids = await start_all(session, base)
+            starting = asyncio.ensure_future(start_all(session, base))
+            await watch.until(starting.done)
+            ids = await starting
             took = time.monotonic() - began
             print(f"{COUNT} executions started in {took:.1f} s", flush=True)
-            seen = await watch(began + WAIT - 1)
+            seen = await watch.until(lambda: time.monotonic() > began + WAIT - 1)
             print(f"processes while they wait, twice a second: {seen}", flush=True)
-            await watch(began + WAIT + took + 15)
+            await watch.until(lambda: time.monotonic() > began + WAIT + took + 15)
             ended = await outcomes(session, base, ids)
+            grown = await watch.megabytes() - empty
+            await server.close()
     late = [
         execution["output"]["at"] - execution["output"]["started"] - WAIT * 1000
         for execution in ended
@@ -100,6 +129,8 @@ async def main() -> None:
         "completed": len(late),
         "looks": len(seen),
         "looks_without_a_process": seen.count(0),
+        "connections": watch.connections,
+        "database_mb": round(grown, 1),
         "late_ms": {"p50": quantile(late, 0.5), "p99": quantile(late, 0.99), "max": max(late)},
     }
     goals = {

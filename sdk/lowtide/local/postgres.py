@@ -33,6 +33,7 @@ __all__ = ["Postgres"]
 _MAJOR: Final = "18"
 _SOCKET_LIMIT: Final = 100  # bytes; the kernel's limit on a socket's path is 104 to 108
 _SYSTEM_USER: Final = "pgserver"
+_PAUSE: Final = 0.5  # seconds between an end that nobody asked for and the next start
 _SETTINGS: Final = {
     "listen_addresses": "",  # reached by its socket alone, which the file system guards
     "max_connections": "100",
@@ -46,7 +47,10 @@ _SETTINGS: Final = {
 
 
 class Postgres:
-    """``await start()`` gives the server's URL (of its maintenance database); ``await stop()`` ends it."""
+    """``await start()`` gives the server's URL (of its maintenance database); ``await stop()`` ends it.
+
+    One that ends unasked is started again, and recovers from its log; ``restarts`` counts that.
+    """
 
     def __init__(self, directory: DataDirectory, *, fsync: bool = True, start_timeout: float = 60.0) -> None:
         self._data = directory.postgres
@@ -54,7 +58,9 @@ class Postgres:
         self._fsync = fsync
         self._start_timeout = start_timeout
         self._programs = _programs()
+        self.restarts = 0
         self._child: Child | None = None
+        self._keeping: asyncio.Task[None] | None = None
         self._sockets = self._data
         self._user: int | None = None
 
@@ -70,19 +76,39 @@ class Postgres:
         self._check_version()
         await asyncio.to_thread(self._end_predecessor)
         self._sockets = self._socket_folder()
+        self._child = await self._launch()
+        await self._until_ready(self._child)
+        self._keeping = asyncio.create_task(self._keep(self._child))
+        return self.url("postgres")
+
+    async def _launch(self) -> Child:
         flags = {**_SETTINGS, "unix_socket_directories": str(self._sockets), "fsync": "on" if self._fsync else "off"}
         argv = [str(self._programs / "postgres"), "-D", str(self._data)]
         for name, value in flags.items():
             argv += ["-c", f"{name}={value}"]
-        self._child = await start(argv, {"LC_ALL": "C", "TZ": "UTC"}, self._log, None, user=self._user, orphaned="INT")
-        await self._until_ready(self._child)
-        return self.url("postgres")
+        return await start(argv, {"LC_ALL": "C", "TZ": "UTC"}, self._log, None, user=self._user, orphaned="INT")
+
+    async def _keep(self, child: Child) -> None:
+        """The new one gives up while sessions of the old one still hold its memory; so it is tried again."""
+        while True:
+            await child.wait()
+            await asyncio.sleep(_PAUSE)
+            launching = asyncio.ensure_future(self._launch())
+            try:
+                child = self._child = await asyncio.shield(launching)
+                self.restarts += 1
+            except OSError:  # no memory or no handles at this moment
+                continue
+            except asyncio.CancelledError:
+                self._child = await launching  # so that it is ended with the rest
+                raise
 
     def url(self, database: str) -> str:
         return f"postgresql://postgres@/{database}?host={quote(str(self._sockets))}"
 
     async def stop(self, grace: float = 20.0) -> None:
         """A fast shutdown: sessions are cut, what was committed is on disk."""
+        await self._let_go()
         if self._child is not None:
             await self._child.stop(grace, signal.SIGINT)
             if self._sockets != self._data:
@@ -90,8 +116,15 @@ class Postgres:
 
     def kill(self) -> None:
         """At once; the next start recovers from the log."""
+        if self._keeping is not None:
+            self._keeping.cancel()
         if self._child is not None:
             self._child.kill()
+
+    async def _let_go(self) -> None:
+        if self._keeping is not None:
+            self._keeping.cancel()
+            await asyncio.gather(self._keeping, return_exceptions=True)
 
     def _create(self) -> None:
         """Beside its place and then renamed, so that an interrupted creation leaves nothing that looks whole."""

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -91,6 +92,32 @@ async def test_what_was_written_is_there_after_a_restart(folder: Path) -> None:
     directory.release()
     assert not (folder / "lock").exists()
     assert not (folder / "postgres" / "postmaster.pid").exists()
+
+
+async def test_a_killed_server_is_started_again_with_all_that_was_committed(folder: Path) -> None:
+    directory = DataDirectory(folder)
+    directory.acquire()
+    postgres = Postgres(directory)
+    url = await postgres.start()
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("CREATE TABLE t AS SELECT 1")
+        killed = postgres.pid
+        assert killed is not None
+        os.kill(killed, signal.SIGKILL)
+
+    async def answers() -> bool:
+        try:
+            async with await psycopg.AsyncConnection.connect(url) as connection:
+                return await (await connection.execute("SELECT * FROM t")).fetchall() == [(1,)]
+        except psycopg.OperationalError:
+            return False
+
+    await eventually(answers, within=30)
+    second = postgres.pid
+    assert second not in (None, killed)
+    await postgres.stop()
+    assert not alive(second)
+    directory.release()
 
 
 async def test_a_deep_path_is_no_obstacle_to_the_socket(folder: Path) -> None:
