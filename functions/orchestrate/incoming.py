@@ -36,7 +36,7 @@ async def accept(desk: Desk, arrived: Sequence[CloudEvent], namespace: str | Non
     Returns once they are durable. Matching that fails is finished by the next tick. Raises
     :class:`lowtide.errors.Unavailable`.
     """
-    numbers = await desk.do(lambda work: _keep(work, arrived, namespace))
+    numbers = await desk.do(lambda work: _keep(work, arrived, namespace)) if arrived else []
     for number in numbers:
         try:
             await match(desk, number)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -26,29 +28,35 @@ from .work import Desk, Work
 __all__ = ["channels"]
 
 _GATHER: Final = 0.1
-"""Seconds that analytics may lag, so that many changes are told with one."""
+"""Seconds that analytics and the world may lag, so that many changes are told with one."""
 
 
 def channels(desk: Desk, clock: Clock, broker: Broker, ingest: Ingest) -> dict[Kind, Channel]:
     """One channel per kind of outbox row."""
     heard = _Lifecycle(desk, broker)
 
-    async def send_dispatch(row: ToSend) -> None:
+    async def send_dispatch(rows: Sequence[ToSend]) -> None:
+        (row,) = rows
         assert row.order is not None
         expires = Millis(clock.now() + int(desk.terms.token_lifetime * 1000))
         await broker.send(event_of(row.order, desk.terms.key, expires))
 
-    async def send_change(row: ToSend) -> None:
-        await ingest.change(json.decode(row.body, Change))
+    async def send_changes(rows: Sequence[ToSend]) -> None:
+        answers = (ingest.change(json.decode(row.body, Change)) for row in rows)
+        failures = [answer for answer in await asyncio.gather(*answers, return_exceptions=True) if answer is not None]
+        for failure in failures:
+            raise failure
 
-    async def send_cancel(row: ToSend) -> None:
+    async def send_cancel(rows: Sequence[ToSend]) -> None:
+        (row,) = rows
         reason = json.parse(row.body)["reason"]
         await desk.do(lambda work: cancel(work, row.execution, reason))
 
+    changes, lifecycle = {"width": 500, "together": 100}, {"width": 256, "together": 64}
     return {
         "dispatch": Channel("dispatch", desk, clock, _claim_dispatches, send_dispatch, _suspend, width=128),
-        "change": Channel("change", desk, clock, _claiming("change"), send_change, _drop, width=500, gather=_GATHER),
-        "lifecycle": Channel("lifecycle", desk, clock, heard.claim, heard.send, _drop, width=64),
+        "change": Channel("change", desk, clock, _claiming("change"), send_changes, _drop, gather=_GATHER, **changes),
+        "lifecycle": Channel("lifecycle", desk, clock, heard.claim, heard.send, _drop, gather=_GATHER, **lifecycle),
         "cancel": Channel("cancel", desk, clock, _claiming("cancel"), send_cancel, _drop, width=4),
     }
 
@@ -70,12 +78,11 @@ class _Lifecycle:
             self._wanted = await events.named_types(work.tx, LIFECYCLE)
         return found
 
-    async def send(self, row: ToSend) -> None:
+    async def send(self, rows: Sequence[ToSend]) -> None:
         """Where one fails, all are sent again: their ids tell who has them already."""
-        told = events_in(row.body)
+        told = [event for row in rows for event in events_in(row.body)]
         await accept(self._desk, [event for event in told if event.type in self._wanted], None)
-        for event in told:
-            await self._broker.send(event)
+        await self._broker.send_all(told)
 
 
 async def _claim_dispatches(work: Work, lease: float, limit: int) -> list[ToSend]:

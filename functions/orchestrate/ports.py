@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from lowtide.model.base import ExecutionId
@@ -15,6 +16,10 @@ __all__ = ["Broker", "Execute", "Ingest"]
 class Broker(Protocol):
     async def send(self, event: CloudEvent) -> None:
         """Returns once it was taken. Raises Unavailable where it may not have been, InvalidEvent, TooLarge."""
+        ...
+
+    async def send_all(self, events: Sequence[CloudEvent]) -> None:
+        """As :meth:`send`, for several: where it raises, some may have been taken."""
         ...
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from lowtide.errors import LowtideError
@@ -23,7 +23,7 @@ __all__ = ["Channel", "Claim", "Refuse", "Send"]
 log = logging.getLogger("lowtide.orchestrate")
 
 Claim = Callable[[Work, float, int], Awaitable[list[ToSend]]]
-Send = Callable[[ToSend], Awaitable[None]]
+Send = Callable[[Sequence[ToSend]], Awaitable[None]]
 Refuse = Callable[[Work, ToSend, LowtideError], Awaitable[None]]
 
 _LEASE: Final = 30.0
@@ -31,10 +31,11 @@ _LONGEST_PAUSE: Final = 60.0
 
 
 class Channel:
-    """Sends rows of one kind, at most ``width`` at a time. What comes within ``gather`` seconds goes together.
+    """Sends rows of one kind, at most ``width`` at a time. What comes within ``gather`` seconds is claimed together,
+    and handed to ``send`` in groups of at most ``together`` rows.
 
-    ``send`` raises where the row was not taken: what is retryable comes again with growing pauses, for the rest
-    ``refuse`` says in the store what became of it.
+    ``send`` raises where a row was not taken: what is retryable comes again with growing pauses, the whole group; for
+    the rest ``refuse`` says in the store what became of it, once each row of the group had its own attempt.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Channel:
         refuse: Refuse,
         *,
         width: int = 64,
+        together: int = 1,
         gather: float = 0.0,
     ) -> None:
         self._kind: Final = kind
@@ -54,6 +56,7 @@ class Channel:
         self._clock = clock
         self._claim, self._send, self._refuse = claim, send, refuse
         self._width = width
+        self._together = together
         self._gather = gather
         self._kicked = asyncio.Event()
         self._idle = asyncio.Event()
@@ -132,9 +135,9 @@ class Channel:
         """Note what was sent, send what is due; how many seconds there is nothing to do."""
         room = self._width - len(self._flying)
         found, due = await self._look(room)
-        for row in found:
-            self._flying.add(row.id)
-            self._tasks.spawn(self._carry(row), f"sending a {self._kind}")
+        self._flying.update(row.id for row in found)
+        for first in range(0, len(found), self._together):
+            self._tasks.spawn(self._carry(found[first : first + self._together]), f"sending {self._kind}s")
         if found and len(found) == room:
             return 0.0 if self._width > len(self._flying) else _LEASE / 3
         if self._flying:
@@ -162,20 +165,29 @@ class Channel:
         del self._late[: len(late)]
         return answer
 
-    async def _carry(self, row: ToSend) -> None:
+    async def _carry(self, rows: Sequence[ToSend]) -> None:
         try:
-            await self._send(row)
-            self._done.append(row.id)
+            await self._send(rows)
+            self._done.extend(row.id for row in rows)
         except LowtideError as failure:
             if failure.retryable:
-                pause = min(0.5 * 2 ** min(row.attempts, 10), _LONGEST_PAUSE)
-                log.warning("a %s of %s comes again in %.1f s: %s", self._kind, row.execution, pause, failure)
-                self._late.append((row.id, pause))
+                self._put_off(rows, failure)
+            elif len(rows) > 1:  # one of them is to blame: the others must not suffer
+                for row in rows:
+                    await self._carry([row])
             else:
-                log.error("a %s of %s is refused: %s", self._kind, row.execution, failure)
-                refused = failure
-                await self._desk.do(lambda work: self._refuse(work, row, refused))
-                self._done.append(row.id)
+                await self._give_up(rows[0], failure)
         finally:
-            self._flying.discard(row.id)
+            self._flying.difference_update(row.id for row in rows)
             self._kicked.set()
+
+    def _put_off(self, rows: Sequence[ToSend], failure: LowtideError) -> None:
+        for row in rows:
+            pause = min(0.5 * 2 ** min(row.attempts, 10), _LONGEST_PAUSE)
+            log.warning("a %s of %s comes again in %.1f s: %s", self._kind, row.execution, pause, failure)
+            self._late.append((row.id, pause))
+
+    async def _give_up(self, row: ToSend, failure: LowtideError) -> None:
+        log.error("a %s of %s is refused: %s", self._kind, row.execution, failure)
+        await self._desk.do(lambda work: self._refuse(work, row, failure))
+        self._done.append(row.id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -76,6 +76,10 @@ class Door:
         if event.type == DISPATCH:
             self._ports.outstanding()
         await self._through(lambda: self._ports.knative.send(event))
+
+    async def send_all(self, events: Sequence[CloudEvent]) -> None:
+        for event in events:
+            await self.send(event)
 
     async def _through(self, send: Callable[[], Awaitable[None]]) -> None:
         faults = self._ports.faults

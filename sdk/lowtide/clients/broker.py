@@ -7,11 +7,12 @@ default, and nobody should wait for a publication inside a request that somebody
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from lowtide.errors import InvalidEvent, TooLarge, Unavailable
 from lowtide.model.base import JSON
-from lowtide.wire.cloudevents import CloudEvent, from_json, to_binary, to_structured
+from lowtide.wire.cloudevents import CloudEvent, from_json, to_batch, to_binary, to_structured
 from lowtide.wire.types import is_lifecycle
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class Broker:
         self._timeout = timeout
         self._connections = connections
         self._session: ClientSession | None = None
+        self._takes_batches = True
 
     async def publish(self, event: dict[str, JSON]) -> None:
         """Publish an event in JSON form; see :meth:`send`."""
@@ -49,17 +51,8 @@ class Broker:
         Raises :class:`lowtide.errors.InvalidEvent` or :class:`lowtide.errors.TooLarge` where the Broker will never
         take it, :class:`lowtide.errors.Unavailable` in every other case: the event may or may not have arrived.
         """
-        from aiohttp import ClientError
-
         headers, body = to_structured(event) if is_lifecycle(event.type) else to_binary(event)
-        try:
-            async with self._open().post(self.url, data=body, headers=headers, skip_auto_headers=_NO_GUESS) as response:
-                detail = (await response.content.read(500)).decode(errors="replace")
-                status = response.status
-        except TimeoutError as error:
-            raise Unavailable(f"the broker at {self.url} did not answer within {self._timeout:g} s") from error
-        except (ClientError, OSError) as error:
-            raise Unavailable(f"the broker at {self.url} cannot be reached: {error}") from error
+        status, detail = await self._post(headers, body)
         if status < 300:
             return
         if status == 413:
@@ -67,6 +60,34 @@ class Broker:
         if status == 400:
             raise InvalidEvent(f"the broker refuses event {event.id}: {detail}")
         raise Unavailable(f"the broker at {self.url} answered {status} to event {event.id}: {detail}")
+
+    async def send_all(self, events: Sequence[CloudEvent]) -> None:
+        """Return once the Broker has taken all the events; as one batch where it takes batches, which Knative's does
+        not (CloudEvents 1.0.2 leaves it to the receiver).
+
+        Raises as :meth:`send`; some may then have been taken.
+        """
+        if len(events) > 1 and self._takes_batches:
+            status, _ = await self._post(*to_batch(events))
+            if status < 300:
+                return
+        for event in events:
+            await self.send(event)
+        if len(events) > 1:
+            self._takes_batches = False  # it refused together what it took one by one
+
+    async def _post(self, headers: dict[str, str], body: bytes) -> tuple[int, str]:
+        """The answer's status, and how its body begins."""
+        from aiohttp import ClientError
+
+        try:
+            async with self._open().post(self.url, data=body, headers=headers, skip_auto_headers=_NO_GUESS) as response:
+                detail = (await response.content.read(500)).decode(errors="replace")
+                return response.status, detail
+        except TimeoutError as error:
+            raise Unavailable(f"the broker at {self.url} did not answer within {self._timeout:g} s") from error
+        except (ClientError, OSError) as error:
+            raise Unavailable(f"the broker at {self.url} cannot be reached: {error}") from error
 
     async def close(self) -> None:
         if self._session is not None:

@@ -90,6 +90,19 @@ async def test_a_listener_that_got_what_it_wanted_is_told_with_its_keys(fresh_da
         assert event.as_json()["data"]["correlationKeys"] == {"order": "A-17"}
 
 
+async def test_an_event_that_the_broker_never_takes_keeps_none_of_the_others_back(fresh_database: str) -> None:
+    async with world(fresh_database) as there:
+        there.broker.refused = frozenset({COMPLETED})
+        await there.deploy(GREET)
+        await there.deploy(
+            document("- stop: {raise: {error: {type: 'https://example.com/closed', status: 409}}}", name="bad")
+        )
+        ended = [await there.start(), await there.start(name="bad"), await there.start()]
+        await told_eventually(there, ended[0]["id"], ["started"])
+        await told_eventually(there, ended[1]["id"], ["started", "faulted"])
+        await told_eventually(there, ended[2]["id"], ["started"])
+
+
 async def test_one_that_never_ran_never_started(fresh_database: str) -> None:
     async with world(fresh_database, max_outstanding=0) as there:
         await there.deploy(GREET)

@@ -35,7 +35,7 @@ from lowtide.runtime.clock import SystemClock
 from lowtide.runtime.containers import Containers
 from lowtide.settings import OrchestrateSettings
 from lowtide.wire import json, mac
-from lowtide.wire.cloudevents import CloudEvent, from_json, read, to_binary
+from lowtide.wire.cloudevents import CloudEvent, from_json, read, read_all, to_binary
 from lowtide.wire.records import Change, Closing, Entry, JournalRecord, LeaseState
 from lowtide.wire.types import (
     DISPATCH,
@@ -179,13 +179,15 @@ class FakeExecute(_Peer):
 
 
 class FakeBroker(_Peer):
-    """Takes events at once and delivers them afterwards; ``down`` refuses them, ``paused`` keeps them."""
+    """Takes events at once and delivers them afterwards; ``down`` refuses them, ``paused`` keeps them, ``refused`` are
+    types that it will never take."""
 
     def __init__(self, execute_url: str, orchestrate_url: str) -> None:
         super().__init__()
         self.events: list[CloudEvent] = []
         self.down = False
         self.paused = False
+        self.refused: frozenset[str] = frozenset()
         self.synchronous = False
         self.retries = 4
         self._execute, self._orchestrate = execute_url, orchestrate_url
@@ -198,14 +200,17 @@ class FakeBroker(_Peer):
     async def handle(self, request: web.Request) -> web.StreamResponse:
         if self.down:
             return web.Response(status=503)
-        event = read(request.headers.items(), await request.read())
-        self.events.append(event)
-        if not self.paused:
-            task = asyncio.create_task(self.deliver(event))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-            if self.synchronous:
-                await task
+        arrived = read_all(request.headers.items(), await request.read())
+        if any(event.type in self.refused for event in arrived):
+            return web.Response(status=400)
+        for event in arrived:
+            self.events.append(event)
+            if not self.paused:
+                task = asyncio.create_task(self.deliver(event))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+                if self.synchronous:
+                    await task
         return web.Response(status=202)
 
     async def deliver(self, event: CloudEvent) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from aiohttp.test_utils import TestServer
 
 from lowtide.clients.broker import Broker
 from lowtide.errors import InvalidEvent, LowtideError, TooLarge, Unavailable
-from lowtide.wire.cloudevents import CloudEvent, read
+from lowtide.wire.cloudevents import BATCH, CloudEvent, from_json, read, read_all
 
 EVENT: dict[str, Any] = {"specversion": "1.0", "id": "grün 1%", "source": "/s", "type": "t", "data": {"n": 1.0}}
 
@@ -59,6 +60,66 @@ def test_a_refusal_says_whether_to_try_again(status: int, error: type[LowtideErr
 
     with pytest.raises(error):
         asyncio.run(published(refuse, EVENT))
+
+
+THREE = [from_json({**EVENT, "id": str(number)}) for number in range(3)]
+
+
+@asynccontextmanager
+async def asking(answer: Callable[[web.Request], Awaitable[web.Response]]) -> AsyncIterator[Broker]:
+    app = web.Application()
+    app.router.add_post("/", answer)
+    async with TestServer(app) as server, Broker(str(server.make_url("/")), timeout=5) as broker:
+        yield broker
+
+
+def test_several_events_are_one_request() -> None:
+    arrived: list[list[str]] = []
+
+    async def take(request: web.Request) -> web.Response:
+        arrived.append([event.id for event in read_all(request.headers.items(), await request.read())])
+        return web.Response(status=202)
+
+    async def send() -> None:
+        async with asking(take) as broker:
+            await broker.send_all(THREE)
+
+    asyncio.run(send())
+    assert arrived == [["0", "1", "2"]]
+
+
+@pytest.mark.parametrize("status", [400, 415, 500])
+def test_a_broker_without_batches_gets_them_one_by_one_and_is_not_asked_again(status: int) -> None:
+    arrived: list[str] = []
+
+    async def take(request: web.Request) -> web.Response:
+        arrived.append(request.content_type)
+        return web.Response(status=status if request.content_type == BATCH else 202)
+
+    async def send() -> None:
+        async with asking(take) as broker:
+            await broker.send_all(THREE)
+            await broker.send_all(THREE)
+
+    asyncio.run(send())
+    assert [kind == BATCH for kind in arrived] == [True, *[False] * 6]
+
+
+def test_a_broker_that_was_away_is_offered_batches_again() -> None:
+    arrived: list[str] = []
+
+    async def take(request: web.Request) -> web.Response:
+        arrived.append(request.content_type)
+        return web.Response(status=503 if len(arrived) < 3 else 202)
+
+    async def send() -> None:
+        async with asking(take) as broker:
+            with pytest.raises(Unavailable):
+                await broker.send_all(THREE)
+            await broker.send_all(THREE)
+
+    asyncio.run(send())
+    assert [kind == BATCH for kind in arrived] == [True, False, True]
 
 
 def test_no_answer_in_time_is_unavailable() -> None:
