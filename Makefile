@@ -5,8 +5,10 @@ PYTHON ?= python3
 NAME   ?=
 SEEDS  ?= 1000000
 FIRST  ?= 1
+EXECUTIONS ?= 5000
+KILLS  ?= 60
 
-.PHONY: demo up test soak check format bench bench-peers stubs manifests images lock clean
+.PHONY: demo up test soak soak-kills check format bench bench-peers stubs manifests images lock clean
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	@if command -v uv >/dev/null 2>&1; then \
@@ -28,6 +30,9 @@ test: $(VENV)/.ready  ## All tests; much of their time is spent waiting, so thre
 
 soak: $(VENV)/.ready  ## make soak SEEDS=1000000 FIRST=1: simulated worlds on all processors; tells which seeds fail
 	@$(BIN)/python -m tests.simulation --soak $(SEEDS) $(FIRST)
+
+soak-kills: $(VENV)/.ready  ## make soak-kills EXECUTIONS=5000 KILLS=60: the whole platform while its processes are killed
+	@$(BIN)/python -m tests.kills --executions $(EXECUTIONS) --kills $(KILLS)
 
 check: $(VENV)/.ready  ## Format, lint, types, layers
 	@$(BIN)/ruff format --check -q .
