@@ -4,8 +4,10 @@ ending                              answer
 outcome, park, already closed       200 and the outcome event
 gone, fenced, token expired         204: out of date, nothing to redeliver
 held, journal or broker down        503: deliver again later
+the dispatch's own payload is gone  503: whoever sends it again puts it there again
 forged                              403, logged
 wrong event, diverged journal       400: this dispatch can never succeed
+other large data is gone            400: likewise
 """
 
 from __future__ import annotations
@@ -16,25 +18,31 @@ import resource
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Final
 
-from lowtide.errors import Fenced, InvalidEvent, InvalidInput, LowtideError, Unavailable
-from lowtide.model.base import Millis, Noun, Value
+import msgspec
+
+from lowtide.errors import Fenced, InvalidEvent, InvalidInput, LowtideError, PayloadLost, Unavailable
+from lowtide.model.base import ExecutionId, Millis, Noun, Value
 from lowtide.model.command import Passive, RunChild, RunContainer
 from lowtide.model.fact import Fact
-from lowtide.model.state import SNAPSHOT_FORMAT
 from lowtide.model.usage import Usage
+from lowtide.runtime.claimed import ClaimedJournal
+from lowtide.runtime.claims import Formatted
 from lowtide.runtime.driver import Diverged, Driver, Gone, Reply
 from lowtide.runtime.masked import masked
 from lowtide.runtime.ports import Subject
 from lowtide.runtime.work import Policy, Ports, Work
 from lowtide.wire import json, mac, problem
+from lowtide.wire.claims import MEDIA_TYPE, Payload, referred
 from lowtide.wire.cloudevents import CloudEvent
 from lowtide.wire.types import (
     DISPATCH,
     Dispatch,
     Extension,
     Registered,
+    Snapshot,
     outcome_id,
     registered_id,
     source_of,
@@ -89,7 +97,7 @@ class Invocations:
     async def handle(self, event: CloudEvent, abandoned: asyncio.Event | None = None) -> Answer:
         """Run what the event orders. ``abandoned``: the caller is gone; the outcome is then posted to the Broker."""
         try:
-            order = self._verify(event)
+            order = await self._verify(event)
             if order is None:
                 return Answer(204)
             return await self._run(order, abandoned or asyncio.Event())
@@ -104,16 +112,21 @@ class Invocations:
             return Answer(400, problem=document)
         except LowtideError as error:
             log.warning("not run", extra={"event": event.id, "code": error.code, "reason": str(error)})
-            return Answer(error.http_status, problem=problem.of_error(error))
+            status = 400 if isinstance(error, PayloadLost) else error.http_status
+            return Answer(status, problem=problem.of_error(error))
 
     # ------------------------------------------------------------ before
 
-    def _verify(self, event: CloudEvent) -> _Order | None:
-        """``None`` where the dispatch is ours but its token has expired: orchestrate issues it again."""
+    async def _verify(self, event: CloudEvent) -> _Order | None:
+        """``None`` where the dispatch is ours but its token has expired: orchestrate issues it again.
+
+        A reference is followed only once its token is known to be ours.
+        """
         if event.type != DISPATCH:
             raise InvalidEvent(f"execute takes {DISPATCH} alone, this is {event.type}; check the Trigger's filter")
         body = event.data or b""
-        digest = mac.digest_of(body)
+        payload = referred(body)
+        digest = mac.digest_of(body) if payload is None else payload.sha256
         execution, token = event.text(Extension.execution) or "", event.text(Extension.token) or ""
         epoch = event.text(Extension.epoch) or ""
         if not epoch.isdecimal():
@@ -122,10 +135,26 @@ class Invocations:
         if not mac.verify(self._parts.key, token, "dispatch", execution, int(epoch), digest, now):
             log.info("token expired", extra={"event": event.id})
             return None
-        dispatch = _decoded(body)
+        if payload is not None:
+            body = await self._fetched(event.text(Extension.namespace) or "", ExecutionId(execution), payload)
+        dispatch = await self._whole(_decoded(body))
         if (dispatch.seed is None) == (dispatch.snapshot is None):
             raise InvalidInput("a dispatch has either a seed or a snapshot")
         return _Order(dispatch, digest, event.text(Extension.traceparent))
+
+    async def _fetched(self, namespace: str, execution: ExecutionId, payload: Payload) -> bytes:
+        try:
+            return await self._parts.claims.get(namespace, execution, payload)
+        except PayloadLost as error:
+            raise Unavailable(f"the dispatch is not in the payload store: {error}") from error
+
+    async def _whole(self, dispatch: Dispatch) -> Dispatch:
+        """With its state, wherever that was kept."""
+        if dispatch.snapshot is None or dispatch.snapshot.payload is None:
+            return dispatch
+        state = await self._parts.claims.state(dispatch.namespace, dispatch.execution, dispatch.snapshot)
+        snapshot = Snapshot(state=state, upto=dispatch.snapshot.upto)
+        return msgspec.structs.replace(dispatch, snapshot=snapshot)
 
     # ------------------------------------------------------------ the run
 
@@ -137,14 +166,14 @@ class Invocations:
         async def register(commands: tuple[Passive, ...]) -> None:
             payload = Registered(execution=dispatch.execution, epoch=dispatch.epoch, commands=commands)
             number = registered_id(dispatch.execution, dispatch.epoch, next(numbers))
-            sending = parts.publisher.send(self._event(order, number, type_of(payload), json.encode(payload)))
+            sending = self._send(order, number, type_of(payload), json.encode(payload))
             if any(isinstance(command, RunChild | RunContainer) and command.detached for command in commands):
                 await sending
             else:
                 self._in_background(sending)
 
         ports = Ports(
-            journal=parts.journal,
+            journal=ClaimedJournal(parts.journal, parts.claims, dispatch.namespace),
             effects=parts.effects,
             publisher=parts.publisher_for(dispatch.namespace, order.traceparent, echo=dispatch.echo),
             history=masked(parts.history, dispatch.plan, parts.host.secrets),
@@ -152,6 +181,7 @@ class Invocations:
             host=parts.host,
             register=register,
             announce=self._announce(order, work.subject),
+            seal=partial(parts.claims.seal, dispatch.namespace),
         )
         driver = Driver(work, ports)
         meter = self._meter(dispatch, driver)
@@ -190,6 +220,7 @@ class Invocations:
                 budget=dispatch.budget,
                 short_wait=dispatch.short_wait,
                 effect_timeout=int(self._parts.effect_timeout * 1000),
+                largest=self._parts.claims.largest,
             ),
         )
 
@@ -197,6 +228,12 @@ class Invocations:
         """Let what is being sent beside the invocations arrive, for at most ``grace`` seconds."""
         if self._sending:
             await asyncio.wait(self._sending, timeout=grace)
+
+    async def _send(self, order: _Order, event_id: str, event_type: str, body: bytes) -> None:
+        dispatch = order.dispatch
+        what = "what the execution waits for"
+        body = await self._parts.claims.check_in(dispatch.namespace, dispatch.execution, body, what)
+        await self._parts.publisher.send(self._event(order, event_id, event_type, body))
 
     def _in_background(self, sending: Coroutine[None, None, None]) -> None:
         """A registration that is lost is no harm: the commands come again when the invocation parks."""
@@ -270,7 +307,7 @@ class Invocations:
             "id": event_id,
             "source": source_of(dispatch.namespace, dispatch.workflow),
             "type": event_type,
-            "datacontenttype": "application/json",
+            "datacontenttype": "application/json" if referred(body) is None else MEDIA_TYPE,
             Extension.namespace: dispatch.namespace,
             Extension.workflow: dispatch.workflow,
             Extension.execution: dispatch.execution,
@@ -285,25 +322,16 @@ class Invocations:
         return CloudEvent(attributes, body)
 
 
-class _Formatted(Noun, frozen=True):
-    format: int = SNAPSHOT_FORMAT
-
-
 class _Saved(Noun, frozen=True):
-    state: _Formatted = _Formatted()
+    state: Formatted = Formatted()
 
 
 class _Dated(Noun, frozen=True):
     """The one member of a dispatch that every version can read."""
 
-    snapshot: _Saved | None = None
+    snapshot: _Saved = _Saved()
 
 
 def _decoded(body: bytes) -> Dispatch:
-    """A snapshot of a newer format is left to newer processes: ``Unavailable``, so that it is delivered again."""
-    dated = json.decode(body, _Dated)
-    if dated.snapshot is not None and dated.snapshot.state.format > SNAPSHOT_FORMAT:
-        raise Unavailable(
-            f"the snapshot has format {dated.snapshot.state.format}, this process reads {SNAPSHOT_FORMAT}"
-        )
+    json.decode(body, _Dated).snapshot.state.check()
     return json.decode(body, Dispatch)

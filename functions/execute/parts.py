@@ -11,8 +11,9 @@ from lowtide.expressions import JqHost
 from lowtide.expressions.secrets import FolderSecrets
 from lowtide.model.base import JSON
 from lowtide.runtime.chance import new_owner, uniform
+from lowtide.runtime.claims import Claims
 from lowtide.runtime.clock import Clock, SystemClock
-from lowtide.runtime.ports import History, Journal
+from lowtide.runtime.ports import History, Journal, Payloads
 from lowtide.runtime.steps import StepRegistry
 from lowtide.settings import ExecuteSettings
 from lowtide.wire.types import Extension
@@ -31,6 +32,7 @@ class Parts(msgspec.Struct, eq=False):
     journal: Journal
     history: History
     ingest: IngestClient
+    claims: Claims
     effect_timeout: float
     stopping: bool = False
 
@@ -94,5 +96,19 @@ def build_parts(settings: ExecuteSettings) -> Parts:
         journal=ingest,
         history=ingest,
         ingest=ingest,
+        claims=Claims(
+            _payloads(settings, ingest),
+            above=settings.claim_above,
+            largest=settings.max_payload_bytes,
+        ),
         effect_timeout=settings.http_timeout,
     )
+
+
+def _payloads(settings: ExecuteSettings, ingest: IngestClient) -> Payloads:
+    """The object store that the settings name, else ingest."""
+    if not settings.payloads:
+        return ingest.payloads
+    from lowtide.clients.objects import object_store
+
+    return object_store(settings.payloads, settings.payloads_endpoint, settings.max_payload_bytes)

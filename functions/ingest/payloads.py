@@ -14,10 +14,7 @@ from lowtide.rpc.v1 import ingest_pb2 as pb
 from .database import Connection, Database
 from .work import check_text, execution_of
 
-__all__ = ["LARGEST", "Payloads"]
-
-LARGEST: Final = 64 * 1024 * 1024
-"""Bytes that one payload may have."""
+__all__ = ["Payloads"]
 
 _CHUNK: Final = 256 * 1024
 _AT_ONCE: Final = 4
@@ -30,13 +27,23 @@ _PUT = "INSERT INTO payload_chunks (namespace, execution, sha256, number, data) 
 _GET = """
 SELECT data FROM payload_chunks WHERE namespace = %s AND execution = %s AND sha256 = %s AND number = %s
 """
+_DROP = """
+WITH chunks AS (DELETE FROM payload_chunks WHERE namespace = %(namespace)s AND execution = %(execution)s
+                 AND (%(all)s OR sha256 = ANY(%(digests)s::text[])))
+DELETE FROM payloads WHERE namespace = %(namespace)s AND execution = %(execution)s
+   AND (%(all)s OR sha256 = ANY(%(digests)s::text[]))
+"""
 
 
 class Payloads:
-    """Content-addressed by (namespace, execution, sha256); putting the same again changes nothing."""
+    """Content-addressed by (namespace, execution, sha256); putting the same again changes nothing.
 
-    def __init__(self, database: Database) -> None:
+    ``largest``: bytes that one payload may have.
+    """
+
+    def __init__(self, database: Database, largest: int) -> None:
         self._database = database
+        self._largest = largest
         self._uploads = asyncio.Semaphore(_AT_ONCE)  # each is held in memory until its hash is known
 
     async def put(self, chunks: AsyncIterator[pb.PayloadChunk]) -> pb.PayloadRef:
@@ -46,7 +53,7 @@ class Payloads:
             content = bytearray()
             async for chunk in chunks:
                 if ref is None:
-                    ref = _checked(chunk.ref)
+                    ref = self._checked(chunk.ref)
                 content += chunk.data
                 if len(content) > ref.size:
                     raise InvalidInput(f"the payload is longer than the {ref.size} bytes that were announced")
@@ -73,7 +80,7 @@ class Payloads:
 
     async def get(self, ref: pb.PayloadRef) -> AsyncIterator[pb.PayloadChunk]:
         """The content in chunks, the first of which carries the whole reference. Raises NotFound, Unavailable."""
-        key = _key(_checked(ref))
+        key = _key(_named(ref))
         row = await self._one(_KNOWN, key)
         if row is None:
             raise NotFound(f"execution {ref.execution} has no payload {ref.sha256} in namespace {ref.namespace}")
@@ -88,6 +95,29 @@ class Payloads:
                 raise NotFound(f"payload {ref.sha256} was removed while it was read")
             yield pb.PayloadChunk(ref=whole if number == 0 else None, data=row[0])
 
+    async def drop(self, request: pb.DropPayloadsRequest) -> int:
+        """Forget payloads of an execution; how many there were. Raises InvalidInput, Unavailable."""
+        wanted = {
+            "namespace": check_text("namespace", request.namespace),
+            "execution": execution_of(request.execution),
+            "digests": list(request.sha256),
+            "all": request.all,
+        }
+
+        async def drop(connection: Connection) -> int:
+            return (await connection.execute(_DROP, wanted)).rowcount
+
+        return await self._database.transaction(drop)
+
+    def _checked(self, ref: pb.PayloadRef) -> pb.PayloadRef:
+        if ref.size < 0:
+            raise InvalidInput("a size is at least 0")
+        if ref.size > self._largest:
+            raise TooLarge(
+                f"a payload may have {self._largest} bytes, not {ref.size}; LOWTIDE_MAX_PAYLOAD_BYTES is the limit"
+            )
+        return _named(ref)
+
     async def _one(self, statement: str, parameters: list[Any]) -> tuple[Any, ...] | None:
         async def read(connection: Connection) -> tuple[Any, ...] | None:
             cursor = connection.cursor(binary=True)
@@ -97,15 +127,11 @@ class Payloads:
         return await self._database.transaction(read)
 
 
-def _checked(ref: pb.PayloadRef) -> pb.PayloadRef:
+def _named(ref: pb.PayloadRef) -> pb.PayloadRef:
     check_text("namespace", ref.namespace)
     execution_of(ref.execution)
     if not re.fullmatch("[0-9a-f]{64}", ref.sha256):
         raise InvalidInput("sha256 must be 64 lower-case hexadecimal digits")
-    if ref.size < 0:
-        raise InvalidInput("a size is at least 0")
-    if ref.size > LARGEST:
-        raise TooLarge(f"a payload may have {LARGEST} bytes, not {ref.size}; keep larger data in an object store")
     return ref
 
 

@@ -22,7 +22,6 @@ from lowtide.settings import IngestSettings
 from .committing import Committer
 from .database import Connection, Database
 from .owners import Voices, forget_owners
-from .payloads import LARGEST
 from .projecting import Projector
 from .service import IngestService
 from .signalling import Signals
@@ -36,7 +35,8 @@ _SERVICE: Final = pb.DESCRIPTOR.services_by_name["Ingest"].full_name
 _TIDY_EVERY: Final = 60.0
 
 _OPTIONS: Final = [
-    ("grpc.max_receive_message_length", LARGEST),
+    # Records are small, payloads come in chunks: only what a client of another version sends is ever near to it.
+    ("grpc.max_receive_message_length", 64 * 1024 * 1024),
     ("grpc.max_send_message_length", -1),
     # A client that vanished without a word is noticed by pings, and one that pings itself is welcome.
     ("grpc.keepalive_time_ms", 10_000),
@@ -62,6 +62,7 @@ async def serve(settings: IngestSettings) -> AsyncIterator[int]:
         ttl=settings.lease_ttl,
         lost_ttl=settings.lost_stream_ttl,
         stream_lifetime=settings.stream_lifetime,
+        largest_payload=settings.max_payload_bytes,
     )
     probes = health.aio.HealthServicer()  # type: ignore[attr-defined]  # the stubs lack it
     server = grpc.aio.server(options=_OPTIONS)

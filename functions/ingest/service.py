@@ -45,10 +45,19 @@ if TYPE_CHECKING:
 
 
 class IngestService(ingest_pb2_grpc.IngestServicer):
-    """``ttl`` and ``lost_ttl``: how long an owner lives after it was heard, and after its stream broke (seconds)."""
+    """``ttl`` and ``lost_ttl``: how long an owner lives after it was heard, and after its stream broke (seconds).
+    ``largest_payload`` in bytes."""
 
     def __init__(
-        self, database: Database, to: Journalist, voices: Voices, *, ttl: float, lost_ttl: float, stream_lifetime: float
+        self,
+        database: Database,
+        to: Journalist,
+        voices: Voices,
+        *,
+        ttl: float,
+        lost_ttl: float,
+        stream_lifetime: float,
+        largest_payload: int = 64 * 1024 * 1024,
     ) -> None:
         self._database = database
         self._to = to
@@ -57,7 +66,7 @@ class IngestService(ingest_pb2_grpc.IngestServicer):
         self._ttl = ttl
         self._lost_ttl = lost_ttl
         self._stream_lifetime = stream_lifetime
-        self._payloads = Payloads(database)
+        self._payloads = Payloads(database, largest_payload)
         self._streams: set[ReportStream] = set()
         self._farewells: set[asyncio.Task[None]] = set()
         self._draining = ""
@@ -137,6 +146,9 @@ class IngestService(ingest_pb2_grpc.IngestServicer):
                 yield chunk
         except LowtideError as error:
             await _abort(context, error)
+
+    async def DropPayloads(self, request: pb.DropPayloadsRequest, context: Context) -> pb.DropPayloadsReply:
+        return pb.DropPayloadsReply(dropped=await _answer(context, self._payloads.drop(request)))
 
     async def drain(self, reason: str) -> None:
         """Ask all streams to go on elsewhere, and return once they have."""

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
 from lowtide.engine.frames import open_frames
 from lowtide.engine.run import frame_id
+from lowtide.errors import LowtideError
 from lowtide.model.base import Millis
-from lowtide.model.state import State
-from lowtide.wire import json
 from lowtide.wire.cloudevents import BATCH, CloudEvent, read_all, to_batch
 from lowtide.wire.lifecycle import About, level_of, of_rest
 from lowtide.wire.records import Change, Subject
 from lowtide.wire.types import wants
 
 from .nouns import Execution
+from .states import state_of
 from .store import outbox
 from .work import Work
 
 __all__ = ["about", "body_of", "events_in", "rest_of", "tell"]
+
+log = logging.getLogger("lowtide.orchestrate")
 
 
 async def about(work: Work, execution: Execution) -> About:
@@ -41,8 +44,8 @@ async def tell(work: Work, execution: Execution, events: Sequence[CloudEvent]) -
         work.after.lifecycle = True
 
 
-def rest_of(
-    whom: About, before: Change | None, after: Change, execution: Execution, at: Millis
+async def rest_of(
+    work: Work, whom: About, before: Change | None, after: Change, execution: Execution, at: Millis
 ) -> tuple[CloudEvent, ...]:
     """The tasks under way of an execution that is suspended, or goes on after it was."""
     if before is None or before.phase == after.phase or execution.state is None or not wants(whom.level, "task"):
@@ -50,7 +53,12 @@ def rest_of(
     resumed = before.phase == "suspended" and after.ended_at is None
     if after.phase != "suspended" and not resumed:
         return ()
-    state = json.decode(execution.state, State)
+    try:
+        state = await state_of(work, execution)
+    except LowtideError as error:  # events that nothing waits for
+        log.warning("the tasks of execution %s are not told to be %s: %s", execution.id, after.phase, error)
+        return ()
+    assert state is not None
     entries = [(frame_id(frame), frame.ref) for frame in open_frames(state)]
     return of_rest(whom, "resumed" if resumed else "suspended", entries, at, state.facts, after.number)
 

@@ -36,7 +36,7 @@ async def cancel(work: Work, execution_id: str, reason: str) -> Execution | None
         due = now + timedelta(seconds=work.terms.cancel_grace)
         await wakes.add_timers(work.tx, execution.id, [(wakes.CANCEL, due)])
         work.after.timer(due)
-        work.after.signals.append(Signal(execution.id, execution.epoch, wake))
+        work.after.signals.append(Signal(execution.namespace, execution.id, execution.epoch, wake))
     return execution
 
 

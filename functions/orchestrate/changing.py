@@ -9,6 +9,7 @@ from typing import Any
 from lowtide.model.error import Error
 from lowtide.model.fact import Fact
 from lowtide.wire import json
+from lowtide.wire.claims import referred
 from lowtide.wire.lifecycle import LARGEST_OUTPUT, of_change
 from lowtide.wire.records import Change, Subject
 
@@ -64,11 +65,12 @@ async def _lifecycle(
     if before is not None and (before.phase, before.started_at) == (after.phase, after.started_at):
         return None
     whom = await about(work, execution)
-    stored = execution.output if execution.output and len(execution.output) <= LARGEST_OUTPUT else None
-    output = json.parse(stored) if stored and after.phase == "completed" else None
+    stored = execution.output if after.phase == "completed" else None
+    small = stored is not None and len(stored) <= LARGEST_OUTPUT and referred(stored) is None
+    output = json.parse(stored) if stored is not None and small else None
     at = millis(now)
     events = of_change(whom, before, after, at, output=output)
-    return body_of((*events, *rest_of(whom, before, after, execution, at)))
+    return body_of((*events, *await rest_of(work, whom, before, after, execution, at)))
 
 
 async def _shown(work: Work, execution: Execution, note: Change) -> bytes:

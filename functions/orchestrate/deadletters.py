@@ -32,7 +32,7 @@ __all__ = ["take_dead_letter"]
 log = logging.getLogger("lowtide.orchestrate")
 
 _DATA: Final = "knativeerrordata"
-_NEVER: Final = frozenset({"400", "413"})
+_NEVER: Final = frozenset({"400", "410", "413"})
 """Answers of execute's that say that this dispatch can never succeed."""
 
 

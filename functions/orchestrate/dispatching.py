@@ -8,6 +8,8 @@ from typing import Any
 import msgspec
 
 from lowtide.model.base import Millis
+from lowtide.runtime.claims import Claims
+from lowtide.wire.claims import MEDIA_TYPE, referred
 from lowtide.wire.cloudevents import CloudEvent
 from lowtide.wire.mac import digest_of, sign
 from lowtide.wire.types import DISPATCH, Extension, Level, Wake, dispatch_id, source_of, wants
@@ -61,7 +63,9 @@ def body_of(
     if execution.state is None:
         order["seed"] = msgspec.Raw(execution.seed)
     else:
-        order["snapshot"] = {"state": msgspec.Raw(execution.state), "upto": execution.upto}
+        payload = referred(execution.state)
+        kept = {"state": msgspec.Raw(execution.state)} if payload is None else {"payload": payload}
+        order["snapshot"] = {**kept, "upto": execution.upto}
     order["wakes"] = wakes
     order["budget"] = int(budget * 1000)
     order["shortWait"] = int(short_wait * 1000)
@@ -72,14 +76,19 @@ def body_of(
     return msgspec.json.encode(order)
 
 
-def event_of(order: Order, key: bytes, expires: Millis) -> CloudEvent:
-    """The CloudEvent that carries a dispatch. Only the token differs from one sending to the next."""
+async def event_of(order: Order, key: bytes, expires: Millis, claims: Claims) -> CloudEvent:
+    """The CloudEvent that carries a dispatch. Only the token differs from one sending to the next.
+
+    A large one carries a reference, which names the digest that the token vouches for. Its body is put into the
+    payload store each time that it is sent: should it have been lost there, it is back.
+    """
+    body = await claims.check_in(order.namespace, order.execution, order.body, "the dispatch")
     attributes: dict[str, str | int | bool] = {
         "specversion": "1.0",
         "id": dispatch_id(order.execution, order.epoch),
         "source": source_of(order.namespace, order.workflow),
         "type": DISPATCH,
-        "datacontenttype": "application/json",
+        "datacontenttype": "application/json" if referred(body) is None else MEDIA_TYPE,
         Extension.namespace: order.namespace,
         Extension.workflow: order.workflow,
         Extension.execution: order.execution,
@@ -89,4 +98,4 @@ def event_of(order: Order, key: bytes, expires: Millis) -> CloudEvent:
     }
     if order.traceparent:
         attributes[Extension.traceparent] = order.traceparent
-    return CloudEvent(attributes, order.body)
+    return CloudEvent(attributes, body)

@@ -10,6 +10,7 @@ from lowtide.wire.types import Ended
 
 from .changing import notes_of
 from .nouns import Execution
+from .states import forget_dispatch, forget_state
 from .store import groups
 from .store.groups import Standing
 from .waking import outcome_values
@@ -40,6 +41,8 @@ async def end_plain(work: Work, reported: Sequence[Reported]) -> list[bool]:
         applied.append(plain and one.outcome.execution not in ended)
         if execution is not None and applied[-1]:
             ended[execution.id] = _ended(execution, one.outcome, now)
+            forget_state(work, execution)
+            forget_dispatch(work, execution, one.digest, standings[execution.id].size)
     if ended:
         notes = [note for id_, after in ended.items() for note in await notes_of(work, found[id_], after, now)]
         for due in await groups.end(work.tx, list(ended.values()), notes):
@@ -64,5 +67,7 @@ def _is_plain(execution: Execution, standing: Standing, reported: Reported) -> b
 
 
 def _ended(execution: Execution, outcome: Ended, now: datetime) -> Execution:
-    values = outcome_values(execution, now, outcome.status, output=outcome.output, error=outcome.error)
+    values = outcome_values(
+        execution, now, outcome.status, output=outcome.output, payload=outcome.payload, error=outcome.error
+    )
     return replace(execution, **values, change=execution.change + 1)

@@ -61,7 +61,7 @@ async def fire_all(work: Work, held: Sequence[Timer]) -> list[float | LowtideErr
     )
     for execution, wake in fresh:
         if found[execution].phase == "running":
-            work.after.signals.append(Signal(execution, found[execution].epoch, wake))
+            work.after.signals.append(Signal(found[execution].namespace, execution, found[execution].epoch, wake))
     waiting = dict.fromkeys(execution for execution, _ in fresh if found[execution].phase == "waiting")
     await _settle_all(work, [found[execution] for execution in waiting], now)
     return [early.get(one, 0.0) for one in held]

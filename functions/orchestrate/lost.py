@@ -6,13 +6,14 @@ import logging
 from datetime import timedelta
 from typing import Literal
 
-from lowtide.errors import LowtideError
+from lowtide.errors import LowtideError, PayloadLost
 from lowtide.model.base import ExecutionId
 from lowtide.wire.records import LeaseState
 
 from .changing import change
-from .outcomes import apply, decode
+from .outcomes import apply
 from .ports import Ingest
+from .received import report_of
 from .store import executions, outbox, overdue
 from .store.overdue import Overdue
 from .work import Desk, Work
@@ -66,8 +67,14 @@ async def _settle(desk: Desk, dispatch: Overdue, state: LeaseState | None, *, ba
     if state is not None and state.epoch == epoch:
         closing = state.closing
         if closing is not None:
-            report = decode(closing.type, closing.body)
-            await desk.do(lambda work: apply(work, report, dispatch.digest))
+            try:
+                report = await report_of(desk, execution, closing.type, closing.body)
+            except PayloadLost as lost:
+                reason = f"its invocation {execution}:{epoch} has ended, but {lost}"
+                return await desk.do(lambda work: _suspend(work, execution, epoch, reason))
+            if report is not None:
+                whole = report
+                await desk.do(lambda work: apply(work, whole, dispatch.digest))
             return "applied"
         if state.alive:
             return "alive"

@@ -25,6 +25,7 @@ __all__ = [
     "Passive",
     "Repeating",
     "Signal",
+    "Unused",
     "WorkflowVersion",
     "millis",
     "moment",
@@ -75,7 +76,8 @@ class WorkflowVersion:
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """A row of ``executions``. ``seed``, ``state``, ``waiting``, ``output`` and ``error`` are JSON."""
+    """A row of ``executions``. ``seed``, ``state``, ``waiting``, ``output`` and ``error`` are JSON; large states and
+    outputs are references to the payload store."""
 
     id: ExecutionId
     namespace: str
@@ -159,9 +161,19 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True)
+class Unused:
+    """A payload of an execution that nothing refers to any more."""
+
+    namespace: str
+    execution: ExecutionId
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class Signal:
     """A wake for the owner of a running execution, should there be one."""
 
+    namespace: str
     execution: ExecutionId
     epoch: int
     wake: Wake

@@ -17,8 +17,9 @@ from lowtide.model.command import Await, RunChild, RunContainer, Sleep
 from lowtide.model.event import CancelAsked, TimerFired
 from lowtide.runtime import chance
 from lowtide.wire import json
+from lowtide.wire.claims import reference
 from lowtide.wire.lifecycle import of_listening
-from lowtide.wire.types import REGISTERED, Ended, Listened, Parked, Registered, Wake, decode_outcome
+from lowtide.wire.types import REGISTERED, Ended, Listened, Parked, Registered, Snapshot, Wake, decode_outcome
 
 from .announcing import about, tell
 from .changing import change
@@ -27,6 +28,7 @@ from .listening import subscribe
 from .nouns import Commands, Execution, Passive, Signal, millis, moment
 from .rule import command_of
 from .starting import start_child
+from .states import forget_dispatch, forget_state
 from .store import events, executions, outbox, wakes
 from .suspension import YIELD, parks_as
 from .waking import cancel_below, end, settle, timer_key
@@ -77,14 +79,25 @@ async def apply(work: Work, report: Report, digest: str) -> Verdict:
             await _register(work, execution, report.commands, now, dispatch.issued_at)
             for wake in await wakes.wakes_of(work.tx, execution.id):
                 if command_of(wake.event) in {command.id for command in report.commands}:
-                    work.after.signals.append(Signal(execution.id, execution.epoch, wake))
+                    work.after.signals.append(Signal(execution.namespace, execution.id, execution.epoch, wake))
             if execution.suspend_asked is not None:
-                work.after.signals.append(Signal(execution.id, execution.epoch, YIELD))
+                work.after.signals.append(Signal(execution.namespace, execution.id, execution.epoch, YIELD))
         case Parked():
             await _park(work, execution, report, now, dispatch.issued_at)
         case Ended():
             why = await _why(work, execution) if report.status == "cancelled" else None
-            await end(work, execution, now, report.status, output=report.output, error=report.error, reason=why)
+            await end(
+                work,
+                execution,
+                now,
+                report.status,
+                output=report.output,
+                payload=report.payload,
+                error=report.error,
+                reason=why,
+            )
+    if not isinstance(report, Registered):
+        forget_dispatch(work, execution, dispatch.digest, len(dispatch.body))
     return "applied"
 
 
@@ -127,6 +140,8 @@ async def _park(work: Work, execution: Execution, report: Parked, now: datetime,
     await events.unsubscribe(tx, execution.id, keep=[command.id for command in commands if isinstance(command, Await)])
     await _register(work, execution, commands, now, issued)
     await cancel_below(work, execution, wanted)
+    state = _stored(report.snapshot)
+    forget_state(work, execution, state)
     asked = execution.suspend_asked
     cancelled = any(wake.key == wakes.CANCEL for wake in await wakes.wakes_of(tx, execution.id))
     parked = await change(
@@ -135,7 +150,7 @@ async def _park(work: Work, execution: Execution, report: Parked, now: datetime,
         now,
         phase=parks_as(asked=asked is not None, cancelled=cancelled),
         started_at=execution.started_at or now,
-        state=json.encode(report.snapshot.state),
+        state=state,
         upto=report.snapshot.upto,
         waiting=json.encode(commands),
         reason=asked,
@@ -143,6 +158,10 @@ async def _park(work: Work, execution: Execution, report: Parked, now: datetime,
     )
     if parked.phase == "waiting":
         await settle(work, parked, commands, now, resume_now=report.resume_now)
+
+
+def _stored(snapshot: Snapshot) -> bytes:
+    return json.encode(snapshot.state) if snapshot.payload is None else reference(snapshot.payload)
 
 
 async def _register(work: Work, execution: Execution, commands: Commands, now: datetime, issued: datetime) -> None:

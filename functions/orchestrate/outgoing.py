@@ -39,7 +39,7 @@ def channels(desk: Desk, clock: Clock, broker: Broker, ingest: Ingest) -> dict[K
         (row,) = rows
         assert row.order is not None
         expires = Millis(clock.now() + int(desk.terms.token_lifetime * 1000))
-        await broker.send(event_of(row.order, desk.terms.key, expires))
+        await broker.send(await event_of(row.order, desk.terms.key, expires, desk.claims))
 
     async def send_changes(rows: Sequence[ToSend]) -> None:
         answers = (ingest.change(json.decode(row.body, Change)) for row in rows)

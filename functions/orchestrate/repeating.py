@@ -16,13 +16,13 @@ import msgspec
 
 from lowtide.engine import Host
 from lowtide.errors import Conflict, LowtideError, NotFound
-from lowtide.model.base import JSON, ExecutionId
+from lowtide.model.base import JSON
 from lowtide.model.plan import Plan
 from lowtide.model.state import Amendment, Seed
 from lowtide.runtime import chance
 from lowtide.runtime.forking import Cut, check_effects, entry_of, failure_of, past
 from lowtide.runtime.forking import Past as Played
-from lowtide.wire.records import JournalRecord
+from lowtide.wire.records import Claimed, JournalRecord
 
 from .nouns import Deployed, Execution, Repeating, millis
 from .ports import Ingest
@@ -38,6 +38,8 @@ LATEST_VERSION: Final = "latest"
 
 _PAGE: Final = 500
 _MOST_RECORDS: Final = 50_000
+_MOST_BYTES: Final = 256 * 1024 * 1024
+"""Of large data: all of it is in memory while the journal is played."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,17 +109,26 @@ class Repeats:
 
     async def _past(self, found: _Found, wish: Wish) -> Past:
         """Read the origin's journal, find where to go on, and give the new execution its journal."""
-        records = await self._journal(found.origin.id)
+        records = await self._journal(found.origin)
         seed, cut, played = await asyncio.to_thread(_played, found, wish, records, self._desk.host)
+        for record in records[: cut.keep]:
+            # What the copied records refer to is content of the new execution from now on.
+            await self._desk.claims.claimed_entry(found.origin.namespace, seed.execution, record.entry)
         await self._ingest.fork_journal(found.origin.id, cut.keep, seed.execution, played.entry)
         return Past(seed, played.state, cut.keep + 1, cut.task, played.facts)
 
-    async def _journal(self, execution: ExecutionId) -> list[JournalRecord]:
+    async def _journal(self, origin: Execution) -> list[JournalRecord]:
+        """All records, whole."""
         records: list[JournalRecord] = []
-        more = True
+        size, more = 0, True
         while more:
-            page, more = await self._ingest.journal(execution, len(records), _PAGE)
-            records += page
+            page, more = await self._ingest.journal(origin.id, len(records), _PAGE)
+            for record in page:
+                size += record.entry.event.payload.size if isinstance(record.entry.event, Claimed) else 0
+                if size > _MOST_BYTES:
+                    raise Conflict(f"its journal has more than {_MOST_BYTES} bytes; restart it instead")
+                entry = await self._desk.claims.entry(origin.namespace, origin.id, record.entry)
+                records.append(msgspec.structs.replace(record, entry=entry))
             if len(records) > _MOST_RECORDS:
                 raise Conflict(f"its journal has more than {_MOST_RECORDS} records; restart it instead")
         return records

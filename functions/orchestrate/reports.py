@@ -12,7 +12,8 @@ from lowtide.wire.mac import digest_of, verify
 from lowtide.wire.types import Ended, Extension
 
 from .ending import Reported, end_plain
-from .outcomes import Report, Verdict, apply, decode
+from .outcomes import Verdict, apply
+from .received import report_of
 from .work import Desk
 
 __all__ = ["Reports"]
@@ -32,9 +33,15 @@ class Reports:
 
         An expired token of ours is still ours: the report is applied once, whenever it comes. Raises
         :class:`lowtide.errors.Unauthentic` where it was not written by this installation, and
-        :class:`lowtide.errors.InvalidEvent` where it makes no sense.
+        :class:`lowtide.errors.InvalidEvent` where it makes no sense; PayloadLost and Unavailable where it is large.
         """
-        report, digest = _authentic(self._desk.terms.key, event)
+        execution, epoch, digest = _authentic(self._desk.terms.key, event)
+        report = await report_of(self._desk, execution, event.type, event.data or b"")
+        if report is None:
+            log.info("%s of execution %s, epoch %s: unknown", event.type, execution, epoch)
+            return "unknown"
+        if (report.execution, report.epoch) != (execution, epoch):
+            raise InvalidEvent("the data is about another execution or epoch than the event's extensions say")
         if isinstance(report, Ended) and await self._ends.ask(Reported(report, digest)):
             return "applied"
         verdict = await self._desk.do(lambda work: apply(work, report, digest))
@@ -43,23 +50,19 @@ class Reports:
         return verdict
 
 
-def _authentic(key: bytes, event: CloudEvent) -> tuple[Report, str]:
-    """The report that an event of execute's carries, and the digest of the dispatch that it answers."""
+def _authentic(key: bytes, event: CloudEvent) -> tuple[str, int, str]:
+    """Which execution and epoch an event of execute's is about, and the digest of the dispatch that it answers."""
     execution, epoch, digest, token = (
         _required(event, name) for name in (Extension.execution, Extension.epoch, Extension.digest, Extension.token)
     )
     if not epoch.isdecimal():
         raise InvalidEvent(f"extension {Extension.epoch}: {epoch!r} is not a whole number")
-    body = event.data or b""
     try:
-        verify(key, token, "outcome", execution, int(epoch), digest_of(body), Millis(0))
+        verify(key, token, "outcome", execution, int(epoch), digest_of(event.data or b""), Millis(0))
     except Unauthentic:
         log.warning("a forged %s of execution %s, epoch %s, is refused", event.type, execution, epoch)
         raise
-    report = decode(event.type, body)
-    if (report.execution, report.epoch) != (execution, int(epoch)):
-        raise InvalidEvent("the data is about another execution or epoch than the event's extensions say")
-    return report, digest
+    return execution, int(epoch), digest
 
 
 def _required(event: CloudEvent, name: str) -> str:

@@ -9,14 +9,17 @@ from typing import Self
 
 from lowtide.clients.broker import Broker as HttpBroker
 from lowtide.clients.ingest import IngestClient
+from lowtide.clients.objects import object_store
 from lowtide.effects.container import Bounds, LocalContainers
 from lowtide.effects.outside import Fetcher
 from lowtide.errors import LowtideError
 from lowtide.expressions import JqHost
 from lowtide.expressions.secrets import FolderSecrets
 from lowtide.runtime import chance
+from lowtide.runtime.claims import Claims
 from lowtide.runtime.clock import Clock, SystemClock
 from lowtide.runtime.containers import Containers
+from lowtide.runtime.ports import Payloads
 from lowtide.settings import OrchestrateSettings, whole_environment
 
 from .background import Background
@@ -24,7 +27,7 @@ from .containers.caretaker import Caretaker
 from .containers.job import Limits
 from .containers.kubernetes import Jobs
 from .listening import catch_up
-from .nouns import Signal
+from .nouns import Signal, Unused
 from .outgoing import channels
 from .ports import Broker, Execute, Ingest
 from .relay import Channel
@@ -51,6 +54,7 @@ class Neighbours:
     execute: Execute
     ingest: Ingest
     containers: Containers
+    payloads: Payloads
     clock: Clock = field(default_factory=SystemClock)
 
 
@@ -107,9 +111,11 @@ class Service:
         )
         host = JqHost()
         secrets = FolderSecrets(settings.secrets_dir) if settings.secrets_dir else None
+        known = neighbours or _neighbours(settings)
+        claims = Claims(known.payloads, above=settings.claim_above, largest=settings.max_payload_bytes)
         return cls(
-            Desk(Database(settings.control_url, settings.connections), terms, host, secrets),
-            neighbours or _neighbours(settings),
+            Desk(Database(settings.control_url, settings.connections), terms, host, claims, secrets),
+            known,
             _fetcher(settings, host, secrets),
             max_body_bytes=settings.max_body_bytes,
             shutdown_grace=settings.shutdown_grace,
@@ -168,6 +174,8 @@ class Service:
             self.waiters.ended(ended)
         for signal in after.signals:
             self.background.spawn(self._signal(signal), f"a signal to {signal.execution}")
+        for unused in after.unused:
+            self.background.spawn(self._drop(unused), f"dropping a payload of {unused.execution}")
         for execution, command in after.listeners:
             self.background.spawn(self._catch_up(execution, command), f"catching up {command} of {execution}")
         if after.due is not None:
@@ -176,9 +184,13 @@ class Service:
     async def _signal(self, signal: Signal) -> None:
         """Best effort: the inbox row is there for the next dispatch."""
         try:
-            await self.ingest.signal(signal.execution, signal.epoch, signal.wake)
+            wake = await self.desk.claims.claimed_wake(signal.namespace, signal.execution, signal.wake)
+            await self.ingest.signal(signal.execution, signal.epoch, wake)
         except LowtideError as error:
             log.info("no signal to %s: %s", signal.execution, error)
+
+    async def _drop(self, unused: Unused) -> None:
+        await self.desk.claims.drop(unused.namespace, unused.execution, [unused.sha256])
 
     async def _catch_up(self, execution: str, command: str) -> None:
         await self.desk.do(lambda work: catch_up(work, execution, command))
@@ -198,15 +210,24 @@ def _fetcher(settings: OrchestrateSettings, host: JqHost, secrets: FolderSecrets
 
 def _neighbours(settings: OrchestrateSettings) -> Neighbours:
     clock = SystemClock()
+    ingest = IngestClient(
+        settings.ingest_target, owner=f"orchestrate-{chance.new_owner()}", clock=clock, chance=chance.uniform
+    )
     return Neighbours(
         broker=HttpBroker(settings.broker_url, connections=256),
         execute=HttpExecute(settings.execute_url, timeout=settings.budget + 60),
-        ingest=IngestClient(
-            settings.ingest_target, owner=f"orchestrate-{chance.new_owner()}", clock=clock, chance=chance.uniform
-        ),
+        ingest=ingest,
         containers=_containers(settings, clock),
+        payloads=_payloads(settings, ingest),
         clock=clock,
     )
+
+
+def _payloads(settings: OrchestrateSettings, ingest: IngestClient) -> Payloads:
+    """The object store that the settings name, else ingest."""
+    if not settings.payloads:
+        return ingest.payloads
+    return object_store(settings.payloads, settings.payloads_endpoint, settings.max_payload_bytes)
 
 
 def _containers(settings: OrchestrateSettings, clock: Clock) -> Containers:

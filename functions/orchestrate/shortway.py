@@ -143,7 +143,7 @@ class ShortWay:
         terms = self._desk.terms
         expires = Millis(self._clock.now() + int(terms.token_lifetime * 1000))
         try:
-            reply = await self._execute.invoke(event_of(order, terms.key, expires))
+            reply = await self._execute.invoke(await event_of(order, terms.key, expires, self._desk.claims))
             if reply is not None:
                 await self._reports.take(reply)
         except LowtideError as error:

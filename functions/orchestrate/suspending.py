@@ -6,11 +6,10 @@ from datetime import datetime, timedelta
 from typing import assert_never
 
 from lowtide.errors import Conflict
-from lowtide.model.state import State
-from lowtide.wire import json
 
 from .changing import change
 from .nouns import Execution, Signal
+from .states import state_of
 from .store import executions, outbox, wakes
 from .suspension import YIELD, is_unfinished, on_resume, on_suspend
 from .waking import settle
@@ -72,9 +71,8 @@ async def resume(work: Work, execution_id: str) -> Execution | None:
             phase = "pending" if execution.started_at is None else "running"
             return await change(work, execution, now, phase=phase, reason=None, suspend_asked=None)
         case "wake":
-            state = None if execution.state is None else json.decode(execution.state, State)
+            unfinished = is_unfinished(await state_of(work, execution), execution.commands)
             waiting = await change(work, execution, now, phase="waiting", reason=None, suspend_asked=None)
-            unfinished = is_unfinished(state, waiting.commands)
             return await settle(work, waiting, waiting.commands, now, resume_now=unfinished)
         case never:
             assert_never(never)
@@ -84,7 +82,7 @@ async def remind(work: Work, execution: Execution, now: datetime) -> None:
     """Tell the owner of a locked execution to park, and again later: it may not have opened the execution yet."""
     if execution.suspend_asked is None or execution.phase not in ("pending", "running"):
         return
-    work.after.signals.append(Signal(execution.id, execution.epoch, YIELD))
+    work.after.signals.append(Signal(execution.namespace, execution.id, execution.epoch, YIELD))
     due = now + timedelta(seconds=work.terms.cancel_grace)
     await wakes.add_timers(work.tx, execution.id, [(wakes.SUSPEND, due)])
     work.after.timer(due)

@@ -6,6 +6,7 @@ other way round: what a parent wants of its children goes through the outbox.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -13,13 +14,14 @@ from typing import Any, Final
 import msgspec
 
 from lowtide.engine import resume
+from lowtide.errors import LowtideError
 from lowtide.model.base import JSON
 from lowtide.model.error import Error, standard_error
 from lowtide.model.event import CancelAsked, ChildEnded
 from lowtide.model.fact import Fact
-from lowtide.model.state import State
 from lowtide.runtime import chance
 from lowtide.wire import json
+from lowtide.wire.claims import Payload, reference
 from lowtide.wire.lifecycle import of_facts
 from lowtide.wire.types import Wake
 
@@ -28,11 +30,14 @@ from .announcing import about, tell
 from .changing import change
 from .nouns import Commands, Execution, Signal, millis
 from .rule import Cancel, Go, Stay, decide
+from .states import forget_state, state_of
 from .store import containers, executions, outbox, wakes
 from .store.keys import short
 from .work import Work
 
 __all__ = ["cancel_below", "cancel_wake", "child_key", "deliver", "end", "outcome_values", "settle", "timer_key"]
+
+log = logging.getLogger("lowtide.orchestrate")
 
 _APART: Final = 50_000_000
 """More facts than an execution has, few enough for the eight digits of ``sequence``."""
@@ -57,7 +62,7 @@ async def deliver(work: Work, execution: Execution, wake: Wake, now: datetime) -
     if execution.phase == "waiting":
         await settle(work, execution, execution.commands, now)
     elif execution.phase == "running":
-        work.after.signals.append(Signal(execution.id, execution.epoch, wake))
+        work.after.signals.append(Signal(execution.namespace, execution.id, execution.epoch, wake))
 
 
 async def settle(
@@ -82,20 +87,22 @@ async def end(
     status: str,
     *,
     output: JSON = None,
+    payload: Payload | None = None,
     error: Error | None = None,
     reason: str | None = None,
     ran: bool = True,
 ) -> Execution:
     """Give a locked execution its outcome: nothing wakes it any more, its parent learns of it, its children end.
 
-    ``ran``: an invocation told so; otherwise it is cancelled without one.
+    ``payload``: where a large ``output`` is kept. ``ran``: an invocation told so, else it is cancelled without one.
     """
     facts = () if ran else await _cancelled_tasks(work, execution, now)
+    forget_state(work, execution)
     next_one = await executions.clear(work.tx, execution.id)
     if next_one is not None:
         work.after.timer(next_one)
     await cancel_below(work, execution, ())
-    outcome = outcome_values(execution, now, status, output=output, error=error)
+    outcome = outcome_values(execution, now, status, output=output, payload=payload, error=error)
     if not ran:
         outcome["started_at"] = execution.started_at
     ended = await change(work, execution, now, facts=facts, **{**outcome, "reason": reason})
@@ -110,10 +117,15 @@ async def _cancelled_tasks(work: Work, execution: Execution, now: datetime) -> t
 
     Where an invocation was lost it may have told facts with the next numbers, of turns that only the journal knows.
     """
-    if execution.state is None:
+    try:
+        state = await state_of(work, execution)
+    except LowtideError as error:  # a store that is away, or has lost it, must not keep anybody from cancelling
+        log.warning("the tasks of execution %s are not told to be cancelled: %s", execution.id, error)
+        state = None
+    if state is None:
         return ()
     plan = await work.plans.get(work.tx, execution.workflow_version)
-    facts = resume(plan, json.decode(execution.state, State), CancelAsked(at=millis(now)), work.host).facts
+    facts = resume(plan, state, CancelAsked(at=millis(now)), work.host).facts
     if await executions.dispatch_of(work.tx, execution.id, execution.epoch) is not None:
         facts = tuple(msgspec.structs.replace(fact, number=fact.number + _APART) for fact in facts)
     whom = await about(work, execution)
@@ -122,14 +134,21 @@ async def _cancelled_tasks(work: Work, execution: Execution, now: datetime) -> t
 
 
 def outcome_values(
-    execution: Execution, now: datetime, status: str, *, output: JSON = None, error: Error | None = None
+    execution: Execution,
+    now: datetime,
+    status: str,
+    *,
+    output: JSON = None,
+    payload: Payload | None = None,
+    error: Error | None = None,
 ) -> dict[str, Any]:
     """What an execution has when it has ended; nothing that it could go on from is left."""
+    stored = json.encode(output) if payload is None else reference(payload)
     return {
         "phase": status,
         "started_at": execution.started_at or now,
         "ended_at": now,
-        "output": json.encode(output) if status == "completed" else None,
+        "output": stored if status == "completed" else None,
         "error": json.encode(error.as_json()) if error else None,
         "reason": None,
         "state": None,

@@ -16,11 +16,12 @@ from typing import Final, TypeVar
 from lowtide.engine import Host
 from lowtide.model.base import JSON, ExecutionId
 from lowtide.model.plan import Plan
+from lowtide.runtime.claims import Claims
 from lowtide.wire import json
 from lowtide.wire.masking import NOTHING_SECRET, Mask, mask_of
 from lowtide.wire.types import Level
 
-from .nouns import Execution, Signal
+from .nouns import Execution, Signal, Unused
 from .store import workflows
 from .store.database import Database, Tx
 
@@ -56,6 +57,7 @@ class Aftermath:
     Broker in so many seconds; ``lifecycle``: there are events that nothing waits for. ``due``: the earliest timer that
     was registered. ``listeners``: subscriptions (execution, command) that have not seen kept events yet.
     ``containers``: some are to be started or removed. ``ended``: executions whose outcome somebody may be waiting for.
+    ``unused``: large data that nothing refers to any more.
     """
 
     publish: bool = False
@@ -68,6 +70,7 @@ class Aftermath:
     signals: list[Signal] = field(default_factory=list)
     listeners: list[tuple[ExecutionId, str]] = field(default_factory=list)
     ended: list[Execution] = field(default_factory=list)
+    unused: list[Unused] = field(default_factory=list)
 
     def send(self, after: float | None) -> None:
         """A dispatch is to go to the Broker: now, or in so many seconds."""
@@ -129,16 +132,20 @@ class Work:
     terms: Terms
     plans: Plans
     host: Host
+    claims: Claims
     after: Aftermath = field(default_factory=Aftermath)
 
 
 class Desk:
     """Where work is done: the store, the terms, and who is told afterwards. ``secrets`` are those to be masked."""
 
-    def __init__(self, database: Database, terms: Terms, host: Host, secrets: Mapping[str, JSON] | None = None) -> None:
+    def __init__(
+        self, database: Database, terms: Terms, host: Host, claims: Claims, secrets: Mapping[str, JSON] | None = None
+    ) -> None:
         self.database = database
         self.terms = terms
         self.host = host
+        self.claims = claims
         self.afterwards: Callable[[Aftermath], None] = lambda _: None
         self._plans = Plans(secrets)
 
@@ -156,7 +163,7 @@ class Desk:
         """
 
         async def attempt(tx: Tx) -> tuple[T, Aftermath]:
-            work = Work(tx, self.terms, self._plans, self.host)
+            work = Work(tx, self.terms, self._plans, self.host, self.claims)
             return await flow(work), work.after
 
         result, after = await self.database.run(attempt)

@@ -7,6 +7,7 @@
     ├── Unauthentic              auth.forged        no         403   PERMISSION_DENIED  a MAC does not match
     ├── TooLarge                 input.too_large    no         413   OUT_OF_RANGE       a body exceeds its limit
     ├── NotFound                 not_found          no         404   NOT_FOUND
+    ├── PayloadLost              payload.lost       no         410   DATA_LOSS          large data is no longer there
     ├── Conflict                 conflict           no         409   ALREADY_EXISTS     same key, other content
     ├── Misconfigured            settings.invalid   no         500   FAILED_PRECONDITION
     ├── Unavailable              unavailable        yes        503   UNAVAILABLE        a dependency is down or behind
@@ -37,6 +38,7 @@ __all__ = [
     "LowtideError",
     "Misconfigured",
     "NotFound",
+    "PayloadLost",
     "TaskFailed",
     "TooLarge",
     "Unauthentic",
@@ -98,6 +100,15 @@ class NotFound(LowtideError):
     http_status = 404
     grpc_status = "NOT_FOUND"
     title = "There is no such thing"
+
+
+class PayloadLost(LowtideError):
+    """Something refers to large data that the payload store no longer has, or has with other content."""
+
+    code = "payload.lost"
+    http_status = 410
+    grpc_status = "DATA_LOSS"
+    title = "Large data is no longer there"
 
 
 class Conflict(LowtideError):

@@ -19,6 +19,10 @@ object never travels further. Durations are seconds unless the name says otherwi
     LOWTIDE_CATALOG              orchestrate                  the default catalog of functions: a URL or a folder
     LOWTIDE_BROKER_DATABASE_URL  the laptop's broker          PostgreSQL of events from outside
     LOWTIDE_ORCHESTRATE_URL      the laptop's broker          where outcomes, ticks and events are delivered
+    LOWTIDE_PAYLOADS             orchestrate execute          large data: empty (ingest keeps it) or s3://bucket/prefix
+    LOWTIDE_PAYLOADS_ENDPOINT    orchestrate execute          URL of an S3-compatible store; empty: Amazon's
+    LOWTIDE_CLAIM_ABOVE          orchestrate execute          bytes above which data travels as a reference (256 KiB)
+    LOWTIDE_MAX_PAYLOAD_BYTES    orchestrate execute ingest   bytes that one piece of data may have (64 MiB)
     LOWTIDE_ALLOW_CONTAINER      orchestrate                  whether `run: container` may run anything
     LOWTIDE_CONTAINERS           orchestrate                  who runs them: local (Docker, Podman) or kubernetes (Jobs)
     and the tunables below, each LOWTIDE_ + its field's name in capitals.
@@ -109,6 +113,10 @@ class ExecuteSettings(_FromEnvironment, frozen=True, kw_only=True):
     max_response_bytes: int = 8 * 1024 * 1024
     open_deadline: float = 15.0
     stream_idle: float = 3.0
+    payloads: str = ""
+    payloads_endpoint: str = ""
+    claim_above: int = 256 * 1024
+    max_payload_bytes: int = 64 * 1024 * 1024
 
 
 class IngestSettings(_FromEnvironment, frozen=True, kw_only=True):
@@ -122,6 +130,7 @@ class IngestSettings(_FromEnvironment, frozen=True, kw_only=True):
     lost_stream_ttl: float = 5.0
     stream_lifetime: float = 240.0
     shutdown_grace: float = 10.0
+    max_payload_bytes: int = 64 * 1024 * 1024
 
 
 class OrchestrateSettings(_FromEnvironment, frozen=True, kw_only=True):
@@ -160,6 +169,10 @@ class OrchestrateSettings(_FromEnvironment, frozen=True, kw_only=True):
     container_output: int = 1024 * 1024
     container_seconds: float = 3600.0
     container_start: float = 300.0
+    payloads: str = ""
+    payloads_endpoint: str = ""
+    claim_above: int = 256 * 1024
+    max_payload_bytes: int = 64 * 1024 * 1024
 
 
 class AnalyticsSettings(_FromEnvironment, frozen=True, kw_only=True):

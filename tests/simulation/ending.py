@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from lowtide.testing.simulate.history import History, digest
+from lowtide.wire import json
+from lowtide.wire.claims import referred
+from lowtide.wire.records import Entry
 from tests.simulation.installation import Installation
 
 __all__ = ["Ending"]
@@ -71,11 +74,16 @@ class Ending:
     def take_stock(self) -> None:
         """Everything that the stores know at the end."""
         self.look()
+        ports = self._installation.ports
         for row in self._rows():
+            payload = referred((row["output"] or "").encode())
+            if payload is not None:
+                row["output"] = ports.content(row["execution"], payload).decode()
             self._history.note("execution", **row)
         for execution, number, epoch, entry in self._ask(_JOURNAL):
             about = {"execution": execution, "number": number, "epoch": epoch}
-            self._history.note("journal", **about, digest=digest(entry.encode()), entry=entry)
+            whole = json.encode(ports.whole(execution, json.decode(entry, Entry))).decode()
+            self._history.note("journal", **about, digest=digest(entry.encode()), entry=whole)
         for store, what, count in self._left():
             self._history.note("leftover", store=store, what=what, count=count)
 

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
+
+import msgspec
 
 from lowtide.clients.ingest import IngestClient
-from lowtide.errors import TaskFailed
+from lowtide.errors import TaskFailed, Unavailable
 from lowtide.model.base import JSON, ExecutionId
 from lowtide.model.command import Perform
 from lowtide.model.error import standard_error
-from lowtide.model.event import EffectFailed, EffectSucceeded
+from lowtide.model.event import EffectFailed, EffectSucceeded, Event
 from lowtide.rpc.v1 import ingest_pb2 as pb
+from lowtide.testing.payloads import MemoryPayloads
 from lowtide.testing.simulate.broker import Broker
 from lowtide.testing.simulate.faults import Faults
 from lowtide.testing.simulate.history import History, digest
@@ -22,12 +26,15 @@ from lowtide.testing.simulate.network import Network
 from lowtide.testing.simulate.postgres import Store
 from lowtide.testing.simulate.process import Process
 from lowtide.wire import json
+from lowtide.wire.claims import Payload
 from lowtide.wire.cloudevents import CloudEvent
-from lowtide.wire.records import Closing, Entry, Opened
+from lowtide.wire.records import Claimed, Closing, Entry, Opened
 from lowtide.wire.types import DISPATCH, Wake
 from tests.simulation.engines import Engines
 
-__all__ = ["Analytics", "Door", "Effects", "Journal", "Ports", "ShortWay"]
+__all__ = ["Analytics", "Door", "Effects", "Journal", "Ports", "Shelf", "ShortWay"]
+
+_EVENT: Final[msgspec.json.Decoder[Event]] = msgspec.json.Decoder(Event)
 
 
 class ShortWay(Protocol):
@@ -50,6 +57,8 @@ class Ports:
     outstanding: Callable[[], None]
     engines: Engines
     fail_effects: float = 0.0
+    claim_above: int = 256 * 1024
+    kept: MemoryPayloads = field(default_factory=MemoryPayloads)
     performed: Counter[str] = field(default_factory=Counter)
 
     async def threaten_work(self, process: Process) -> None:
@@ -57,6 +66,18 @@ class Ports:
 
     def broker(self, process: Process) -> Door:
         return Door(self, process)
+
+    def payloads(self, process: Process) -> Shelf:
+        return Shelf(self, process)
+
+    def content(self, execution: str, payload: Payload) -> bytes:
+        """What a payload holds, whoever may reach the store. Raises ``KeyError`` where it was lost."""
+        return self.kept.kept["tests", execution, payload.sha256]
+
+    def whole(self, execution: str, entry: Entry) -> Entry:
+        if not isinstance(entry.event, Claimed):
+            return entry
+        return msgspec.structs.replace(entry, event=_EVENT.decode(self.content(execution, entry.event.payload)))
 
 
 class Door:
@@ -88,6 +109,40 @@ class Door:
         await faults.threaten(self._process, faults.odds.crash_after_commit, faults.odds.freeze_at_commit)
 
 
+class Shelf:
+    """The payload store as one process reaches it."""
+
+    def __init__(self, ports: Ports, process: Process) -> None:
+        self._ports = ports
+        self._process = process
+
+    async def put(self, namespace: str, execution: ExecutionId, content: bytes) -> Payload:
+        async with self._way():
+            return await self._ports.kept.put(namespace, execution, content)
+
+    async def get(self, namespace: str, execution: ExecutionId, payload: Payload) -> bytes:
+        async with self._way():
+            return await self._ports.kept.get(namespace, execution, payload)
+
+    async def drop(self, namespace: str, execution: ExecutionId, digests: Collection[str] | None = None) -> None:
+        async with self._way():
+            await self._ports.kept.drop(namespace, execution, digests)
+
+    @contextlib.asynccontextmanager
+    async def _way(self) -> AsyncIterator[None]:
+        """The process may die on both ways, and requests and answers may be lost."""
+        faults, network = self._ports.faults, self._ports.network
+        await self._ports.threaten_work(self._process)
+        await network.travel()
+        if faults.happens(faults.odds.lose_request):
+            raise Unavailable("the payload store was not reached")
+        yield
+        await network.travel()
+        if faults.happens(faults.odds.lose_reply):
+            raise Unavailable("the payload store was not heard")
+        await self._ports.threaten_work(self._process)
+
+
 class Journal:
     """The journal port of one process: the real client, and what its owner heard of it."""
 
@@ -116,9 +171,9 @@ class Journal:
                 epoch=epoch,
                 entries=[(number, digest(json.encode(entry))) for number, entry in entries],
                 commands=[
-                    entry.event.command
-                    for _, entry in entries
-                    if isinstance(entry.event, EffectSucceeded | EffectFailed)
+                    event.command
+                    for event in (self._ports.whole(execution, entry).event for _, entry in entries)
+                    if isinstance(event, EffectSucceeded | EffectFailed)
                 ],
             )
         await self._ports.threaten_work(self._process)

@@ -21,6 +21,7 @@ from functions.orchestrate.work import Desk, Terms
 from lowtide.clients.ingest import IngestClient
 from lowtide.expressions import JqHost
 from lowtide.runtime import chance
+from lowtide.runtime.claims import Claims
 from lowtide.testing.simulate.clock import ProcessClock
 from lowtide.testing.simulate.grpc import Line
 from lowtide.testing.simulate.network import Replicas
@@ -72,8 +73,8 @@ class Orchestrate:
         clock = ProcessClock(process)
         client = _client(process, ports, ingests, f"orchestrate-{chance.new_owner()}")
         unused = cast(Any, _Unused())
-        neighbours = Neighbours(ports.broker(process), ports.short_way, client, unused, clock)
-        desk = Desk(database, terms, HOST)
+        neighbours = Neighbours(ports.broker(process), ports.short_way, client, unused, ports.payloads(process), clock)
+        desk = Desk(database, terms, HOST, _claims(ports, process))
         self.service = Service(desk, neighbours, unused, max_body_bytes=1 << 20, shutdown_grace=10.0)
         self._ending = asyncio.Event()
         self._running = process.spawn(self._run())
@@ -109,6 +110,7 @@ class Execute:
             journal=Journal(client, ports, process),
             history=client,
             ingest=client,
+            claims=_claims(ports, process),
             effect_timeout=30.0,
         )
         self.invocations = Invocations(self.parts)
@@ -123,6 +125,10 @@ class Execute:
         while self.invocations.running:
             await self.parts.clock.sleep(0.1)
         await self._client.aclose()
+
+
+def _claims(ports: Ports, process: Process) -> Claims:
+    return Claims(ports.payloads(process), above=ports.claim_above, largest=1 << 20)
 
 
 def _client(process: Process, ports: Ports, ingests: Replicas[Any], owner: str) -> IngestClient:

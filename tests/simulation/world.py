@@ -40,6 +40,8 @@ class World:
         terms = Terms(key=KEY, tick_period=30.0, tick_horizon=40.0, max_outstanding=most)
         self.installation = Installation(faults, history, stores, terms, replicas=self.chance.choice((1, 2)))
         self.installation.ports.fail_effects = self.chance.choice((0.0, 0.1, 0.3))
+        # In every other world nearly everything is too large to travel, and the payload store is in the middle of it.
+        self.installation.ports.claim_above = random.Random(f"claims {seed}").choice((256 * 1024, 256 * 1024, 100, 600))
         self.samples = [drawn(self.chance, f"sample{number}") for number in range(self.chance.randint(1, 2))]
         texts = "".join(document.source for document in self.samples)
         self.documents = [*self.samples, *(one for one in (child(), follower()) if one.trigger in texts)]

@@ -67,9 +67,16 @@ async def shown(desk: Desk, execution: Execution) -> dict[str, JSON]:
     return {
         **summary_of(execution, mask),
         "input": mask.json(execution.begun.input),
-        "output": mask.json(json.parse(execution.output)) if execution.output else None,
+        "output": mask.json(await _output(desk, execution)),
         "waitingFor": [_waiting(command, mask) for command in waiting],
     }
+
+
+async def _output(desk: Desk, execution: Execution) -> JSON:
+    """Raises :class:`lowtide.errors.PayloadLost` and Unavailable where it is large."""
+    if execution.output is None:
+        return None
+    return json.parse(await desk.claims.check_out(execution.namespace, execution.id, execution.output))
 
 
 def _waiting(command: Passive, mask: Mask) -> dict[str, JSON]:

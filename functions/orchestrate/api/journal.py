@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Final
 
 import msgspec
 from fastapi import APIRouter, Query, Response
 
 from lowtide.model.base import JSON
+from lowtide.runtime.claims import Claims
 from lowtide.wire.masking import Mask
+from lowtide.wire.records import Claimed, JournalRecord
 
 from ..nouns import Execution
 from ..service import Service
@@ -21,6 +24,8 @@ from .pages import Cursor, ExecutionPath, NamespacePath, cursor_of, read_cursor
 __all__ = ["routes"]
 
 _NUMBER: Final = r"\d{1,18}"
+_BYTES: Final = 4 * 1024 * 1024
+"""A page ends before the record that goes beyond; one record alone may be larger."""
 
 
 def routes(service: Service) -> APIRouter:
@@ -45,13 +50,30 @@ def routes(service: Service) -> APIRouter:
             return found, plan, await work.plans.mask(work.tx, found.workflow_version)
 
         found, plan, mask = await service.desk.do(look)
-        records, more = await service.ingest.journal(found.id, after, limit)
+        kept, more = await service.ingest.journal(found.id, after, limit)
+        records, cut = await _whole(service.desk.claims, found, kept)
         answer: dict[str, JSON] = {
             "items": [mask.record(record) for record in records],
-            "next": cursor_of(str(records[-1].number)) if more else None,
+            "next": cursor_of(str(records[-1].number)) if more or cut else None,
         }
         if plan is not None:
             answer |= {"plan": msgspec.Raw(plan), "seed": mask.seed(found.begun)}
         return reply(answer)
 
     return router
+
+
+async def _whole(
+    claims: Claims, execution: Execution, records: Sequence[JournalRecord]
+) -> tuple[list[JournalRecord], bool]:
+    """Records with what they refer to, and whether the page ends before the last of them: it is bounded by bytes."""
+    found: list[JournalRecord] = []
+    size = 0
+    for record in records:
+        if isinstance(record.entry.event, Claimed):
+            size += record.entry.event.payload.size
+            if found and size > _BYTES:
+                return found, True
+        entry = await claims.entry(execution.namespace, execution.id, record.entry)
+        found.append(msgspec.structs.replace(record, entry=entry))
+    return found, False

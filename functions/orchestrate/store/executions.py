@@ -33,6 +33,7 @@ __all__ = [
     "is_id",
     "lock",
     "page",
+    "whose",
 ]
 
 _ID: Final = re.compile(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", re.ASCII)
@@ -66,6 +67,13 @@ async def is_alive(tx: Tx, execution: str) -> bool:
 async def find(tx: Tx, namespace: str, execution: str) -> Execution | None:
     statement = select(*_ALL).where(executions.c.id == execution, executions.c.namespace == namespace)
     return _one((await tx.execute(statement)).one_or_none())
+
+
+async def whose(tx: Tx, execution: str) -> tuple[str, ExecutionId | None] | None:
+    """The namespace of an execution, and the parent that waits for it."""
+    statement = select(executions.c.namespace, executions.c.parent).where(executions.c.id == execution)
+    row = (await tx.execute(statement)).one_or_none()
+    return None if row is None else (row.namespace, row.parent)
 
 
 async def by_dedupe(tx: Tx, namespace: str, workflow: str, dedupe: str) -> Execution | None:

@@ -145,16 +145,19 @@ async def lock(tx: Tx, ids: Collection[str]) -> tuple[dict[str, Execution], date
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What decides how an execution may end: its epoch's dispatch, and whether children or containers end with it."""
+    """What decides how an execution may end: its epoch's dispatch (``size`` in bytes), and whether children or
+    containers end with it."""
 
     digest: str | None
     has_others: bool
+    size: int
 
 
 _STANDINGS = """
 SELECT wanted.id, dispatches.digest,
        EXISTS (SELECT FROM executions AS child WHERE child.parent = wanted.id AND child.ended_at IS NULL)
-       OR EXISTS (SELECT FROM containers WHERE containers.execution = wanted.id)
+       OR EXISTS (SELECT FROM containers WHERE containers.execution = wanted.id),
+       coalesce(length(dispatches.body), 0)
   FROM unnest(%b::uuid[], %b::bigint[]) AS wanted (id, epoch)
   LEFT JOIN dispatches ON dispatches.execution = wanted.id AND dispatches.epoch = wanted.epoch
 """
@@ -163,7 +166,9 @@ SELECT wanted.id, dispatches.digest,
 async def standings(tx: Tx, executions: Iterable[Execution]) -> dict[str, Standing]:
     """By execution. They are locked by the caller, in a statement before this one."""
     wanted = [(UUID(execution.id), execution.epoch) for execution in executions]
-    return {str(row[0]): Standing(row[1], row[2]) for row in await rows_of(tx, _STANDINGS, columns_of(wanted, 2))}
+    return {
+        str(row[0]): Standing(row[1], row[2], row[3]) for row in await rows_of(tx, _STANDINGS, columns_of(wanted, 2))
+    }
 
 
 # The outbox before the dispatches, as those do who send them.

@@ -3,8 +3,9 @@
 ``orchestrate``  workflows, executions, events (HTTP)
 ``analytics``    executions, timelines, logs, series (HTTP)
 ``broker``       publishes CloudEvents
-``ingest``       the journal, history, signals, payloads (gRPC): ``reporting`` is its stream, ``batching`` what
-                 waits for the next batch, ``trust`` what we believe of our leases, ``calling`` single calls
+``ingest``       the journal, history, signals (gRPC): ``reporting`` is its stream, ``batching`` what waits for the
+                 next batch, ``trust`` what we believe of our leases, ``calling`` single calls, ``payloads`` large data
+``objects``      large data in an S3-compatible object store
 ``http``         the connection and its retries, shared by both
 ``problems``     problem documents back to errors
 """

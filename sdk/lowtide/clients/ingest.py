@@ -5,23 +5,23 @@
     ...
     await client.aclose()   # sends what waits
 
-It implements :class:`lowtide.runtime.ports.Journal` and :class:`lowtide.runtime.ports.History`. One per process: leases
-belong to the ``owner``, which must name this process alone.
+It implements :class:`lowtide.runtime.ports.Journal` and :class:`lowtide.runtime.ports.History`; its ``payloads`` are
+:class:`lowtide.runtime.ports.Payloads`. One per process: leases belong to the ``owner``, which must name this process
+alone.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable
-from hashlib import sha256
+from collections.abc import Callable
 from itertools import count
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import grpc
 import grpc.aio
 
 from lowtide.clients.batching import Buffer, Waiting
-from lowtide.clients.calling import Caller, translated
+from lowtide.clients.calling import Caller
 from lowtide.clients.reporting import Patience, Reporter
 from lowtide.clients.trust import Key, Trust
 from lowtide.errors import Fenced, InvalidInput, LowtideError
@@ -35,11 +35,10 @@ from lowtide.wire.records import Change, Closing, Entry, JournalRecord, LeaseSta
 from lowtide.wire.types import Wake
 
 if TYPE_CHECKING:
+    from lowtide.clients.payloads import IngestPayloads
     from lowtide.runtime.clock import Clock
 
 __all__ = ["IngestClient", "Patience"]
-
-_CHUNK: Final = 256 * 1024
 
 
 class IngestClient:
@@ -64,7 +63,6 @@ class IngestClient:
         self._idle = patience.idle
         self._clock = clock
         self._call = Caller(clock, chance, deadline)
-        self._deadline = deadline
         self._channel: grpc.aio.Channel | None = None
         self._client = stub
         self._buffer = Buffer(owner)
@@ -83,6 +81,12 @@ class IngestClient:
         self._stub()
         assert self._channel is not None
         self._channel.get_state(try_to_connect=True)
+
+    @property
+    def payloads(self) -> IngestPayloads:
+        from lowtide.clients.payloads import IngestPayloads
+
+        return IngestPayloads(self._call, self._stub)
 
     async def aclose(self, grace: float = 2.0) -> None:
         """Send what waits, for at most ``grace`` seconds, and disconnect."""
@@ -206,33 +210,6 @@ class IngestClient:
     async def change(self, change: Change) -> None:
         """Tell analytics; returns once it is stored. Raises :class:`lowtide.errors.Unavailable`: say it again later."""
         await self._send((change.subject.execution, change.epoch), protobuf.change_of(change))
-
-    async def put_payload(self, namespace: str, execution: ExecutionId, content: bytes) -> str:
-        """Store ``content``; its SHA-256, by which :meth:`get_payload` finds it. Raises TooLarge, Unavailable."""
-        ref = pb.PayloadRef(
-            namespace=namespace, execution=execution, sha256=sha256(content).hexdigest(), size=len(content)
-        )
-
-        async def chunks() -> AsyncIterator[pb.PayloadChunk]:
-            yield pb.PayloadChunk(ref=ref, data=content[:_CHUNK])
-            for start in range(_CHUNK, len(content), _CHUNK):
-                yield pb.PayloadChunk(data=content[start : start + _CHUNK])
-
-        await self._call(lambda _, **options: self._stub().PutPayload(chunks(), **options), None)
-        return ref.sha256
-
-    async def get_payload(self, namespace: str, execution: ExecutionId, digest: str) -> bytes:
-        """Raises :class:`lowtide.errors.NotFound`, :class:`lowtide.errors.Unavailable`."""
-        ref = pb.PayloadRef(namespace=namespace, execution=execution, sha256=digest)
-        content = bytearray()
-        try:
-            async for chunk in self._stub().GetPayload(ref, timeout=self._deadline, wait_for_ready=True):
-                content += chunk.data
-        except grpc.aio.AioRpcError as error:
-            raise translated(error) from error
-        if sha256(content).hexdigest() != digest:
-            raise InvalidInput(f"payload {digest} came back with other content")
-        return bytes(content)
 
     # ------------------------------------------------------------ inside
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import Final, TypeGuard
 
-from lowtide.errors import Fenced, LowtideError, TaskFailed, Unavailable
+from lowtide.errors import Fenced, LowtideError, TaskFailed, TooLarge, Unavailable
 from lowtide.model.base import Millis
 from lowtide.model.command import Await, Command, Perform, Publish, RunChild, RunContainer, Sleep
 from lowtide.model.error import Error, standard_error
@@ -118,7 +118,7 @@ class ActiveCommands:
             with self._ports.clock.working():
                 output = await self._within_its_time(command)
             happened = EffectSucceeded(command=command.id, output=output, at=self._ports.clock.now(), random=uniform())
-            json.encode(happened)  # what the journal cannot hold fails its task, not every invocation from here on
+            self._check_size(json.encode(happened))  # what the journal cannot hold fails its task, not what follows
         except TaskFailed as failure:
             happened = self._failed(command, failure.error)
         except asyncio.CancelledError:
@@ -132,6 +132,12 @@ class ActiveCommands:
             happened = self._failed(command, standard_error("runtime", detail))
         self._effects.pop(command.id, None)
         self._happened(happened)
+
+    def _check_size(self, encoded: bytes) -> None:
+        largest = self._work.policy.largest
+        if largest and len(encoded) > largest:
+            detail = f"the result has {len(encoded)} bytes, at most {largest} can be kept (LOWTIDE_MAX_PAYLOAD_BYTES)"
+            raise TaskFailed(standard_error("runtime", detail))
 
     async def _confirm_lease(self) -> None:
         """Directly before an effect: the lease lives. Where that is not known, the journal is asked."""
@@ -176,6 +182,8 @@ class ActiveCommands:
         while True:
             try:
                 return await self._ports.publisher.publish(command.event)
+            except TooLarge as error:
+                raise TaskFailed(standard_error("communication", str(error), status=413)) from error
             except Unavailable as error:
                 if clock.monotonic() + wait > ends:
                     raise TaskFailed(standard_error("communication", str(error), status=503)) from error

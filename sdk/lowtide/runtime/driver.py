@@ -15,20 +15,18 @@ from contextlib import suppress
 from typing import Any, TypeAlias, TypeVar
 
 from lowtide.engine import Turn, WouldWait, begin, fold, resume
-from lowtide.errors import Held, LowtideError
+from lowtide.errors import Held, LowtideError, TooLarge
 from lowtide.model.base import JSON, Value
 from lowtide.model.command import Command, Passive, Sleep
-from lowtide.model.error import Error
+from lowtide.model.error import Error, standard_error
 from lowtide.model.event import Event
 from lowtide.model.fact import Fact
 from lowtide.model.state import Cancelled, Completed, Faulted, Outcome, State
 from lowtide.model.usage import Usage
 from lowtide.runtime.active import ActiveCommands, is_served_elsewhere
-from lowtide.runtime.ports import Closing
 from lowtide.runtime.work import Ports, Work
-from lowtide.wire import json
 from lowtide.wire.records import Entry
-from lowtide.wire.types import Ended, Listened, Parked, Snapshot, Wake, type_of
+from lowtide.wire.types import Ended, Listened, Parked, Snapshot, Wake
 
 T = TypeVar("T")
 
@@ -159,6 +157,7 @@ class Driver:
     async def _first_turn(self) -> Turn:
         work = self._work
         if work.snapshot is not None:
+            assert work.snapshot.state is not None, "whoever made the work order resolved it"
             return Turn(work.snapshot.state)
         assert work.seed is not None
         self.turns += 1
@@ -167,7 +166,7 @@ class Driver:
     async def _fold(self, tail: tuple[tuple[int, Entry], ...]) -> None:
         if not tail:
             return
-        entries = [(entry.turn, entry.event) for _, entry in tail]
+        entries = [(entry.turn, entry.happened) for _, entry in tail]
         self._state, facts = await self._compute(fold, self._work.plan, self.state, entries)
         self._number = tail[-1][0]
         self._keys.update(entry.key for _, entry in tail if entry.key is not None)
@@ -309,8 +308,12 @@ class Driver:
     # ------------------------------------------------------------ closing
 
     async def _close(self, outcome: Outcome | None, usage: Usage) -> Reply:
-        payload = self._parked(usage) if outcome is None else self._ended(outcome, usage)
-        closing = Closing(type_of(payload), json.encode(payload))
+        report = self._parked(usage) if outcome is None else self._ended(outcome, usage)
+        try:
+            closing = await self._ports.seal(report)
+        except TooLarge as error:
+            faulted = Faulted(error=standard_error("runtime", str(error)))
+            closing = await self._ports.seal(self._ended(faulted, usage))
         entries, self._unsaved = self._unsaved, []
         await self._ports.journal.append(self._work.subject.execution, self._work.epoch, entries, closing)
         self._tell()

@@ -108,7 +108,7 @@ def check_effects(
     """
     before = zip(_states(*old, records, host), _states(*new, records, host), strict=True)
     for record, (was, now) in zip(records, before, strict=False):
-        event = record.entry.event
+        event = record.entry.happened
         if isinstance(event, CancelAsked | Forked) or event.command not in was.pending:
             continue
         place = event.command.partition("@")[0] or "the workflow's timeout"
@@ -159,7 +159,7 @@ def past(plan: Plan, seed: Seed, records: Sequence[JournalRecord], host: Host, o
             "with other data"
         )
     entry = Entry(turn=state.turn, event=Forked(at=at, random=state.random, origin=origin))
-    turn = resume(plan, state, entry.event, host)
+    turn = resume(plan, state, entry.happened, host)
     return Past(turn.state, entry, (*facts, *turn.facts))
 
 

@@ -292,6 +292,7 @@ class _Execution:
     async def _rest(self, snapshot: Snapshot) -> None:
         """Suspended: what arrives is kept, and fed when it goes on."""
         assert self._pause is not None
+        assert snapshot.state is not None, "nothing is too large for one process"
         self._town.busy(self.id)
         self._teller.rest("suspended", snapshot.state, self._town.clock.now())
         await self._pause.over.wait()

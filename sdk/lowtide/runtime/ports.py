@@ -6,17 +6,18 @@ events, and a clock; nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Protocol
 
 from lowtide.model.base import JSON, ExecutionId
 from lowtide.model.command import Perform
 from lowtide.model.fact import Fact
 from lowtide.model.usage import Usage
+from lowtide.wire.claims import Payload
 from lowtide.wire.records import Closing, Entry, Opened, Subject
 from lowtide.wire.types import Wake
 
-__all__ = ["Closing", "Effects", "History", "Journal", "Opened", "Publisher", "Subject"]
+__all__ = ["Closing", "Effects", "History", "Journal", "Opened", "Payloads", "Publisher", "Subject"]
 
 
 class Journal(Protocol):
@@ -48,6 +49,25 @@ class Journal(Protocol):
 
     async def release(self, execution: ExecutionId, epoch: int) -> None:
         """Give the lease back without closing the epoch, so that the next delivery need not wait for its expiry."""
+        ...
+
+
+class Payloads(Protocol):
+    """The payload store: large data by content, each execution's apart (architecture, section 5).
+
+    All raise :class:`lowtide.errors.Unavailable` where it cannot be asked.
+    """
+
+    async def put(self, namespace: str, execution: ExecutionId, content: bytes) -> Payload:
+        """Store ``content``; returns once it is durable. What is there already stays. Raises TooLarge."""
+        ...
+
+    async def get(self, namespace: str, execution: ExecutionId, payload: Payload) -> bytes:
+        """The content. Raises :class:`lowtide.errors.PayloadLost` where it is gone or another one."""
+        ...
+
+    async def drop(self, namespace: str, execution: ExecutionId, digests: Collection[str] | None = None) -> None:
+        """Forget the payloads with these SHA-256, or all that the execution has. What is not there is no error."""
         ...
 
 

@@ -81,9 +81,9 @@ def steps(
     _go_on(plan, turns, host, ends[0] if ends else None, rest)
     yield _step(0, 1, None, turns)
     for place, record in enumerate(records):
-        turns = [resume(plan, turns[-1].state, record.entry.event, host)]
+        turns = [resume(plan, turns[-1].state, record.entry.happened, host)]
         _go_on(plan, turns, host, ends[place + 1] if place + 1 < len(ends) else None, rest)
-        yield _step(record.number, record.epoch, record.entry.event, turns)
+        yield _step(record.number, record.epoch, record.entry.happened, turns)
 
 
 def _go_on(plan: Plan, turns: list[Turn], host: Host, until: int | None, rest: int | None) -> None:

@@ -11,22 +11,29 @@ from lowtide.model.fact import Fact
 from lowtide.model.plan import Plan
 from lowtide.model.state import Seed
 from lowtide.runtime.clock import Clock
-from lowtide.runtime.ports import Effects, History, Journal, Publisher, Subject
-from lowtide.wire.types import Snapshot, Wake
+from lowtide.runtime.ports import Closing, Effects, History, Journal, Publisher, Subject
+from lowtide.wire import json
+from lowtide.wire.types import Ended, Parked, Snapshot, Wake, type_of
 
 __all__ = ["Policy", "Ports", "Work"]
+
+
+async def _as_it_is(report: Parked | Ended) -> Closing:
+    return Closing(type_of(report), json.encode(report))
 
 
 class Policy(Value, frozen=True):
     """How long an invocation may go on. Milliseconds.
 
-    ``stay``: never park; wait in process for whatever comes (``lowtide run``).
+    ``stay``: never park; wait in process for whatever comes (``lowtide run``). ``largest``: bytes that the result of an
+    effect may have as JSON; 0 is no limit.
     """
 
     budget: int = 240_000
     short_wait: int = 5_000
     effect_timeout: int = 30_000
     stay: bool = False
+    largest: int = 0
 
 
 class Work(Value, frozen=True):
@@ -47,6 +54,9 @@ class Ports(Value, frozen=True):
 
     ``announce`` is told facts in order, and only once the journal has what they follow from; it never waits. What an
     owner told that then died is told again by the next.
+
+    ``seal`` makes of a report what is stored with the end of the epoch, and sent. It may raise
+    :class:`lowtide.errors.TooLarge`.
     """
 
     journal: Journal
@@ -58,3 +68,4 @@ class Ports(Value, frozen=True):
     register: Callable[[tuple[Passive, ...]], Awaitable[None]]
     on_idle: Callable[[], None] = lambda: None
     announce: Callable[[tuple[Fact, ...]], None] = lambda facts: None
+    seal: Callable[[Parked | Ended], Awaitable[Closing]] = _as_it_is

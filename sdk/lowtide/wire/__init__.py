@@ -7,6 +7,7 @@
 ``problem``      errors -> problem documents (RFC 9457), free of any web framework
 ``masking``      secrets made unreadable in what people see
 ``mac``          message authentication of dispatches and outcomes
+``claims``       references to what is too large to travel
 ``records``      what travels between an owner and the journal
 ``protobuf``     journal records, history and usage <-> protobuf
 """

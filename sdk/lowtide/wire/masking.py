@@ -122,7 +122,7 @@ class Mask:
         """A record of the journal: its data, not what orders it and what it answers to."""
         if self._found is None:
             return record
-        entry = msgspec.structs.replace(record.entry, event=self._event(record.entry.event))
+        entry = msgspec.structs.replace(record.entry, event=self._event(record.entry.happened))
         return msgspec.structs.replace(record, entry=entry)
 
     def _fact(self, fact: Fact) -> Fact:

@@ -10,8 +10,15 @@ from lowtide.model.error import Error
 from lowtide.model.event import Event
 from lowtide.model.fact import Fact
 from lowtide.model.phase import Phase
+from lowtide.wire.claims import Payload
 
-__all__ = ["Change", "Closing", "Entry", "JournalRecord", "LeaseState", "Opened", "Subject"]
+__all__ = ["Change", "Claimed", "Closing", "Entry", "JournalRecord", "LeaseState", "Opened", "Subject"]
+
+
+class Claimed(Noun, frozen=True, kw_only=True, tag_field="kind", tag="claimed"):
+    """In the place of an event that is too large for the journal: its JSON is in the payload store."""
+
+    payload: Payload
 
 
 class Entry(Noun, frozen=True, kw_only=True):
@@ -23,8 +30,14 @@ class Entry(Noun, frozen=True, kw_only=True):
     """
 
     turn: int
-    event: Event
+    event: Event | Claimed
     key: str | None = None
+
+    @property
+    def happened(self) -> Event:
+        """The event of an entry that is whole."""
+        assert not isinstance(self.event, Claimed), "references are resolved where they come in"
+        return self.event
 
 
 class JournalRecord(Noun, frozen=True, kw_only=True):

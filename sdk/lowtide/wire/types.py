@@ -15,6 +15,7 @@ from lowtide.model.event import Event
 from lowtide.model.plan import Plan
 from lowtide.model.state import Seed, State
 from lowtide.model.usage import Usage
+from lowtide.wire.claims import Payload
 
 __all__ = [
     "ALERT_FIRED",
@@ -112,17 +113,19 @@ class Wake(Noun, frozen=True, kw_only=True):
     """One inbox row: ``key`` is its dedupe key, unique within the execution; ``event`` is fed to the engine.
 
     Without an event it is never stored, only signalled: the owner is asked to yield, and parks as soon as its effects
-    in flight have ended.
+    in flight have ended. One whose event is too large for a signal has ``payload``, the event's JSON, in its place.
     """
 
     key: str
     event: Event | None
+    payload: Payload | None = None
 
 
 class Snapshot(Noun, frozen=True, kw_only=True):
-    """The state up to journal number ``upto`` (0: nothing was journaled yet)."""
+    """The state up to journal number ``upto`` (0: nothing was journaled yet); a large one is in ``payload`` instead."""
 
-    state: State
+    state: State | None = None
+    payload: Payload | None = None
     upto: int
 
 
@@ -186,13 +189,14 @@ class Parked(Noun, frozen=True, kw_only=True):
 
 
 class Ended(Noun, frozen=True, kw_only=True):
-    """The execution has its outcome. ``upto`` is the last journal number."""
+    """The execution has its outcome. ``upto`` is the last journal number. A large output is in ``payload`` instead."""
 
     execution: ExecutionId
     epoch: int
     status: Literal["completed", "faulted", "cancelled"]
     upto: int = 0
     output: JSON = None
+    payload: Payload | None = None
     error: Error | None = None
     reason: str = ""
     """Why it was cancelled."""

@@ -116,6 +116,7 @@ def test_a_long_wait_parks_with_a_snapshot_that_goes_on(execute: ExecuteProcess)
     parked = decode(execute.deliver(what).content, Parked)
     assert not parked.resume_now
     (sleep,) = parked.commands
+    assert parked.snapshot.state is not None
     fired = Wake(key="t", event=TimerFired(command=sleep.id, at=Millis(parked.snapshot.state.now + 3_600_000)))
     again = order(
         "do: [{w: {wait: {hours: 1}}}, {s: {set: {done: true}}}]",
@@ -308,6 +309,7 @@ def test_a_document_cannot_emit_into_another_namespace(execute: ExecuteProcess, 
 def test_a_snapshot_of_a_newer_format_is_left_to_newer_processes(execute: ExecuteProcess) -> None:
     what = order("do: [{w: {wait: {hours: 1}}}]")
     parked = decode(execute.deliver(what).content, Parked)
+    assert parked.snapshot.state is not None
     parked.snapshot.state.format = 99
     later = order("do: [{w: {wait: {hours: 1}}}]", execution=what.execution, epoch=2, snapshot=parked.snapshot)
     assert execute.deliver(later).status_code == 503

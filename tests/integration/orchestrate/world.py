@@ -25,16 +25,19 @@ from functions.orchestrate.shortway import HttpExecute
 from lowtide.clients.broker import Broker
 from lowtide.effects.container import Bounds, LocalContainers
 from lowtide.engine import Turn, begin, resume
-from lowtide.errors import Unavailable
+from lowtide.errors import PayloadLost, Unavailable
 from lowtide.expressions import JqHost
 from lowtide.model.base import ExecutionId, Millis
 from lowtide.model.command import Perform, Publish
 from lowtide.model.event import EffectSucceeded
 from lowtide.model.state import Cancelled, Completed, Faulted
+from lowtide.runtime.claims import Claims
 from lowtide.runtime.clock import SystemClock
 from lowtide.runtime.containers import Containers
 from lowtide.settings import OrchestrateSettings
+from lowtide.testing.payloads import MemoryPayloads
 from lowtide.wire import json, mac
+from lowtide.wire.claims import MEDIA_TYPE, referred
 from lowtide.wire.cloudevents import CloudEvent, from_json, read, read_all, to_binary
 from lowtide.wire.records import Change, Closing, Entry, JournalRecord, LeaseState
 from lowtide.wire.types import (
@@ -64,10 +67,10 @@ def document(do: str, *, name: str = "sample", version: str = "1.0.0", head: str
 
 
 def outcome_event(
-    payload: Parked | Ended | Registered, digest: str, *, key: bytes = KEY, number: int = 0
+    payload: Parked | Ended | Registered, digest: str, *, key: bytes = KEY, number: int = 0, body: bytes = b""
 ) -> CloudEvent:
-    """The event that execute would answer with."""
-    body = json.encode(payload)
+    """The event that execute would answer with; ``body`` is what it carries, by default the whole payload."""
+    body = body or json.encode(payload)
     expires = Millis(SystemClock().now() + 3_600_000)
     token = mac.sign(key, "outcome", payload.execution, payload.epoch, mac.digest_of(body), expires)
     attributes: dict[str, Any] = {
@@ -75,7 +78,7 @@ def outcome_event(
         "id": outcome_id(payload.execution, payload.epoch) + (f":{number}" if number else ""),
         "source": source_of("tests", "sample"),
         "type": type_of(payload),
-        "datacontenttype": "application/json",
+        "datacontenttype": "application/json" if referred(body) is None else MEDIA_TYPE,
         Extension.execution: payload.execution,
         Extension.epoch: str(payload.epoch),
         Extension.digest: digest,
@@ -160,6 +163,7 @@ class FakeExecute(_Peer):
         self.woken = 0
         self.taken: list[tuple[CloudEvent, Dispatch]] = []
         self.broker: Broker
+        self.claims: Claims
 
     def of(self, execution: str) -> list[Dispatch]:
         return [dispatch for _, dispatch in self.taken if dispatch.execution == execution]
@@ -169,12 +173,22 @@ class FakeExecute(_Peer):
             self.woken += 1
             return web.Response()
         event = read(request.headers.items(), await request.read())
-        dispatch = json.decode(event.data or b"", Dispatch)
+        namespace, named = str(event.text(Extension.namespace)), ExecutionId(str(event.text(Extension.execution)))
+        whole = await self.claims.check_out(namespace, named, event.data or b"")
+        assert mac.digest_of(whole) == event.text(Extension.digest)
+        dispatch = json.decode(whole, Dispatch)
         self.taken.append((event, dispatch))
+        if dispatch.snapshot is not None:
+            try:
+                state = await self.claims.state(namespace, named, dispatch.snapshot)
+            except PayloadLost:
+                return web.Response(status=400)
+            dispatch = structs.replace(dispatch, snapshot=Snapshot(state=state, upto=dispatch.snapshot.upto))
         result = await self.answer(self, dispatch)
         if isinstance(result, int):
             return web.Response(status=result)
-        headers, body = to_binary(outcome_event(result, str(event.text(Extension.digest))))
+        closing = await self.claims.seal(namespace, result)
+        headers, body = to_binary(outcome_event(result, str(event.text(Extension.digest)), body=closing.body))
         return web.Response(body=body, headers=headers)
 
 
@@ -244,6 +258,7 @@ class FakeIngest:
     signals: list[tuple[str, int, Wake]] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
     journals: dict[str, list[JournalRecord]] = field(default_factory=dict)
+    payloads: MemoryPayloads = field(default_factory=MemoryPayloads)
     down: bool = False
 
     def closed(self, payload: Parked | Ended) -> None:
@@ -353,7 +368,9 @@ async def world(database: str, *, containers: Containers | None = None, **tunabl
     execute, (bound, url) = FakeExecute(), listening()
     broker, ingest = FakeBroker(execute.url, url), FakeIngest()
     forbidden = LocalContainers(SystemClock(), {}, allowed=False, bounds=Bounds())
-    neighbours = Neighbours(Broker(broker.url), HttpExecute(execute.url, 60), ingest, containers or forbidden)
+    neighbours = Neighbours(
+        Broker(broker.url), HttpExecute(execute.url, 60), ingest, containers or forbidden, ingest.payloads
+    )
     settings = OrchestrateSettings(
         key=KEY,
         control_url=database,
@@ -362,6 +379,7 @@ async def world(database: str, *, containers: Containers | None = None, **tunabl
         ingest_target="none:1",
         **tunables,
     )
+    execute.claims = Claims(ingest.payloads, above=settings.claim_above, largest=settings.max_payload_bytes)
     services: list[Service] = []
     app = create_app(settings, neighbours=neighbours, started=services.append)
     config = uvicorn.Config(app, log_config=None, lifespan="on", ws="none", timeout_keep_alive=75)

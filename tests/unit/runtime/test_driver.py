@@ -110,7 +110,7 @@ async def test_results_are_journaled_before_what_follows_is_started() -> None:
     world = World()
     await world.driver(calls("a", "b")).run()
     assert [reference for reference, _ in world.performed] == ["/do/0/a", "/do/1/b"]
-    assert [command_of(entry.event) for _, entry in world.store.entries(EXECUTION)] == ["/do/0/a@1.1", "/do/1/b@1.2"]
+    assert [command_of(entry.happened) for _, entry in world.store.entries(EXECUTION)] == ["/do/0/a@1.1", "/do/1/b@1.2"]
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
@@ -131,7 +131,7 @@ async def test_a_crash_around_any_journal_write_loses_and_repeats_nothing_acknow
         reply = await world.driver(body, "one").run()
     except Crash:
         world.store.journals["one"].freeze()
-        acknowledged = {command_of(entry.event) for _, entry in world.store.entries(EXECUTION)}
+        acknowledged = {command_of(entry.happened) for _, entry in world.store.entries(EXECUTION)}
         before = [reference for reference, _ in world.performed]
         await world.store.clock.sleep(world.store.ttl + 1)
         reply = await world.driver(body, "two").run()

@@ -124,7 +124,7 @@ async def test_an_error_takes_no_result_with_it() -> None:
     call = "{call: {call: http, with: {method: get, endpoint: 'http://x'}}}"
     with pytest.raises(Unavailable):
         await world.driver(f"do: [{{f: {{fork: {{branches: [{call}, {child}]}}}}}}]").run()
-    assert [command_of(entry.event) for _, entry in world.store.entries(EXECUTION)] == [
+    assert [command_of(entry.happened) for _, entry in world.store.entries(EXECUTION)] == [
         "/do/0/f/fork/branches/0/call@1.1.1"
     ]
 

@@ -262,6 +262,24 @@ class PayloadChunk(_message.Message):
     data: bytes
     def __init__(self, ref: _Optional[_Union[PayloadRef, _Mapping]] = ..., data: _Optional[bytes] = ...) -> None: ...
 
+class DropPayloadsRequest(_message.Message):
+    __slots__ = ("namespace", "execution", "sha256", "all")
+    NAMESPACE_FIELD_NUMBER: _ClassVar[int]
+    EXECUTION_FIELD_NUMBER: _ClassVar[int]
+    SHA256_FIELD_NUMBER: _ClassVar[int]
+    ALL_FIELD_NUMBER: _ClassVar[int]
+    namespace: str
+    execution: str
+    sha256: _containers.RepeatedScalarFieldContainer[str]
+    all: bool
+    def __init__(self, namespace: _Optional[str] = ..., execution: _Optional[str] = ..., sha256: _Optional[_Iterable[str]] = ..., all: _Optional[bool] = ...) -> None: ...
+
+class DropPayloadsReply(_message.Message):
+    __slots__ = ("dropped",)
+    DROPPED_FIELD_NUMBER: _ClassVar[int]
+    dropped: int
+    def __init__(self, dropped: _Optional[int] = ...) -> None: ...
+
 class Subject(_message.Message):
     __slots__ = ("namespace", "workflow", "version", "execution")
     NAMESPACE_FIELD_NUMBER: _ClassVar[int]

@@ -74,6 +74,11 @@ class IngestStub:
                 request_serializer=lowtide_dot_rpc_dot_v1_dot_ingest__pb2.PayloadRef.SerializeToString,
                 response_deserializer=lowtide_dot_rpc_dot_v1_dot_ingest__pb2.PayloadChunk.FromString,
                 _registered_method=True)
+        self.DropPayloads = channel.unary_unary(
+                '/lowtide.rpc.v1.Ingest/DropPayloads',
+                request_serializer=lowtide_dot_rpc_dot_v1_dot_ingest__pb2.DropPayloadsRequest.SerializeToString,
+                response_deserializer=lowtide_dot_rpc_dot_v1_dot_ingest__pb2.DropPayloadsReply.FromString,
+                _registered_method=True)
 
 
 class IngestServicer:
@@ -134,6 +139,13 @@ class IngestServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DropPayloads(self, request, context):
+        """Forgets payloads of an execution; what is not there is no error.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_IngestServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -176,6 +188,11 @@ def add_IngestServicer_to_server(servicer, server):
                     servicer.GetPayload,
                     request_deserializer=lowtide_dot_rpc_dot_v1_dot_ingest__pb2.PayloadRef.FromString,
                     response_serializer=lowtide_dot_rpc_dot_v1_dot_ingest__pb2.PayloadChunk.SerializeToString,
+            ),
+            'DropPayloads': grpc.unary_unary_rpc_method_handler(
+                    servicer.DropPayloads,
+                    request_deserializer=lowtide_dot_rpc_dot_v1_dot_ingest__pb2.DropPayloadsRequest.FromString,
+                    response_serializer=lowtide_dot_rpc_dot_v1_dot_ingest__pb2.DropPayloadsReply.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -394,6 +411,33 @@ class Ingest:
             '/lowtide.rpc.v1.Ingest/GetPayload',
             lowtide_dot_rpc_dot_v1_dot_ingest__pb2.PayloadRef.SerializeToString,
             lowtide_dot_rpc_dot_v1_dot_ingest__pb2.PayloadChunk.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DropPayloads(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lowtide.rpc.v1.Ingest/DropPayloads',
+            lowtide_dot_rpc_dot_v1_dot_ingest__pb2.DropPayloadsRequest.SerializeToString,
+            lowtide_dot_rpc_dot_v1_dot_ingest__pb2.DropPayloadsReply.FromString,
             options,
             channel_credentials,
             insecure,

@@ -61,8 +61,8 @@ def _replay(record: Record, plan: Plan, entries: list[Entry], host: Host) -> Rep
     for entry in entries:
         while state.more and state.turn < entry.turn:
             state = resume(plan, state, None, host).state
-        _look(made, state.pending, entry.event, host)
-        state, _ = fold(plan, state, [(entry.turn, entry.event)], host)
+        _look(made, state.pending, entry.happened, host)
+        state, _ = fold(plan, state, [(entry.turn, entry.happened)], host)
     while state.more and state.outcome is None:
         state = resume(plan, state, None, host).state
     made.outcome = _outcome(state)
