@@ -12,10 +12,12 @@ from lowtide.errors import TaskFailed
 from lowtide.model.base import JSON
 from lowtide.model.error import standard_error
 
-__all__ = ["DEEPEST_DATA", "Depths", "is_too_deep"]
+__all__ = ["DEEPEST_DATA", "NESTED", "Depths", "is_too_deep"]
 
 DEEPEST_DATA: Final = 250
-_NESTED: Final = frozenset({dict, list})
+NESTED: Final = frozenset({dict, list})
+"""The types of values that hold others."""
+
 _LARGE: Final = 64
 _REMEMBERED: Final = 8
 
@@ -31,7 +33,13 @@ class Depths:
 
     def check(self, value: JSON, what: str) -> None:
         """Raises ``TaskFailed`` (``validation``, 400) for data nested deeper than ``DEEPEST_DATA`` levels."""
-        if type(value) in _NESTED and not _is_flat(value) and self._exceeds(value):
+        kind = type(value)
+        if kind not in NESTED:
+            return
+        parts = value.values() if kind is dict else value
+        if len(value) < _LARGE and NESTED.isdisjoint(map(type, parts)):
+            return  # flat, as most that tasks give
+        if self._exceeds(value):
             detail = (
                 f"the {what} is nested more than {DEEPEST_DATA} levels deep; make it flatter, or end the loop earlier"
             )
@@ -53,7 +61,7 @@ class Depths:
                     if levels - 1 + below <= DEEPEST_DATA:
                         deepest = max(deepest, levels - 1 + below)
                         continue
-                inner += [part for part in (one.values() if type(one) is dict else one) if type(part) in _NESTED]
+                inner += [part for part in (one.values() if type(one) is dict else one) if type(part) in NESTED]
             level = inner
         deepest = max(deepest, levels)
         if large:
@@ -61,10 +69,5 @@ class Depths:
         return False
 
 
-def _is_flat(value: JSON) -> bool:
-    """Whether it is small and holds nothing but scalars: what most tasks give needs no further look."""
-    return len(value) < _LARGE and _NESTED.isdisjoint(map(type, value.values() if type(value) is dict else value))
-
-
 def is_too_deep(value: JSON) -> bool:
-    return type(value) in _NESTED and Depths()._exceeds(value)
+    return type(value) in NESTED and Depths()._exceeds(value)

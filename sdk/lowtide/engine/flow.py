@@ -50,20 +50,20 @@ def advance_sequence(run: Run, tasks: tuple[Task, ...], sequence: Sequence, path
             sequence.child = child  # it stays in place
             return PENDING
         sequence.data = result.output
-        if result.ends:
+        then = result.then
+        if result.over or then == "end":
             return Done(sequence.data, over=True)
-        match result.then:
-            case None | "continue":
-                sequence.index += 1
-            case "exit":
-                return Done(sequence.data)
-            case target:
-                sequence.index = _index_of(tasks, target)
+        if then is None or then == "continue":
+            sequence.index += 1
+        elif then == "exit":
+            return Done(sequence.data)
+        else:
+            sequence.index = _index_of(tasks, then)
 
 
 def new_frame(run: Run, task: Task, raw: JSON, path: str, place: Place) -> TaskFrame:
     return TaskFrame(
-        ref=place.ref(task.pointer),
+        ref=task.pointer if place.rebase is None else place.ref(task.pointer),
         path=path,
         kind=_KINDS[type(task)],
         started=run.now,
@@ -153,7 +153,8 @@ def _finish(run: Run, task: Task, frame: TaskFrame, place: Place, result: Result
             run.depths.check(context, "exported context")
         check_schema(run, task.export.schema, context, "exported context")
         place.holder.context = context
-    retract_frame(run, frame)
+    if run.state.pending or run.arrivals:
+        retract_frame(run, frame)
     run.fact(frame, "completed")
     result.output = output
     if result.then is None:

@@ -145,8 +145,6 @@ def open_frames(state: State) -> Iterator[TaskFrame]:
 
 def retract_frame(run: Run, frame: TaskFrame) -> None:
     """No command of this frame is wanted any longer: its own, its deadline, its retry's delay."""
-    if not run.state.pending and not run.arrivals:
-        return
     run.retract(frame_id(frame))
     run.retract(frame_id(frame) + DEADLINE)
     if isinstance(frame.body, TryBody):

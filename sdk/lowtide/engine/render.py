@@ -6,6 +6,7 @@ from typing import assert_never
 
 import msgspec
 
+from lowtide.engine.depth import NESTED
 from lowtide.engine.host import ExpressionFailed, Variables
 from lowtide.engine.run import Run
 from lowtide.errors import TaskFailed
@@ -57,7 +58,8 @@ def evaluate(run: Run, expression: Expression, value: JSON, scope: Variables) ->
         where = f" at {expression.at}" if expression.at else ""
         detail = f"{expression.source.strip()!r}{where} on {_shape(value)}: {failure}"
         raise TaskFailed(standard_error("expression", detail)) from failure
-    run.depths.check(result, "value of an expression")
+    if type(result) in NESTED:
+        run.depths.check(result, "value of an expression")
     return result
 
 

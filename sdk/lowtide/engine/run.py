@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from lowtide.engine.depth import Depths
 from lowtide.engine.host import Host
@@ -68,14 +69,14 @@ class Done(msgspec.Struct, gc=False):
 Result = Done | Pending
 
 
-class Subject(msgspec.Struct):
+class Subject(msgspec.Struct, gc=False):
     """The task that an extension extends, and where it stands in the document."""
 
     frame: TaskFrame
     pointer: str
 
 
-class Place(msgspec.Struct):
+class Place(msgspec.Struct, gc=False):
     """Where a frame stands: whose context it sees, its local variables, its attempt.
 
     ``rebase`` is set inside a function: document pointers that begin with its first member are shown as if they began
@@ -118,7 +119,8 @@ class Bodies(msgspec.Struct, frozen=True):
 
 
 class Run(msgspec.Struct):
-    """The turn in progress. ``arrivals`` are events by the command they answer, until a frame takes them."""
+    """The turn in progress. ``arrivals`` are events by the command they answer, until a frame takes them; ``told``
+    is the frame that the last fact is of."""
 
     bodies: Bodies
     plan: Plan
@@ -130,6 +132,7 @@ class Run(msgspec.Struct):
     commands: dict[str, Command] = msgspec.field(default_factory=dict)
     retracted: list[str] = msgspec.field(default_factory=list)
     facts: list[Fact] = msgspec.field(default_factory=list)
+    told: TaskFrame | None = None
     steps_left: int = STEPS_PER_TURN
     more: bool = False
     depths: Depths = msgspec.field(default_factory=Depths)
@@ -169,22 +172,26 @@ class Run(msgspec.Struct):
         return any(command_id.startswith(ref) for command_id in self.arrivals)
 
     def fact(self, frame: TaskFrame, status: TaskStatus, error: Error | None = None) -> None:
-        state, ref = self.state, frame.ref
-        state.facts += 1
-        self.facts.append(
-            Fact(
-                number=state.facts,
-                task=f"{ref}@{frame.path}",
-                name=name_of(ref),
-                reference=ref,
+        self.state.facts = number = self.state.facts + 1
+        if frame is self.told:  # most tasks end as soon as they are entered
+            fact = replace(self.facts[-1], number=number, status=status, error=error)
+        else:
+            fact = Fact(
+                number=number,
+                task=frame_id(frame),
+                name=name_of(frame.ref),
+                reference=frame.ref,
                 kind=frame.kind,
                 status=status,
                 at=self.now,
                 attempt=frame.attempt,
                 error=error,
-                keys=dict(frame.body.keys) if type(frame.body) is ListenBody and status == "completed" else _NO_KEYS,
+                keys=_NO_KEYS,
             )
-        )
+            self.told = frame
+        if type(frame.body) is ListenBody and status == "completed":
+            fact = replace(fact, keys=dict(frame.body.keys))
+        self.facts.append(fact)
 
 
 @lru_cache(maxsize=4096)

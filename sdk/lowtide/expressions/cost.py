@@ -217,4 +217,4 @@ class Cost:
 
     def is_cheap(self, text: str) -> bool:
         """As the function says."""
-        return len(text) <= self.length or is_cheap(self._program, text)
+        return is_cheap(self._program, text)

@@ -80,7 +80,7 @@ class JqHost:
         if len(text) > self._limits.input_bytes:
             limit = self._limits.input_bytes
             raise ExpressionFailed(f"its input is {len(text)} bytes of JSON, more than {limit}")
-        if prepared.cost.is_cheap(text):
+        if len(text) <= prepared.cost.length or prepared.cost.is_cheap(text):
             return self._programs.first(wrapped, text)
         if not self._patient:
             raise WouldWait

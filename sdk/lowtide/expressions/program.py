@@ -101,14 +101,13 @@ class Prepared:
 
     def request(self, value: JSON, bound: dict[str, JSON], now: Millis) -> tuple[str, str]:
         """The wrapped program and its input as JSON text."""
-        wrapped = self._wrapped
-        if len(bound) < len(self.names):
-            wrapped = _wrap(self.program, bound, uses_now=self.uses_now)
-        given = value
+        wrapped, given = self._wrapped, value
         if self.uses_now:
             given = [*bound.values(), now / 1000, value]
         elif bound:
             given = [*bound.values(), value]
+        if self.names and len(bound) < len(self.names):
+            wrapped = _wrap(self.program, bound, uses_now=self.uses_now)
         try:
             return wrapped, _encode(given).decode()
         except RecursionError as error:
@@ -125,11 +124,13 @@ class Programs:
         self._size = size
         self._compiled: OrderedDict[str, Any] = OrderedDict()
         self._lock = threading.Lock()
+        self._crowded = False
+        """Whether it is half full: before, nothing is dropped soon, and it does not matter what was used last."""
 
     def first(self, wrapped: str, text: str) -> JSON:
         """The first output, ``None`` where there is none. Raises :class:`ExpressionFailed`."""
         program = self._compiled.get(wrapped)
-        if program is None or len(self._compiled) > self._size // 2:  # before, nothing is dropped soon
+        if program is None or self._crowded:
             program = self._get(wrapped)
         try:
             for output in program.input_text(text):
@@ -153,6 +154,7 @@ class Programs:
             raise ExpressionFailed(_reason(error), syntax=True) from error
         with self._lock:
             self._compiled[wrapped] = program
+            self._crowded = len(self._compiled) > self._size // 2
             if len(self._compiled) > self._size:
                 self._compiled.popitem(last=False)
         return program
