@@ -35,11 +35,12 @@ UNITS: Final[dict[str, int]] = {
 """The members of a duration object, with their length in milliseconds."""
 
 _NUMBER: Final = r"(\d{1,15}(?:[.,]\d{1,15})?)"
-_ISO: Final = re.compile(
+_ISO: Final = (
     rf"P(?:{_NUMBER}Y)?(?:{_NUMBER}M)?(?:{_NUMBER}W)?(?:{_NUMBER}D)?"
-    rf"(?:T(?:{_NUMBER}H)?(?:{_NUMBER}M)?(?:{_NUMBER}S)?)?",
-    re.ASCII,
+    rf"(?:T(?:{_NUMBER}H)?(?:{_NUMBER}M)?(?:{_NUMBER}S)?)?"
 )
+"""Compiled when it is first needed: most durations are whole milliseconds in the plan already."""
+
 _ISO_UNITS: Final = (365 * _DAY, 30 * _DAY, 7 * _DAY, _DAY, _HOUR, _MINUTE, _SECOND)
 _EXAMPLES: Final = "write ISO 8601 such as PT30S, PT1H30M or P2D, or an object such as {minutes: 5}"
 
@@ -63,7 +64,7 @@ def to_millis(value: JSON) -> int:
 
 
 def _from_text(text: str) -> int:
-    found = _ISO.fullmatch(text)
+    found = re.fullmatch(_ISO, text, re.ASCII)
     if found is None or text.endswith(("P", "T")):
         raise ValueError(f"{_shown(text)} is not a duration; {_EXAMPLES}")
     total = sum(
