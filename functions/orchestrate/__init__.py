@@ -16,6 +16,8 @@ Flows, each a few functions over one transaction:
 ``cancelling``   cancel, and its grace               ``lost``         lost dispatches; ``deadletters``
 ``repeating``    restart, retry, fork                ``requests``     starts over HTTP
 ``deploying``    a document becomes a version        ``shortway``     synchronous starts
-``scheduling``   every, cron, after
+``scheduling``   every, cron, after                 ``pausing``      pause, resume, an operator's limits
+``limiting``     starts that wait in line           ``admission``    who goes next, pure
+``admitting``    one round of it                    ``gatekeeper``   when it is time for one
 ``relay``        the outbox's way out; ``outgoing``: to whom
 """

@@ -49,7 +49,7 @@ async def force(work: Work, execution: Execution, now: datetime) -> None:
         raise Conflict(f"execution {execution.id} was never asked to cancel")
     await outbox.drop_dispatch(work.tx, execution.id)
     await executions.drop_dispatches(work.tx, execution.id)
-    await dispatching.write(work, execution, execution.epoch + 1, tuple(asked), now)
+    await dispatching.write(work, execution, execution.epoch + 1, tuple(asked), now, takes_over=True)
     await change(
         work, execution, now, phase="running", epoch=execution.epoch + 1, started_at=execution.started_at or now
     )

@@ -15,7 +15,7 @@ from lowtide.wire.records import Change, Subject
 
 from .announcing import about, body_of, rest_of
 from .nouns import Execution, Note, millis
-from .store import executions, outbox
+from .store import executions, lanes, outbox
 from .work import Work
 
 __all__ = ["announce", "change", "notes_of"]
@@ -30,6 +30,8 @@ async def change(
     told = await _lifecycle(work, _note(execution), note, changed, now)
     stored = {**values, "change": changed.change}
     await executions.change(work.tx, execution.id, stored, changed.epoch, await _shown(work, changed, note), told)
+    if changed.phase == "suspended" and await lanes.withdraw(work.tx, execution.id, changed.epoch):
+        work.after.free(execution)
     _follow(work, told)
     return changed
 

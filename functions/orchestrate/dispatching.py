@@ -16,10 +16,10 @@ from lowtide.wire.types import DISPATCH, Extension, Level, Wake, dispatch_id, so
 
 from .announcing import about
 from .nouns import Execution, Order, millis
-from .store import executions
+from .store import executions, lanes, outbox
 from .work import Work
 
-__all__ = ["body_of", "compose", "event_of", "write"]
+__all__ = ["body_of", "compose", "event_of", "issue_again", "write"]
 
 
 async def compose(
@@ -32,12 +32,31 @@ async def compose(
     return body, digest_of(body)
 
 
-async def write(work: Work, execution: Execution, epoch: int, wakes: tuple[Wake, ...], now: datetime) -> None:
-    """Store the work order of one epoch and put it into the outbox."""
+async def write(
+    work: Work, execution: Execution, epoch: int, wakes: tuple[Wake, ...], now: datetime, *, takes_over: bool = False
+) -> None:
+    """Store the work order of one epoch and put it into the outbox; where its workflow limits how many run at once,
+    it waits for a slot, unless it ``takes_over`` that of the epoch before."""
     body, digest = await compose(work, execution, epoch, wakes, now)
     values = {"execution": execution.id, "epoch": epoch, "body": body, "digest": digest, "issued_at": now}
-    await executions.add_dispatch(work.tx, values)
-    work.after.publish = True
+    if execution.lane is not None:
+        values["lane"] = execution.lane
+    if execution.lane is None or takes_over:
+        await executions.add_dispatch(work.tx, values, execution.namespace)
+        work.after.publish = True
+    else:
+        await executions.queue_dispatch(work.tx, values)
+        work.after.queued = True
+
+
+async def issue_again(work: Work, execution: Execution) -> None:
+    """Have the newest dispatch sent again; where it takes a slot it waits for one."""
+    await outbox.drop_dispatch(work.tx, execution.id)
+    if await lanes.requeue(work.tx, execution.id, execution.epoch):
+        work.after.queued = True
+    else:
+        await outbox.issue(work.tx, execution)
+        work.after.publish = True
 
 
 def body_of(

@@ -47,6 +47,8 @@ async def end_plain(work: Work, reported: Sequence[Reported]) -> list[bool]:
         notes = [note for id_, after in ended.items() for note in await notes_of(work, found[id_], after, now)]
         for due in await groups.end(work.tx, list(ended.values()), notes):
             work.after.timer(due)
+        for execution in ended.values():
+            work.after.free(execution)
         work.after.ended.extend(ended.values())
     return applied
 

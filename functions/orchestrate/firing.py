@@ -80,9 +80,12 @@ async def _settle_all(work: Work, waiting: Sequence[Execution], now: datetime) -
                 running = replace(execution, phase="running", epoch=execution.epoch + 1, change=execution.change + 1)
                 body, digest = await dispatching.compose(work, execution, running.epoch, found, now)
                 woken.append(Woken(running, body, digest, now))
-                notes += (Note("dispatch", running.id, running.epoch), *await notes_of(work, execution, running, now))
+                notes += await notes_of(work, execution, running, now)
+                if running.lane is None:
+                    notes.append(Note("dispatch", running.id, running.epoch, namespace=running.namespace))
             case Cancel(reason=reason):
                 await end(work, execution, now, "cancelled", reason=reason, ran=False)
     if woken:
         await group_wakes.wake(work.tx, woken, notes)
         work.after.publish = True
+        work.after.queued = any(one.execution.lane is not None for one in woken)

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 from lowtide.engine.matching import correlation_values
 from lowtide.engine.tasks.listen import read
-from lowtide.errors import LowtideError
-from lowtide.model.base import ExecutionId
+from lowtide.errors import InvalidInput, LimitReached, LowtideError
+from lowtide.model.base import JSON, ExecutionId
 from lowtide.model.event import Received
 from lowtide.model.plan import Schedule
 from lowtide.wire import json
@@ -18,9 +18,9 @@ from lowtide.wire.types import Extension, is_lifecycle
 
 from .hearing import is_echo, starts
 from .listening import offer, received_by
-from .nouns import millis
+from .nouns import Deployed, millis
 from .starting import event_key, start
-from .store import events, executions, workflows
+from .store import events, executions, outbox, workflows
 from .store.events import Kept, Subscription
 from .store.keys import fingerprint, hashed
 from .work import Desk, Work
@@ -28,6 +28,9 @@ from .work import Desk, Work
 __all__ = ["accept", "match", "match_leftovers"]
 
 log = logging.getLogger("lowtide.orchestrate")
+
+_REFUSED = (LimitReached, InvalidInput)
+"""How the limits of a workflow refuse a start."""
 
 
 async def accept(desk: Desk, arrived: Sequence[CloudEvent], namespace: str | None) -> int:
@@ -146,7 +149,10 @@ async def _start_one(work: Work, number: int, kept: Kept) -> None:
         now = await executions.clock(work.tx)
         given = [read(event, (await _schedule(work, number)).read)]
         dedupe = event_key(str(event["source"]), str(event["id"]))
-        await start(work, version, given, now, dedupe=dedupe, traceparent=_traceparent(event), echo=is_echo(event))
+        try:
+            await start(work, version, given, now, dedupe=dedupe, traceparent=_traceparent(event), echo=is_echo(event))
+        except _REFUSED as refused:
+            await _lay_aside(work, version, event, refused)
 
 
 async def _gather(
@@ -177,7 +183,20 @@ async def _gather(
         echo = any(is_echo(body) for body in bodies)
         dedupe = hashed("events", *(mark for _, mark, _ in chosen))
         now = await executions.clock(work.tx)
-        await start(work, version, given, now, dedupe=dedupe, traceparent=_traceparent(kept.event), echo=echo)
+        try:
+            await start(work, version, given, now, dedupe=dedupe, traceparent=_traceparent(kept.event), echo=echo)
+        except _REFUSED as refused:
+            for body in bodies:
+                await _lay_aside(work, version, body, refused)
+
+
+async def _lay_aside(work: Work, version: Deployed, event: dict[str, JSON], refused: LowtideError) -> None:
+    """An event that starts nothing, since the workflow's limits refuse it, is a dead letter with the reason."""
+    log.warning("event %s starts no %s/%s: %s", event["id"], version.namespace, version.name, refused)
+    values = {name: str(event[name]) for name in ("type", "source")}
+    detail = f"workflow {version.namespace}/{version.name}: {refused}"
+    letter = {**values, "event_id": str(event["id"]), "code": refused.code, "detail": detail, "verdict": "refused"}
+    await outbox.record_dead_letter(work.tx, letter)
 
 
 async def _schedule(work: Work, number: int) -> Schedule:

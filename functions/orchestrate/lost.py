@@ -97,10 +97,7 @@ async def _again(work: Work, dispatch: Overdue, *, backoff: bool) -> Fate:
         return await _suspend(work, execution.id, execution.epoch, reason)
     pause = min(work.terms.lost_after * 2**stored.attempts, 3600.0) if backoff else 0.0
     await overdue.count_attempt(work.tx, execution.id, execution.epoch)
-    await outbox.drop_dispatch(work.tx, execution.id)
-    await outbox.add(
-        work.tx, "dispatch", execution.id, epoch=execution.epoch, not_before=now + timedelta(seconds=pause)
-    )
+    await outbox.issue(work.tx, execution, now + timedelta(seconds=pause))
     work.after.publish = True
     return "again"
 

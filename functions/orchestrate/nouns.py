@@ -50,12 +50,18 @@ def moment(at: Millis) -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Deployed:
-    """Which version of which workflow; its plan is read by ``id`` (``work.Plans``)."""
+    """Which version of which workflow; its plan is read by ``id`` (``work.Plans``).
+
+    ``held``: starts wait, since it or its namespace is paused, or lets what had waited through by and by. ``limits``:
+    JSON of an operator's, which replace the document's.
+    """
 
     id: int
     namespace: str
     name: str
     version: str
+    held: bool = False
+    limits: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +113,7 @@ class Execution:
     origin: ExecutionId | None = None
     origin_kind: Repeating | None = None
     origin_task: str | None = None
+    lane: str | None = None
 
     @property
     def ended(self) -> bool:
@@ -151,13 +158,14 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A row for the outbox: what is to be told, and from when on; by default at once."""
+    """A row for the outbox: what is to be told, and from when on; by default at once. ``namespace``: a dispatch's."""
 
     kind: Literal["dispatch", "change", "lifecycle"]
     execution: ExecutionId
     epoch: int
     body: bytes | None = None
     not_before: datetime | None = None
+    namespace: str = ""
 
 
 @dataclass(frozen=True, slots=True)

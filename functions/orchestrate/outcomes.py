@@ -128,6 +128,7 @@ async def _park(work: Work, execution: Execution, report: Parked, now: datetime,
     tx, commands = work.tx, report.commands
     await outbox.drop_dispatch(tx, execution.id)
     await executions.drop_dispatches(tx, execution.id)
+    work.after.free(execution)
     wanted = [command.id for command in commands]
     gone = [
         wake.key

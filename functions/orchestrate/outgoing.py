@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
@@ -54,7 +55,7 @@ def channels(desk: Desk, clock: Clock, broker: Broker, ingest: Ingest) -> dict[K
 
     changes, lifecycle = {"width": 500, "together": 100}, {"width": 256, "together": 64}
     return {
-        "dispatch": Channel("dispatch", desk, clock, _claim_dispatches, send_dispatch, _suspend, width=128),
+        "dispatch": Channel("dispatch", desk, clock, _Dispatches().claim, send_dispatch, _suspend, width=128),
         "change": Channel("change", desk, clock, _claiming("change"), send_changes, _drop, gather=_GATHER, **changes),
         "lifecycle": Channel("lifecycle", desk, clock, heard.claim, heard.send, _drop, gather=_GATHER, **lifecycle),
         "cancel": Channel("cancel", desk, clock, _claiming("cancel"), send_cancel, _drop, width=4),
@@ -85,14 +86,25 @@ class _Lifecycle:
         await self._broker.send_all(told)
 
 
-async def _claim_dispatches(work: Work, lease: float, limit: int) -> list[ToSend]:
-    """A pending execution whose dispatch is about to be sent is running."""
-    found = await outbox.claim_dispatches(work.tx, lease, limit, work.terms.max_outstanding, work.terms.lost_after)
-    if found:
-        for begun in await executions.begin(work.tx, [row.execution for row in found]):
-            assert begun.started_at is not None
-            await announce(work, replace(begun, phase="pending", started_at=None), begun, begun.started_at)
-    return found
+class _Dispatches:
+    """Claims dispatches. It remembers whose turn it was: what is claimed one by one goes round, too."""
+
+    def __init__(self) -> None:
+        self._after = ""
+
+    async def claim(self, work: Work, lease: float, limit: int) -> list[ToSend]:
+        """A pending execution whose dispatch is about to be sent is running."""
+        terms = work.terms
+        found = await outbox.claim_dispatches(
+            work.tx, lease, limit, terms.max_outstanding, terms.lost_after, self._after
+        )
+        if found:
+            counts = Counter(row.order.namespace for row in found if row.order is not None)
+            self._after = max(counts, key=lambda name: (counts[name], name <= self._after, name))
+            for begun in await executions.begin(work.tx, [row.execution for row in found]):
+                assert begun.started_at is not None
+                await announce(work, replace(begun, phase="pending", started_at=None), begun, begun.started_at)
+        return found
 
 
 def _claiming(kind: Kind) -> Claim:

@@ -8,7 +8,7 @@ a process that dies in between leaves records that nobody asks for, never an exe
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
@@ -146,7 +146,7 @@ async def begin(work: Work, prepared: Prepared) -> Started:
         wrong = await wrong_input(work, version, wanted.given)
         if wrong is not None:
             raise wrong
-    (started,) = await start_all(work, [wanted], await executions.clock(work.tx))
+    (started,) = await start_all(work, [replace(wanted, version=version)], await executions.clock(work.tx))
     if isinstance(started, LowtideError):
         raise started
     return _again(started, wanted)

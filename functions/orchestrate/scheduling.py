@@ -5,11 +5,14 @@ What fell due while nobody was there starts one execution, not all that were mis
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime, timedelta
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim
 
+from lowtide.errors import InvalidInput, LimitReached
 from lowtide.model.plan import Schedule
 
 from .starting import start
@@ -18,6 +21,11 @@ from .store.keys import hashed
 from .work import Work
 
 __all__ = ["begin_next", "next_due", "set_first"]
+
+log = logging.getLogger("lowtide.orchestrate")
+
+_AGAIN: Final = timedelta(minutes=1)
+"""When ``after`` tries again, where the workflow's limits refused a start."""
 
 
 async def set_first(work: Work, version: int, schedule: Schedule, now: datetime) -> None:
@@ -42,9 +50,14 @@ async def begin_next(work: Work, number: int) -> float:
         return (due - now).total_seconds()
     schedule = (await work.plans.get(work.tx, number)).schedule
     assert schedule is not None, "only versions with a schedule are registered"
-    started = await start(work, version, None, now, dedupe=hashed("schedule", due.isoformat()))
     following = next_due(schedule, due, now)
-    await schedules.move(work.tx, number, following, None if following else started.execution.id)
+    try:
+        started = await start(work, version, None, now, dedupe=hashed("schedule", due.isoformat()))
+    except (LimitReached, InvalidInput) as refused:
+        log.warning("the schedule of %s/%s starts nothing at %s: %s", version.namespace, version.name, due, refused)
+        await schedules.move(work.tx, number, following or now + _AGAIN)
+    else:
+        await schedules.move(work.tx, number, following, None if following else started.execution.id)
     if following is not None:
         work.after.timer(following)
     return 0.0

@@ -26,6 +26,7 @@ from .background import Background
 from .containers.caretaker import Caretaker
 from .containers.job import Limits
 from .containers.kubernetes import Jobs
+from .gatekeeper import Gatekeeper
 from .listening import catch_up
 from .nouns import Signal, Unused
 from .outgoing import channels
@@ -86,7 +87,8 @@ class Service:
         self.keeper = Timekeeper(desk, clock, self.background, warm=neighbours.execute.wake)
         self.ticks = TickRequests(neighbours.broker, clock, self.keeper, self.background, desk.terms.tick_period)
         self.caretaker = Caretaker(desk, clock, neighbours.containers, start_within=container_start)
-        self.tick = Tick(desk, neighbours.ingest, self.keeper, self.caretaker, self.channels)
+        self.gatekeeper = Gatekeeper(desk, clock, desk.terms.tick_horizon)
+        self.tick = Tick(desk, neighbours.ingest, self.keeper, self.caretaker, self.gatekeeper, self.channels)
         self._neighbours = neighbours
         self._grace = shutdown_grace
         self._loops: list[asyncio.Task[None]] = []
@@ -101,6 +103,7 @@ class Service:
             short_wait=settings.short_wait,
             token_lifetime=settings.token_lifetime,
             tick_horizon=settings.tick_horizon,
+            overdue_per_second=settings.overdue_per_second,
             lost_after=settings.lost_after,
             lost_attempts=settings.lost_attempts,
             max_outstanding=settings.max_outstanding,
@@ -127,6 +130,7 @@ class Service:
             asyncio.create_task(channel.run(), name=f"outbox {kind}") for kind, channel in self.channels.items()
         ]
         self._loops.append(asyncio.create_task(self.caretaker.run(), name="containers"))
+        self._loops.append(asyncio.create_task(self.gatekeeper.run(), name="admission"))
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -150,9 +154,9 @@ class Service:
             host_close()
 
     def stop(self) -> None:
-        """The process is asked to end: timers are given back, and another one is asked to hold them, and containers."""
-        timers, containers = self.keeper.stop(), self.caretaker.stop()
-        if timers or containers:
+        """The process is asked to end: timers are given back, and another one is asked to hold what this one held."""
+        timers, containers, queued = self.keeper.stop(), self.caretaker.stop(), self.gatekeeper.stop()
+        if timers or containers or queued:
             self.ticks.publish()
 
     def _afterwards(self, after: Aftermath) -> None:
@@ -170,6 +174,10 @@ class Service:
             self.caretaker.kick()
             if not self.caretaker.held:
                 self.ticks.publish()
+        if after.queued or after.slots:
+            self.gatekeeper.look(after.slots)
+        if after.queued_until is not None and not self.gatekeeper.held:
+            self.ticks.expected(after.queued_until)
         for ended in after.ended:
             self.waiters.ended(ended)
         for signal in after.signals:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from lowtide.errors import Conflict, LowtideError
+from lowtide.errors import Conflict, InvalidInput, LimitReached, LowtideError
 from lowtide.model.base import JSON, ExecutionId
 from lowtide.model.command import RunChild
 from lowtide.model.error import standard_error
@@ -21,6 +21,7 @@ from lowtide.wire.types import Wake
 
 from . import dispatching
 from .changing import notes_of
+from .limiting import Place, Start, hold, place_of, refusals
 from .nouns import Deployed, Execution, Note, Order, Repeating, millis
 from .store import executions, groups, wakes, workflows
 from .store.groups import Beginning
@@ -141,25 +142,68 @@ async def start(
 async def start_all(work: Work, wanted: Sequence[Wanted], now: datetime) -> list[Started | LowtideError]:
     """Start executions, each once per ``dedupe`` key of its workflow; what became of each, in this order.
 
-    :class:`lowtide.errors.Conflict` where its key came before with another body.
+    :class:`lowtide.errors.Conflict` where its key came before with another body, ``LimitReached`` where too many wait
+    already, ``InvalidInput`` where an expression of the workflow's limits fails on its input.
     """
+    places = [await place_of(work, one.version, one.given, now) for one in wanted]
+    if any(places):
+        return await _start_in_line(work, wanted, places, now)
     beginnings = [await _beginning(work, one, now) for one in wanted]
     added = await groups.begin(work.tx, beginnings)
-    answers: list[Started | LowtideError] = []
-    for one, begun in zip(wanted, beginnings, strict=True):
-        if begun.execution.id not in added:
-            answers.append(await _earlier(work, begun.execution))
-            continue
-        answers.append(Started(begun.execution, fresh=True, order=_order(begun) if one.short_way else None))
-        work.after.send(one.short_way)
-    return answers
+    return [await _answer(work, one, begun, added) for one, begun in zip(wanted, beginnings, strict=True)]
 
 
-async def _beginning(work: Work, wanted: Wanted, now: datetime) -> Beginning:
+async def _start_in_line(
+    work: Work, wanted: Sequence[Wanted], places: Sequence[Place | LowtideError | None], now: datetime
+) -> list[Started | LowtideError]:
+    """As :func:`start_all`, where some have to wait their turn, or are refused."""
+    answers: dict[int, Started | LowtideError] = dict(await _refused(work, wanted, places, now))
+    entering = [number for number in range(len(wanted)) if number not in answers]
+    begun = [await _beginning(work, wanted[number], now, waits=places[number] is not None) for number in entering]
+    added = await groups.begin(work.tx, begun) if begun else set()
+    held = []
+    for number, one in zip(entering, begun, strict=True):
+        place = places[number]
+        if isinstance(place, Place) and one.execution.id in added:
+            held.append((one.execution, place))
+        answers[number] = await _answer(work, wanted[number], one, added, waits=place is not None)
+    if held:
+        await hold(work, held, now)
+    return [answers[number] for number in range(len(wanted))]
+
+
+async def _refused(
+    work: Work, wanted: Sequence[Wanted], places: Sequence[Place | LowtideError | None], now: datetime
+) -> dict[int, LowtideError]:
+    """Those that do not start, by their number."""
+    limited = [
+        (index, Start(one.version, place, one.dedupe))
+        for index, (one, place) in enumerate(zip(wanted, places, strict=True))
+        if place is not None
+    ]
+    answers = await refusals(work, [start for _, start in limited], now)
+    return {index: answer for (index, _), answer in zip(limited, answers, strict=True) if answer is not None}
+
+
+async def _answer(
+    work: Work, wanted: Wanted, begun: Beginning, added: set[ExecutionId], *, waits: bool = False
+) -> Started | LowtideError:
+    if begun.execution.id not in added:
+        return await _earlier(work, begun.execution)
+    if waits:
+        return Started(begun.execution, fresh=True)
+    work.after.send(wanted.short_way)
+    return Started(begun.execution, fresh=True, order=_order(begun) if wanted.short_way else None)
+
+
+async def _beginning(work: Work, wanted: Wanted, now: datetime, *, waits: bool = False) -> Beginning:
+    """``waits``: its dispatch goes nowhere before it is admitted; so it is where its place is a mistake, as its key
+    began an execution before."""
     past, origin = wanted.past, wanted.origin
     seed = past.seed if past else _seed(wanted.given, now)
     execution_id = seed.execution
-    soon = wanted.short_way is not None
+    short_way = None if waits else wanted.short_way
+    soon = short_way is not None
     execution = Execution(
         id=execution_id,
         namespace=wanted.version.namespace,
@@ -186,12 +230,13 @@ async def _beginning(work: Work, wanted: Wanted, now: datetime) -> Beginning:
     )
     body, digest = await dispatching.compose(work, execution, 1, (), now)
     facts = past.facts[-MOST_FACTS:] if past else ()
-    later = None if wanted.short_way is None else now + timedelta(seconds=wanted.short_way)
+    later = None if short_way is None else now + timedelta(seconds=short_way)
+    sending = () if waits else (Note("dispatch", execution_id, 1, None, later, execution.namespace),)
     return Beginning(
         execution,
         body,
         digest,
-        (Note("dispatch", execution_id, 1, not_before=later), *await notes_of(work, None, execution, now, facts)),
+        (*sending, *await notes_of(work, None, execution, now, facts)),
         sent_at=now if soon else None,
         next_try=None if later is None else later + timedelta(seconds=work.terms.lost_after),
     )
@@ -224,24 +269,30 @@ async def _earlier(work: Work, wanted: Execution) -> Started | Conflict:
 async def start_child(work: Work, parent: Execution, command: RunChild, now: datetime) -> None:
     """Start what a ``run: workflow`` asks for, once per command. The parent's row is locked.
 
-    A workflow that does not exist is the child's end, with a configuration error; nobody waits for a detached one.
+    A workflow that does not exist is the child's end, with a configuration error, and so is one that refuses another
+    start; nobody waits for a detached one.
     """
     version, _ = await workflows.find_deployed(work.tx, command.namespace, command.workflow, command.version)
-    if version is not None:
-        await start(
-            work,
-            version,
-            command.input,
-            now,
-            dedupe=hashed("child", parent.id, command.id),
-            parent=None if command.detached else Parent(parent.id, command.id),
-            traceparent=parent.traceparent,
-            echo=parent.echo,
-        )
-        return
     named = f"{command.namespace}/{command.workflow}" + (f":{command.version}" if command.version else "")
-    log.warning("execution %s runs workflow %s, which is not deployed", parent.id, named)
-    if not command.detached:
+    try:
+        if version is not None:
+            await start(
+                work,
+                version,
+                command.input,
+                now,
+                dedupe=hashed("child", parent.id, command.id),
+                parent=None if command.detached else Parent(parent.id, command.id),
+                traceparent=parent.traceparent,
+                echo=parent.echo,
+            )
+            return
         error = standard_error("configuration", f"no workflow {named} is deployed", instance=command.reference)
+    except InvalidInput as refused:
+        error = standard_error("expression", str(refused), instance=command.reference)
+    except LimitReached as refused:
+        error = standard_error("runtime", str(refused), instance=command.reference)
+    log.warning("execution %s cannot run workflow %s: %s", parent.id, named, error.detail)
+    if not command.detached:
         event = ChildEnded(at=millis(now), random=chance.uniform(), command=command.id, execution="", error=error)
         await wakes.insert_wake(work.tx, parent.id, Wake(key=child_key(command.id), event=event), now)

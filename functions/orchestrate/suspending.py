@@ -7,6 +7,7 @@ from typing import assert_never
 
 from lowtide.errors import Conflict
 
+from . import dispatching
 from .changing import change
 from .nouns import Execution, Signal
 from .states import state_of
@@ -65,9 +66,7 @@ async def resume(work: Work, execution_id: str) -> Execution | None:
             return await change(work, execution, now, suspend_asked=None)
         case "again":
             await executions.forget_attempts(work.tx, execution.id, execution.epoch)
-            await outbox.drop_dispatch(work.tx, execution.id)
-            await outbox.add(work.tx, "dispatch", execution.id, epoch=execution.epoch)
-            work.after.publish = True
+            await dispatching.issue_again(work, execution)
             phase = "pending" if execution.started_at is None else "running"
             return await change(work, execution, now, phase=phase, reason=None, suspend_asked=None)
         case "wake":

@@ -16,6 +16,7 @@ from lowtide.wire.types import TICK
 
 from .background import Background
 from .containers.caretaker import Caretaker
+from .gatekeeper import Gatekeeper
 from .incoming import match_leftovers
 from .listening import catch_up
 from .lost import find_lost
@@ -51,9 +52,16 @@ class TickRequests:
 
     def needed(self, due: datetime) -> None:
         """A timer that is due then was committed."""
-        if (millis(due) - self._clock.now()) / 1000 > self._period or self._keeper.nudge():
-            return
-        self.publish()
+        if self._is_soon(due) and not self._keeper.nudge():
+            self.publish()
+
+    def expected(self, due: datetime) -> None:
+        """Somebody has to be there at that moment, and nobody holds this process for it."""
+        if self._is_soon(due):
+            self.publish()
+
+    def _is_soon(self, due: datetime) -> bool:
+        return (millis(due) - self._clock.now()) / 1000 <= self._period
 
     def publish(self) -> None:
         """Many in a row become one; one more follows for those that came while it was on its way."""
@@ -99,25 +107,28 @@ class Tick:
         ingest: Ingest,
         keeper: Timekeeper,
         caretaker: Caretaker,
+        gatekeeper: Gatekeeper,
         channels: Mapping[Kind, Channel],
     ) -> None:
         self._desk = desk
         self._ingest = ingest
         self._keeper = keeper
         self._caretaker = caretaker
+        self._gatekeeper = gatekeeper
         self._channels = channels
 
     async def handle(self, longest: float) -> None:
         """Return when nothing is due any more, no timer is held, no container lives; or after ``longest`` seconds."""
         for channel in self._channels.values():
             channel.kick()
+        await self._chore("what waits in line", self._gatekeeper.sweep())
         chores = {
             "lost dispatches": find_lost(self._desk, self._ingest),
             "events left over": match_leftovers(self._desk, _LEFT_OVER, _BATCH),
             "listeners left behind": self._catch_up(),
             "expired events": self._expire(),
         }
-        held = self._keeper.hold(longest), self._caretaker.hold(longest)
+        held = self._keeper.hold(longest), self._caretaker.hold(longest), self._gatekeeper.hold(longest)
         await asyncio.gather(*held, *(self._chore(what, work) for what, work in chores.items()))
         await asyncio.gather(*(channel.quiet(10.0) for channel in self._channels.values()))
 

@@ -10,6 +10,7 @@ import asyncio
 import heapq
 import logging
 from collections.abc import Callable, Coroutine
+from math import floor
 from typing import Final
 
 from lowtide.errors import LowtideError
@@ -20,7 +21,7 @@ from lowtide.runtime.grouping import Grouped
 from .background import Background
 from .firing import fire, fire_all
 from .scheduling import begin_next
-from .store import schedules, wakes
+from .store import rates, schedules, wakes
 from .store.database import Tx
 from .store.wakes import Held
 from .work import Desk, Work
@@ -30,6 +31,9 @@ __all__ = ["Timekeeper"]
 log = logging.getLogger("lowtide.orchestrate")
 
 _RESCAN: Final = 1.0
+_STEP: Final = 0.25
+"""Seconds between looks while more is overdue than may fire at once."""
+_OVERDUE: Final = "overdue timers"
 _GRACE: Final = 15.0
 _MOST: Final = 2000
 _AT_ONCE: Final = 6
@@ -58,6 +62,7 @@ class Timekeeper:
         )
         self._stopping = False
         self._claiming = False
+        self._behind = False
         self._warm = warm
         self._warm_until = 0.0
 
@@ -98,7 +103,7 @@ class Timekeeper:
                 await self._claim()
                 self._warm_up()
                 self._fire_due()
-                if not self._heap and not self._firing and not self._nudged.is_set():
+                if not self._heap and not self._firing and not self._behind and not self._nudged.is_set():
                     return
                 await self._sleep()
         finally:
@@ -107,16 +112,11 @@ class Timekeeper:
                 await self._give_back(held)
 
     async def _claim(self) -> None:
-        horizon = self._desk.terms.tick_horizon
-
-        async def claim(tx: Tx) -> list[Held]:
-            timers = await wakes.claim_timers(tx, horizon, _GRACE, _MOST)
-            return timers + await schedules.claim(tx, horizon, _GRACE, _MOST)
-
         self._claiming = True
         try:
-            found = await self._desk.database.run(claim)
+            found, self._behind = await self._desk.database.run(self._claimed)
         except LowtideError as error:
+            self._behind = False
             log.warning("no timers can be claimed: %s", error)
             return
         finally:
@@ -126,6 +126,20 @@ class Timekeeper:
             heapq.heappush(self._heap, (now + seconds, execution, key))
         if len(found) >= _MOST:
             self._nudged.set()
+
+    async def _claimed(self, tx: Tx) -> tuple[list[Held], bool]:
+        """What is ours from now on, and whether more is overdue than may fire now."""
+        horizon, rate = self._desk.terms.tick_horizon, self._desk.terms.overdue_per_second
+        found = await wakes.claim_timers(tx, horizon, _GRACE, _MOST)
+        found += await schedules.claim(tx, horizon, _GRACE, _MOST)
+        if not await wakes.are_overdue(tx):
+            return found, False
+        if not rate:
+            return found + await wakes.claim_overdue(tx, _GRACE, _MOST), False
+        allowed = min(floor(rate * await rates.drawn(tx, _OVERDUE, max(_STEP, 1 / rate))), _MOST)
+        late = await wakes.claim_overdue(tx, _GRACE, allowed) if allowed else []
+        await rates.spend(tx, _OVERDUE, len(late) / rate)
+        return found + late, len(late) == allowed
 
     def _warm_up(self) -> None:
         now = self._clock.monotonic()
@@ -159,7 +173,7 @@ class Timekeeper:
     async def _sleep(self) -> None:
         due = self._heap[0][0] - self._clock.monotonic() if self._heap else _RESCAN
         try:
-            async with asyncio.timeout(max(0.0, min(due, _RESCAN))):
+            async with asyncio.timeout(max(0.0, min(due, _STEP if self._behind else _RESCAN))):
                 await self._nudged.wait()
         except TimeoutError:
             return

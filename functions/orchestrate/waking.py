@@ -101,6 +101,7 @@ async def end(
     next_one = await executions.clear(work.tx, execution.id)
     if next_one is not None:
         work.after.timer(next_one)
+    work.after.free(execution)
     await cancel_below(work, execution, ())
     outcome = outcome_values(execution, now, status, output=output, payload=payload, error=error)
     if not ran:

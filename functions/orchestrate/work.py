@@ -15,6 +15,7 @@ from typing import Final, TypeVar
 
 from lowtide.engine import Host
 from lowtide.model.base import JSON, ExecutionId
+from lowtide.model.limits import Limits, declared_limits
 from lowtide.model.plan import Plan
 from lowtide.runtime.claims import Claims
 from lowtide.wire import json
@@ -24,6 +25,7 @@ from lowtide.wire.types import Level
 from .nouns import Execution, Signal, Unused
 from .store import workflows
 from .store.database import Database, Tx
+from .store.lanes import slot_of
 
 __all__ = ["Aftermath", "Desk", "Plans", "Terms", "Work"]
 
@@ -40,6 +42,7 @@ class Terms:
     token_lifetime: float = 3600.0
     tick_horizon: float = 90.0
     tick_period: float = 60.0
+    overdue_per_second: float = 1000.0
     lost_after: float = 120.0
     lost_attempts: int = 8
     max_outstanding: int = 1000
@@ -56,8 +59,9 @@ class Aftermath:
     ``publish`` and ``report``: there is something new in the outbox for the Broker, for ingest; ``publish_in``: for the
     Broker in so many seconds; ``lifecycle``: there are events that nothing waits for. ``due``: the earliest timer that
     was registered. ``listeners``: subscriptions (execution, command) that have not seen kept events yet.
-    ``containers``: some are to be started or removed. ``ended``: executions whose outcome somebody may be waiting for.
-    ``unused``: large data that nothing refers to any more.
+    ``queued``: a dispatch may be admitted; ``slots``: those that have become free; ``queued_until``: when somebody has
+    to look at one that waits. ``containers``: some are to be started or removed. ``ended``: executions whose outcome
+    somebody may be waiting for. ``unused``: large data that nothing refers to any more.
     """
 
     publish: bool = False
@@ -66,6 +70,9 @@ class Aftermath:
     cancels: bool = False
     containers: bool = False
     lifecycle: bool = False
+    queued: bool = False
+    slots: set[str] = field(default_factory=set)
+    queued_until: datetime | None = None
     due: datetime | None = None
     signals: list[Signal] = field(default_factory=list)
     listeners: list[tuple[ExecutionId, str]] = field(default_factory=list)
@@ -79,6 +86,15 @@ class Aftermath:
         elif self.publish_in is None or after < self.publish_in:
             self.publish_in = after
 
+    def free(self, execution: Execution) -> None:
+        """Its invocation is over, and with it the slot that it took, where it took one."""
+        if execution.lane is not None:
+            self.slots.add(slot_of(execution.lane))
+
+    def look(self, at: datetime) -> None:
+        if self.queued_until is None or at < self.queued_until:
+            self.queued_until = at
+
     def timer(self, due: datetime) -> None:
         if self.due is None or due < self.due:
             self.due = due
@@ -90,14 +106,20 @@ class Plans:
     def __init__(self, secrets: Mapping[str, JSON] | None, most: int = 256) -> None:
         self._secrets = secrets
         self._most: Final = most
-        self._plans: OrderedDict[int, tuple[bytes, Plan]] = OrderedDict()
+        self._plans: OrderedDict[int, tuple[bytes, Plan, Limits | None]] = OrderedDict()
 
     async def stored(self, tx: Tx, workflow_version: int) -> bytes:
         """The plan's JSON."""
-        return (await self._both(tx, workflow_version))[0]
+        return (await self._all(tx, workflow_version))[0]
 
     async def get(self, tx: Tx, workflow_version: int) -> Plan:
-        return (await self._both(tx, workflow_version))[1]
+        return (await self._all(tx, workflow_version))[1]
+
+    async def limits(self, tx: Tx, workflow_version: int, of_operator: bytes | None) -> Limits | None:
+        """An operator's limits, or else those of the document."""
+        if of_operator is not None:
+            return json.decode(of_operator, Limits)
+        return (await self._all(tx, workflow_version))[2]
 
     async def mask(self, tx: Tx, workflow_version: int) -> Mask:
         """What hides the secrets that the version names, as far as this process knows their values."""
@@ -112,11 +134,12 @@ class Plans:
         known = self._plans.get(workflow_version)
         return None if known is None else mask_of(known[1].secrets, self._secrets)
 
-    async def _both(self, tx: Tx, workflow_version: int) -> tuple[bytes, Plan]:
+    async def _all(self, tx: Tx, workflow_version: int) -> tuple[bytes, Plan, Limits | None]:
         plan = self._plans.get(workflow_version)
         if plan is None:
             stored = await workflows.plan_of(tx, workflow_version)
-            plan = stored, json.decode(stored, Plan)
+            decoded = json.decode(stored, Plan)
+            plan = stored, decoded, declared_limits(decoded.definition)
             self._plans[workflow_version] = plan
             if len(self._plans) > self._most:
                 self._plans.popitem(last=False)

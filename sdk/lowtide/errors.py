@@ -12,6 +12,7 @@
     ├── Misconfigured            settings.invalid   no         500   FAILED_PRECONDITION
     ├── Unavailable              unavailable        yes        503   UNAVAILABLE        a dependency is down or behind
     │   └── Held                 lease.held         yes        503   ABORTED            another owner's lease lives
+    ├── LimitReached             limit.reached      yes        429   RESOURCE_EXHAUSTED a workflow's limits, its queue
     ├── Fenced                   lease.fenced       no         409   FAILED_PRECONDITION  a newer owner took over
     └── TaskFailed               task.failed        no         -     -                  a workflow error, with its noun
 
@@ -35,6 +36,7 @@ __all__ = [
     "InvalidDocument",
     "InvalidEvent",
     "InvalidInput",
+    "LimitReached",
     "LowtideError",
     "Misconfigured",
     "NotFound",
@@ -137,6 +139,20 @@ class Held(Unavailable):
     code = "lease.held"
     grpc_status = "ABORTED"
     title = "Another owner is running this execution"
+
+
+class LimitReached(LowtideError):
+    """``after``: in how many seconds it is worth trying again, as far as one can know."""
+
+    code = "limit.reached"
+    retryable = True
+    http_status = 429
+    grpc_status = "RESOURCE_EXHAUSTED"
+    title = "The workflow has reached its limits"
+
+    def __init__(self, message: str, *, after: float = 1.0) -> None:
+        super().__init__(message)
+        self.after = after
 
 
 class Fenced(LowtideError):

@@ -147,6 +147,7 @@ class OrchestrateSettings(_FromEnvironment, frozen=True, kw_only=True):
     short_wait: float = 5.0
     token_lifetime: float = 3600.0
     tick_horizon: float = 90.0
+    overdue_per_second: float = 1000.0
     lost_after: float = 120.0
     lost_attempts: int = 8
     max_outstanding: int = 1000

@@ -44,7 +44,7 @@ def routes(service: Service) -> APIRouter:
         response_model=shapes.Execution,
         responses={
             200: {"model": shapes.Execution, "description": "It ended in time"},
-            **shapes.problems(404, 409, 415),
+            **shapes.problems(404, 409, 415, 429),
         },
         openapi_extra=JSON_BODY({"name": "Ada"}),
     )

@@ -11,6 +11,8 @@ __all__ = [
     "Execution",
     "ExecutionPage",
     "JournalPage",
+    "Limits",
+    "Paused",
     "Problem",
     "Validation",
     "Workflow",
@@ -45,6 +47,8 @@ _WORKFLOW: Final[dict[str, Any]] = {
     "name": "greet",
     "version": "1.0.0",
     "createdAt": "2026-11-23T09:30:00.000Z",
+    "paused": None,
+    "ramp": None,
 }
 
 EXECUTION: Final[dict[str, Any]] = {
@@ -73,6 +77,8 @@ class Workflow(BaseModel):
     name: str
     version: str
     createdAt: str
+    paused: dict[str, Any] | None = None
+    ramp: float | None = None
     warnings: list[dict[str, Any]] = []
     source: str | None = None
     definition: dict[str, Any] | None = None
@@ -82,6 +88,30 @@ class WorkflowPage(BaseModel):
     model_config = _example(items=[_WORKFLOW], next=None)
     items: list[Workflow]
     next: str | None
+
+
+class Paused(BaseModel):
+    model_config = _example(
+        namespace="shop",
+        workflow="greet",
+        paused={"since": "2026-11-23T09:30:00.000Z", "reason": "the warehouse is down", "by": "workflow"},
+        ramp=None,
+        waiting=17,
+    )
+    namespace: str
+    workflow: str | None
+    paused: dict[str, Any] | None
+    ramp: float | None
+    waiting: int
+
+
+class Limits(BaseModel):
+    model_config = _example(
+        limits={"concurrency": {"limit": 5, "key": ".customer"}, "queue": 1000}, by="operator", waiting=3
+    )
+    limits: dict[str, Any] | None
+    by: str | None
+    waiting: int
 
 
 class Execution(BaseModel):
@@ -156,6 +186,7 @@ _MEANING: Final = {
     409: "It conflicts with what exists",
     413: "The body is too large",
     415: "The content type is not taken here",
+    429: "The workflow has reached its limits: `retryAfter` says in how many seconds to try again",
     422: "The document has mistakes: `problems` lists them",
     500: "A defect of ours",
     503: "The control store cannot be used now; try again",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
@@ -17,10 +18,11 @@ from lowtide.wire import json
 from ..deploying import Deployed, deploy, find_deployed, problem_json, remove
 from ..nouns import WorkflowVersion
 from ..service import Service
-from ..store import workflows
+from ..store import gates, workflows
 from ..store.database import Tx
 from . import shapes
 from .documents import DOCUMENT_BODY, document_text, reply
+from .gates import add_gates, paused_of
 from .pages import Cursor, Limit, NamePath, NamespacePath, named, page, read_cursor, time_text
 
 __all__ = ["routes"]
@@ -65,13 +67,14 @@ def routes(service: Service) -> APIRouter:
         if plan.namespace != namespace:
             raise _WrongNamespace(f"document.namespace is {plan.namespace}, the request is for {namespace}")
         deployed = await _deploy(service, text.decode("utf-8-sig"), plan, checked)
-        shown = {**_summary(deployed.version), "warnings": json.parse(deployed.version.warnings)}
+        shown = {**await _summary(service, deployed.version), "warnings": json.parse(deployed.version.warnings)}
         location = {"location": f"/v1/namespaces/{namespace}/workflows/{plan.name}/versions/{plan.version}"}
         return reply(shown, 201 if deployed.fresh else 200, location)
 
     _add_lookups(router, service, base)
     _add_removals(router, service, base)
     _add_checks(router, service, base)
+    add_gates(router, service, _find)
     return router
 
 
@@ -95,12 +98,12 @@ def _add_lookups(router: APIRouter, service: Service, base: str) -> None:
         named("namespace", namespace)
         after = read_cursor(cursor, r"[a-zA-Z0-9-]{1,63}")
         rows = await service.desk.database.run(lambda tx: workflows.newest_page(tx, namespace, after, limit + 1))
-        return reply(page(rows, limit, [_summary(row) for row in rows], "name"))
+        return reply(page(rows, limit, await _summaries(service, namespace, rows), "name"))
 
     @router.get(f"{base}/{{name}}", response_model=shapes.Workflow, responses=shapes.problems(404))
     async def show(namespace: NamespacePath, name: NamePath) -> Response:
         """The newest version, with its document."""
-        return reply(_shown(await _find(service, namespace, name)))
+        return reply(await _shown(service, await _find(service, namespace, name)))
 
     @router.get(f"{base}/{{name}}/versions", response_model=shapes.WorkflowPage, responses=shapes.problems(404))
     async def list_versions(
@@ -113,12 +116,12 @@ def _add_lookups(router: APIRouter, service: Service, base: str) -> None:
         rows = await service.desk.database.run(
             lambda tx: workflows.versions_page(tx, namespace, name, position, limit + 1)
         )
-        return reply(page(rows, limit, [_summary(row) for row in rows], "id"))
+        return reply(page(rows, limit, await _summaries(service, namespace, rows), "id"))
 
     @router.get(f"{base}/{{name}}/versions/{{version}}", response_model=shapes.Workflow, responses=shapes.problems(404))
     async def show_version(namespace: NamespacePath, name: NamePath, version: str) -> Response:
         """One version, with its document."""
-        return reply(_shown(await _find(service, namespace, name, version)))
+        return reply(await _shown(service, await _find(service, namespace, name, version)))
 
 
 def _add_removals(router: APIRouter, service: Service, base: str) -> None:
@@ -178,18 +181,31 @@ async def _find(service: Service, namespace: str, name: str, version: str | None
     return found
 
 
-def _summary(row: Any) -> dict[str, JSON]:
-    return {
-        "namespace": row.namespace,
-        "name": row.name,
-        "version": row.version,
-        "createdAt": time_text(row.created_at),
-    }
+async def _summaries(service: Service, namespace: str, rows: Sequence[Any]) -> list[dict[str, JSON]]:
+    """Versions as they stand in a list, with what operators say of their workflows."""
+    names = {row.name for row in rows}
+    found = await service.desk.database.run(lambda tx: gates.of_namespace(tx, namespace, names))
+    whole = found.get(gates.WHOLE)
+    return [
+        {
+            "namespace": row.namespace,
+            "name": row.name,
+            "version": row.version,
+            "createdAt": time_text(row.created_at),
+            "paused": paused_of(found.get(row.name), whole),
+            "ramp": next((gate.ramp for gate in (found.get(row.name), whole) if gate and gate.ramp), None),
+        }
+        for row in rows
+    ]
 
 
-def _shown(version: WorkflowVersion) -> dict[str, JSON]:
+async def _summary(service: Service, version: WorkflowVersion) -> dict[str, JSON]:
+    return (await _summaries(service, version.namespace, [version]))[0]
+
+
+async def _shown(service: Service, version: WorkflowVersion) -> dict[str, JSON]:
     return {
-        **_summary(version),
+        **await _summary(service, version),
         "source": version.source,
         "definition": json.parse(version.definition),
         "warnings": json.parse(version.warnings),

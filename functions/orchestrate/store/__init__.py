@@ -5,6 +5,7 @@
 ``executions``  executions and their dispatches
 ``wakes``       inbox and timers
 ``schedules``   when workflows start by time
+``lanes``       dispatches that wait to be admitted; ``debounces``, ``rates``, ``gates``: why
 ``overdue``     dispatches without an outcome
 ``events``      kept events, subscriptions, deliveries, what is gathered for a start
 ``workflows``   workflows, their versions, what they may listen for

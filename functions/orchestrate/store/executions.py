@@ -33,12 +33,14 @@ __all__ = [
     "is_id",
     "lock",
     "page",
+    "queue_dispatch",
     "whose",
 ]
 
 _ID: Final = re.compile(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", re.ASCII)
 _ALL = [executions.c[name] for name in Execution.__dataclass_fields__]
 _SUMMARY = [column for column in executions.c if column.name not in {"seed", "state", "waiting", "output"}]
+_DISPATCHED = [dispatches.c[name] for name in Dispatched.__dataclass_fields__]
 
 
 async def clock(tx: Tx) -> datetime:
@@ -124,15 +126,21 @@ async def children_alive(tx: Tx, parent: str) -> list[tuple[ExecutionId, str]]:
     return [(row.id, row.parent_command) for row in await tx.execute(statement)]
 
 
-async def add_dispatch(tx: Tx, values: dict[str, Any]) -> None:
+async def add_dispatch(tx: Tx, values: dict[str, Any], namespace: str) -> None:
     """Store a dispatch and, in the same statement, put it into the outbox."""
     stored = insert(dispatches).values(**values).cte("stored")
-    to_send = {"kind": "dispatch", "execution": values["execution"], "epoch": values["epoch"]}
+    to_send = {"kind": "dispatch", "execution": values["execution"], "epoch": values["epoch"], "namespace": namespace}
     await tx.execute(insert(outbox).values(**to_send).add_cte(stored))
 
 
+async def queue_dispatch(tx: Tx, values: dict[str, Any]) -> None:
+    """Store a dispatch that waits for a slot, before all that start."""
+    at = values["issued_at"]
+    await tx.execute(insert(dispatches).values(**values, rank=0, queued_at=at, look_at=at))
+
+
 async def dispatch_of(tx: Tx, execution: str, epoch: int) -> Dispatched | None:
-    statement = select(dispatches).where(dispatches.c.execution == execution, dispatches.c.epoch == epoch)
+    statement = select(*_DISPATCHED).where(dispatches.c.execution == execution, dispatches.c.epoch == epoch)
     row = (await tx.execute(statement)).one_or_none()
     return None if row is None else Dispatched(*row)
 

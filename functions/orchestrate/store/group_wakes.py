@@ -14,8 +14,8 @@ from lowtide.model.event import Event
 from lowtide.wire.types import Wake
 
 from ..nouns import Execution, Note
-from .database import Tx, driver_of
-from .rows import TELL, columns_of, columns_of_notes, rows_of
+from .database import Tx
+from .rows import TELL, columns_of, columns_of_notes, perform, rows_of
 
 __all__ = ["Timer", "Woken", "insert_wakes", "take_timers", "wake", "wakes_of"]
 
@@ -84,21 +84,24 @@ class Woken:
 
 _WAKE = f"""
 WITH given AS (
-    SELECT * FROM unnest(%b::uuid[], %b::text[], %b::bigint[], %b::bigint[], %b::bytea[], %b::text[], %b::timestamptz[])
-                  AS given (id, phase, epoch, change, body, digest, issued_at)
+    SELECT * FROM unnest(%b::uuid[], %b::text[], %b::bigint[], %b::bigint[], %b::bytea[], %b::text[], %b::timestamptz[],
+                         %b::text[])
+                  AS given (id, phase, epoch, change, body, digest, issued_at, lane)
 ), stored AS (
-    INSERT INTO dispatches (execution, epoch, body, digest, issued_at)
-    SELECT id, epoch, body, digest, issued_at FROM given
+    INSERT INTO dispatches (execution, epoch, body, digest, issued_at, lane, rank, queued_at, look_at)
+    SELECT id, epoch, body, digest, issued_at, lane, CASE WHEN lane IS NOT NULL THEN 0 END,
+           CASE WHEN lane IS NOT NULL THEN issued_at END, CASE WHEN lane IS NOT NULL THEN issued_at END
+      FROM given
 ), moved AS (
     UPDATE executions SET phase = given.phase, epoch = given.epoch, change = given.change
       FROM given WHERE executions.id = given.id
 )
-{TELL} AS notes (kind, id, epoch, note, not_before)
+{TELL}
 """
 
 
 async def wake(tx: Tx, woken: Sequence[Woken], notes: Iterable[Note]) -> None:
-    """Store the new epochs of locked executions, their dispatches and notes."""
+    """Store the new epochs of locked executions, their dispatches and notes; those in a lane wait for a slot."""
     rows = [
         (
             UUID(one.execution.id),
@@ -108,7 +111,8 @@ async def wake(tx: Tx, woken: Sequence[Woken], notes: Iterable[Note]) -> None:
             one.body,
             one.digest,
             one.issued_at,
+            one.execution.lane,
         )
         for one in woken
     ]
-    await (await driver_of(tx)).execute(_WAKE, [*columns_of(rows, 7), *columns_of_notes(notes)])
+    await perform(tx, _WAKE, [*columns_of(rows, 8), *columns_of_notes(notes)])

@@ -21,6 +21,7 @@ __all__ = [
     "end",
     "ended_among",
     "find_deployed",
+    "known",
     "lock",
     "standings",
 ]
@@ -30,7 +31,11 @@ _ALL: Final = ", ".join(Execution.__dataclass_fields__)
 
 # The version that is named, or the one that was deployed last; the time even where there is none.
 _FIND_DEPLOYED = """
-SELECT wanted.place, found.id, found.namespace, found.name, found.version, clock_timestamp()
+SELECT wanted.place, found.id, found.namespace, found.name, found.version,
+       EXISTS (SELECT FROM gates WHERE gates.namespace = wanted.namespace AND gates.workflow IN ('', wanted.name)
+                                   AND (paused_at IS NOT NULL OR ramp IS NOT NULL)),
+       (SELECT limits FROM gates WHERE gates.namespace = wanted.namespace AND gates.workflow = wanted.name),
+       clock_timestamp()
   FROM unnest(%b::text[], %b::text[], %b::text[]) WITH ORDINALITY AS wanted (namespace, name, version, place)
   LEFT JOIN LATERAL (
        SELECT id, namespace, name, version FROM workflow_versions
@@ -46,7 +51,7 @@ async def find_deployed(
 ) -> tuple[list[Deployed | None], datetime]:
     """Which versions are meant by (namespace, name, version), in this order, and the database's time."""
     rows = await rows_of(tx, _FIND_DEPLOYED, columns_of(wanted, 3))
-    return [None if row[1] is None else Deployed(*row[1:5]) for row in rows], rows[0][5]
+    return [None if row[1] is None else Deployed(*row[1:7]) for row in rows], rows[0][7]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +95,7 @@ WITH given AS (
     INSERT INTO dispatches (execution, epoch, body, digest, issued_at, sent_at, next_try)
     SELECT id, 1, body, digest, created_at, sent_at, next_try FROM given JOIN added USING (id)
 ), told AS (
-{TELL} AS notes (kind, id, epoch, note, not_before) JOIN added USING (id)
+{TELL} JOIN added USING (id)
 )
 SELECT id FROM added
 """
@@ -130,6 +135,18 @@ async def begin(tx: Tx, beginnings: Sequence[Beginning]) -> set[ExecutionId]:
     notes = columns_of_notes(note for begun in beginnings for note in begun.notes)
     added = await rows_of(tx, _BEGIN, [*columns_of(rows, 24), *notes])
     return {ExecutionId(str(row[0])) for row in added}
+
+
+_KNOWN = """
+SELECT namespace, workflow, dedupe FROM executions
+  JOIN unnest(%b::text[], %b::text[], %b::text[]) AS given (namespace, workflow, dedupe)
+ USING (namespace, workflow, dedupe)
+"""
+
+
+async def known(tx: Tx, keys: Sequence[tuple[str, str, str]]) -> set[tuple[str, str, str]]:
+    """Which dedupe keys (namespace, workflow, key) have started an execution."""
+    return {(row[0], row[1], row[2]) for row in await rows_of(tx, _KNOWN, columns_of(keys, 3))} if keys else set()
 
 
 # Later ids first: a child is locked before its parent, and it is younger.
@@ -189,10 +206,11 @@ ended AS (
            AS given (id, phase, change, started_at, ended_at, output, error)
      WHERE executions.id = given.id
 ), told AS (
-    INSERT INTO outbox (kind, execution, epoch, body, not_before)
-    SELECT kind, id, epoch, note, coalesce(not_before, clock_timestamp())
+    INSERT INTO outbox (kind, execution, epoch, body, not_before, namespace)
+    SELECT kind, id, epoch, note, coalesce(not_before, clock_timestamp()), namespace
       FROM unnest(%(kinds)b::text[], %(whose)b::uuid[], %(epochs)b::bigint[], %(notes)b::bytea[],
-                  %(later)b::timestamptz[]) AS notes (kind, id, epoch, note, not_before)
+                  %(later)b::timestamptz[], %(namespaces)b::text[])
+           AS notes (kind, id, epoch, note, not_before, namespace)
 )
 UPDATE schedules SET running = NULL, due = clock_timestamp() + pause WHERE running = ANY(%(ids)b::uuid[]) RETURNING due
 """
@@ -203,7 +221,7 @@ async def end(tx: Tx, ended: Sequence[Execution], notes: Iterable[Note]) -> list
 
     When the next execution begins of each schedule that waited for one of them.
     """
-    names = ("kinds", "whose", "epochs", "notes", "later")
+    names = ("kinds", "whose", "epochs", "notes", "later", "namespaces")
     values: dict[str, Any] = {
         "ids": [UUID(execution.id) for execution in ended],
         "phases": [execution.phase for execution in ended],

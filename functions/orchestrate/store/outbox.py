@@ -11,7 +11,7 @@ from sqlalchemy import delete, func, insert, select, text, update
 
 from lowtide.model.base import ExecutionId
 
-from ..nouns import Order
+from ..nouns import Execution, Order
 from .database import Tx
 from .tables import dead_letters, dispatches, outbox
 
@@ -27,6 +27,7 @@ __all__ = [
     "done",
     "drop_dispatch",
     "hurry",
+    "issue",
     "next_due",
     "record_dead_letter",
     "take_back_dispatch",
@@ -48,13 +49,17 @@ class ToSend:
     order: Order | None = None
 
 
-async def add(
-    tx: Tx, kind: Kind, execution: str, *, epoch: int = 0, body: bytes | None = None, not_before: datetime | None = None
-) -> None:
-    values: dict[str, Any] = {"kind": kind, "execution": execution, "epoch": epoch, "body": body}
+async def add(tx: Tx, kind: Kind, execution: str, *, body: bytes) -> None:
+    await tx.execute(insert(outbox).values(kind=kind, execution=execution, body=body))
+
+
+async def issue(tx: Tx, execution: Execution, not_before: datetime | None = None) -> None:
+    """Have the newest dispatch of an execution sent, and nothing else of it."""
+    await drop_dispatch(tx, execution.id)
+    values: dict[str, Any] = {"kind": "dispatch", "execution": execution.id, "epoch": execution.epoch}
     if not_before is not None:
         values["not_before"] = not_before
-    await tx.execute(insert(outbox).values(**values))
+    await tx.execute(insert(outbox).values(**values, namespace=execution.namespace))
 
 
 async def add_change(tx: Tx, execution: str, epoch: int, note: bytes, told: bytes | None) -> None:
@@ -73,7 +78,7 @@ def change_rows(execution: str, epoch: int, note: bytes, told: bytes | None) -> 
 _CLAIM = text("""
     UPDATE outbox SET not_before = clock_timestamp() + make_interval(secs => :lease), attempts = attempts + 1
     WHERE id IN (
-        SELECT id FROM outbox WHERE kind = :kind AND not_before <= clock_timestamp()
+        SELECT id FROM outbox WHERE kind = :kind AND not_before <= (SELECT clock_timestamp())
         ORDER BY not_before LIMIT :limit FOR UPDATE SKIP LOCKED)
     RETURNING id, execution::text, attempts, coalesce(body, '')
 """)
@@ -85,25 +90,44 @@ async def claim(tx: Tx, kind: Kind, lease: float, limit: int) -> list[ToSend]:
     return [ToSend(*row) for row in sorted(rows, key=lambda row: row.id)]
 
 
-# A dispatch that was sent before may always be sent again; a new one only while fewer than :most are outstanding.
+# A dispatch that was sent before may always be sent again; a new one only while fewer than :most are outstanding, and
+# then namespaces take turns, so that none waits behind the flood of another.
 _CLAIM_DISPATCHES = text("""
-    WITH room AS (
+    WITH RECURSIVE room AS (
         SELECT greatest(0, :most - count(*)) AS free
         FROM (SELECT FROM dispatches WHERE sent_at IS NOT NULL LIMIT :most) AS outstanding
+    ), spaces AS (
+        SELECT min(namespace) AS name FROM outbox WHERE kind = 'dispatch'
+        UNION ALL
+        SELECT (SELECT min(namespace) FROM outbox WHERE kind = 'dispatch' AND namespace > spaces.name)
+        FROM spaces WHERE spaces.name IS NOT NULL
     ), due AS (
-        SELECT o.id, o.not_before, d.sent_at IS NULL AS fresh
-        FROM outbox o JOIN dispatches d ON d.execution = o.execution AND d.epoch = o.epoch
-        WHERE o.kind = 'dispatch' AND o.not_before <= clock_timestamp()
-        ORDER BY o.not_before LIMIT :scan FOR UPDATE OF o SKIP LOCKED
+        SELECT o.id, o.namespace, o.not_before, d.sent_at IS NULL AS fresh
+        FROM spaces CROSS JOIN LATERAL (
+            SELECT * FROM outbox
+            WHERE kind = 'dispatch' AND namespace = spaces.name AND not_before <= (SELECT clock_timestamp())
+            ORDER BY not_before LIMIT :limit) AS o
+        JOIN dispatches d ON d.execution = o.execution AND d.epoch = o.epoch
+        WHERE (SELECT free FROM room) > 0
+        UNION ALL
+        SELECT o.id, o.namespace, o.not_before, false
+        FROM dispatches d JOIN outbox o ON o.execution = d.execution AND o.epoch = d.epoch
+        WHERE (SELECT free FROM room) = 0 AND d.sent_at IS NOT NULL
+          AND o.kind = 'dispatch' AND o.not_before <= clock_timestamp()
     ), chosen AS (
         SELECT id FROM (
-            SELECT id, fresh, row_number() OVER (PARTITION BY fresh ORDER BY not_before) AS place FROM due
+            SELECT id, fresh, row_number() OVER (
+                PARTITION BY fresh ORDER BY turn, namespace <= :after, namespace) AS place FROM (
+                SELECT *, row_number() OVER (PARTITION BY namespace, fresh ORDER BY not_before) AS turn FROM due
+            ) AS turns
         ) AS numbered
         WHERE NOT fresh OR place <= (SELECT free FROM room)
         ORDER BY fresh, place LIMIT :limit
+    ), ours AS (
+        SELECT id FROM outbox WHERE id IN (SELECT id FROM chosen) FOR UPDATE SKIP LOCKED
     ), claimed AS (
         UPDATE outbox o SET not_before = clock_timestamp() + make_interval(secs => :lease), attempts = attempts + 1
-        FROM chosen WHERE o.id = chosen.id
+        FROM ours WHERE o.id = ours.id
         RETURNING o.id, o.execution, o.epoch, o.attempts
     )
     UPDATE dispatches d
@@ -115,13 +139,13 @@ _CLAIM_DISPATCHES = text("""
 """)
 
 
-async def claim_dispatches(tx: Tx, lease: float, limit: int, most: int, lost_after: float) -> list[ToSend]:
+async def claim_dispatches(tx: Tx, lease: float, limit: int, most: int, lost_after: float, after: str) -> list[ToSend]:
     """Dispatches that are due, ours for ``lease`` seconds.
 
-    At most ``most`` are with the Broker at any time.
+    At most ``most`` are with the Broker at any time. Namespaces take turns, beginning behind ``after``.
     """
     await tx.execute(text("SELECT pg_advisory_xact_lock(:order)"), {"order": _CLAIM_ORDER})
-    values = {"most": most, "scan": limit + most, "limit": limit, "lease": lease, "lost_after": lost_after}
+    values = {"most": most, "limit": limit, "lease": lease, "lost_after": lost_after, "after": after}
     rows = await tx.execute(_CLAIM_DISPATCHES, values)
     orders = [(row[0], row[1], Order(*row[2:])) for row in sorted(rows, key=lambda row: row.id)]
     return [ToSend(row, order.execution, attempts, order=order) for row, attempts, order in orders]
@@ -160,10 +184,15 @@ async def drop_dispatch(tx: Tx, execution: str) -> None:
 
 
 async def take_back_dispatch(tx: Tx, execution: str, epoch: int) -> bool:
-    """Remove a dispatch that nobody has sent or is sending; ``False`` where it may be out."""
-    unsent = select(dispatches.c.execution).where(
-        dispatches.c.execution == execution, dispatches.c.epoch == epoch, dispatches.c.sent_at.is_(None)
-    )
+    """Remove a dispatch that nobody has sent or is sending; ``False`` where it may be out.
+
+    One that waits to be admitted is in no outbox; its row is locked, so that nobody admits it meanwhile.
+    """
+    stored = dispatches.c.execution == execution, dispatches.c.epoch == epoch
+    waits = select(dispatches.c.epoch).where(*stored, dispatches.c.queued_at.is_not(None)).with_for_update()
+    if (await tx.execute(waits)).first() is not None:
+        return True
+    unsent = select(dispatches.c.execution).where(*stored, dispatches.c.sent_at.is_(None))
     mine = (outbox.c.kind == "dispatch") & (outbox.c.execution == execution) & (outbox.c.epoch == epoch)
     statement = delete(outbox).where(mine, outbox.c.attempts == 0, outbox.c.execution.in_(unsent))
     return (await tx.execute(statement.returning(outbox.c.id))).first() is not None

@@ -24,11 +24,13 @@ class Overdue:
     due: bool
 
 
-# What is still in the outbox has not been given up by the sender. A dispatch is left alone for its first seconds.
+# What is still in the outbox, or waits to be admitted, has not been given up by the sender. A dispatch is left alone
+# for its first seconds.
 _OVERDUE = text("""
     SELECT d.execution::text, d.epoch, d.digest, d.next_try <= clock_timestamp()
     FROM dispatches d JOIN executions e ON e.id = d.execution AND e.epoch = d.epoch
     WHERE d.sent_at < clock_timestamp() - interval '15 s' AND e.phase IN ('pending', 'running')
+      AND d.queued_at IS NULL
       AND NOT EXISTS (SELECT FROM outbox o WHERE o.execution = d.execution AND o.kind = 'dispatch')
     ORDER BY d.next_try LIMIT :most
 """)

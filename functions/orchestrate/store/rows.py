@@ -9,12 +9,13 @@ from uuid import UUID
 from ..nouns import Note
 from .database import Tx, driver_of
 
-__all__ = ["TELL", "columns_of", "columns_of_notes", "rows_of"]
+__all__ = ["TELL", "columns_of", "columns_of_notes", "perform", "rows_of"]
 
-TELL: Final = """INSERT INTO outbox (kind, execution, epoch, body, not_before)
-SELECT kind, id, epoch, note, coalesce(not_before, clock_timestamp())
-  FROM unnest(%b::text[], %b::uuid[], %b::bigint[], %b::bytea[], %b::timestamptz[])"""
-"""Puts notes into the outbox; ``AS notes (kind, id, epoch, note, not_before)`` follows."""
+TELL: Final = """INSERT INTO outbox (kind, execution, epoch, body, not_before, namespace)
+SELECT kind, id, epoch, note, coalesce(not_before, clock_timestamp()), whose
+  FROM unnest(%b::text[], %b::uuid[], %b::bigint[], %b::bytea[], %b::timestamptz[], %b::text[])
+    AS notes (kind, id, epoch, note, not_before, whose)"""
+"""Puts notes into the outbox."""
 
 
 async def rows_of(tx: Tx, statement: str, values: Any) -> list[tuple[Any, ...]]:
@@ -23,10 +24,15 @@ async def rows_of(tx: Tx, statement: str, values: Any) -> list[tuple[Any, ...]]:
     return await cursor.fetchall()
 
 
+async def perform(tx: Tx, statement: str, values: Any) -> int:
+    """How many rows it concerned."""
+    return (await (await driver_of(tx)).execute(statement, values)).rowcount
+
+
 def columns_of(rows: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:
     return [[row[column] for row in rows] for column in range(width)]
 
 
 def columns_of_notes(notes: Iterable[Note]) -> list[list[Any]]:
-    rows = [(note.kind, UUID(note.execution), note.epoch, note.body, note.not_before) for note in notes]
-    return columns_of(rows, 5)
+    rows = [(note.kind, UUID(note.execution), note.epoch, note.body, note.not_before, note.namespace) for note in notes]
+    return columns_of(rows, 6)

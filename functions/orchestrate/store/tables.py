@@ -159,6 +159,8 @@ executions = Table(
     _moment("created_at", nullable=False),
     _moment("started_at"),
     _moment("ended_at"),
+    # Where it takes a slot whenever it runs; null: its workflow has no limit of concurrency.
+    Column("lane", Text),
 )
 Index(
     "executions_once",
@@ -188,9 +190,24 @@ dispatches = Table(
     Column("attempts", Integer, nullable=False, server_default=text("0")),
     # When somebody should ask what became of it.
     _moment("next_try"),
+    # Which line it stands in; null: nothing limits it. See ``store/lanes.py``.
+    Column("lane", Text(collation="C")),
+    # Starts with the same mark replace each other while they wait.
+    Column("debounce", Text),
+    # Lower first: 0 goes on after a park, 1 to 201 start by priority.
+    Column("rank", Integer),
+    # Since when it waits to be admitted, and is in no outbox; null: it has a slot.
+    _moment("queued_at"),
+    # From when on somebody should look whether it can be admitted; null: when something else happens.
+    _moment("look_at"),
 )
 """Work orders whose invocation has not ended. ``body`` never changes: it is sent again byte for byte."""
 Index("dispatches_outstanding", dispatches.c.next_try, postgresql_where=dispatches.c.sent_at.is_not(None))
+_QUEUED = dispatches.c.queued_at.is_not(None)
+Index("dispatches_queued", dispatches.c.lane, dispatches.c.rank, dispatches.c.queued_at, postgresql_where=_QUEUED)
+Index("dispatches_admitted", dispatches.c.lane, postgresql_where=dispatches.c.lane.is_not(None) & ~_QUEUED)
+Index("dispatches_to_look_at", dispatches.c.look_at, postgresql_where=dispatches.c.look_at.is_not(None))
+Index("dispatches_debounced", dispatches.c.debounce, postgresql_where=dispatches.c.debounce.is_not(None) & _QUEUED)
 
 inbox = Table(
     "inbox",
@@ -215,7 +232,8 @@ timers = Table(
     _moment("due", nullable=False),
     _moment("claimed_until"),
 )
-Index("timers_by_due", timers.c.due)
+Index("timers_free", timers.c.due, postgresql_where=timers.c.claimed_until.is_(None))
+Index("timers_held", timers.c.claimed_until, postgresql_where=timers.c.claimed_until.is_not(None))
 
 schedules = Table(
     "schedules",
@@ -338,9 +356,12 @@ outbox = Table(
     Column("body", LargeBinary),
     _moment("not_before", default=True, nullable=False),
     Column("attempts", Integer, nullable=False, server_default=text("0")),
+    # Of a dispatch: namespaces take turns.
+    Column("namespace", Text, nullable=False, server_default=text("''")),
 )
 """What must still be told to others. A claim moves ``not_before`` on: no transaction is held while a row is sent."""
 Index("outbox_due", outbox.c.kind, outbox.c.not_before)
+Index("outbox_by_namespace", outbox.c.namespace, outbox.c.not_before, postgresql_where=outbox.c.kind == "dispatch")
 Index("outbox_by_execution", outbox.c.execution)
 
 dead_letters = Table(

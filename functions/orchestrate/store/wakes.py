@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from datetime import datetime
+from typing import Final
+from uuid import UUID
 
 import msgspec
-from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy import delete, func, select, text
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from lowtide.model.base import ExecutionId
@@ -15,14 +17,18 @@ from lowtide.wire.types import Wake
 
 from .database import Tx
 from .keys import short
+from .rows import columns_of, perform
 from .tables import inbox, timers
 
 __all__ = [
     "CANCEL",
     "OF_OPERATORS",
+    "OVERDUE",
     "SUSPEND",
     "Held",
     "add_timers",
+    "are_overdue",
+    "claim_overdue",
     "claim_timers",
     "drop_timer",
     "drop_timers_except",
@@ -42,6 +48,9 @@ SUSPEND = "suspend"
 
 OF_OPERATORS = (CANCEL, SUSPEND)
 """The keys of timers that are no command's."""
+
+OVERDUE: Final = 10.0
+"""Seconds after which a timer that nobody holds is overdue: the platform was away."""
 
 Held = tuple[ExecutionId, str, float]
 """A claimed timer: execution, key, and the seconds until it is due."""
@@ -105,32 +114,65 @@ async def time_left(tx: Tx, execution: str, key: str) -> float:
     return float((await tx.execute(statement)).scalar_one_or_none() or 0.0)
 
 
+# The moment is asked for once (a subquery), or no index could be used for it. What is claimed is not looked at again.
+_CLAIM = text("""
+    WITH found AS (
+        SELECT execution, key FROM timers
+         WHERE claimed_until IS NULL AND due <= (SELECT clock_timestamp() + make_interval(secs => :horizon))
+           AND due > (SELECT clock_timestamp() - make_interval(secs => :overdue))
+         ORDER BY due LIMIT :limit FOR UPDATE SKIP LOCKED
+    )
+    UPDATE timers SET claimed_until = greatest(due, clock_timestamp()) + make_interval(secs => :grace)
+      FROM found WHERE timers.execution = found.execution AND timers.key = found.key
+    RETURNING timers.execution::text, timers.key, extract(epoch FROM due - clock_timestamp())::float8
+""")
+_CLAIM_OVERDUE = text("""
+    WITH expired AS (
+        SELECT execution, key FROM timers WHERE claimed_until < (SELECT clock_timestamp())
+         ORDER BY claimed_until LIMIT :limit FOR UPDATE SKIP LOCKED
+    ), forgotten AS (
+        SELECT execution, key FROM timers
+         WHERE claimed_until IS NULL AND due <= (SELECT clock_timestamp() - make_interval(secs => :overdue))
+         ORDER BY due LIMIT :limit - (SELECT count(*) FROM expired) FOR UPDATE SKIP LOCKED
+    ), found AS (SELECT * FROM expired UNION ALL SELECT * FROM forgotten)
+    UPDATE timers SET claimed_until = greatest(due, clock_timestamp()) + make_interval(secs => :grace)
+      FROM found WHERE timers.execution = found.execution AND timers.key = found.key
+    RETURNING timers.execution::text, timers.key, extract(epoch FROM due - clock_timestamp())::float8
+""")
+_ARE_OVERDUE = text("""
+    SELECT EXISTS (SELECT FROM timers WHERE claimed_until < (SELECT clock_timestamp()))
+        OR EXISTS (SELECT FROM timers WHERE claimed_until IS NULL
+                      AND due <= (SELECT clock_timestamp() - make_interval(secs => :overdue)))
+""")
+
+
 async def claim_timers(tx: Tx, horizon: float, grace: float, limit: int) -> list[Held]:
-    """Timers due within ``horizon`` seconds that nobody holds, now held until ``grace`` seconds after they are due."""
-    now = func.clock_timestamp()
-    free = or_(timers.c.claimed_until.is_(None), timers.c.claimed_until < now)
-    found = (
-        select(timers.c.execution, timers.c.key)
-        .where(timers.c.due <= now + _seconds(horizon), free)
-        .order_by(timers.c.due)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-        .cte("found")
-    )
-    statement = (
-        update(timers)
-        .where(timers.c.execution == found.c.execution, timers.c.key == found.c.key)
-        .values(claimed_until=func.greatest(timers.c.due, now) + _seconds(grace))
-        .returning(timers.c.execution, timers.c.key, func.extract("epoch", timers.c.due - now))
-    )
-    return [(row[0], row[1], float(row[2])) for row in await tx.execute(statement)]
+    """Timers due within ``horizon`` seconds that nobody holds, now held until ``grace`` seconds after they are due.
+
+    Those that are overdue are not among them; see :func:`claim_overdue`.
+    """
+    values = {"horizon": horizon, "overdue": OVERDUE, "grace": grace, "limit": limit}
+    return [(ExecutionId(row[0]), row[1], row[2]) for row in await tx.execute(_CLAIM, values)]
 
 
-async def give_back_timers(tx: Tx, held: Iterable[tuple[str, str]]) -> None:
-    for execution, key in held:
-        mine = (timers.c.execution == execution) & (timers.c.key == key)
-        await tx.execute(update(timers).where(mine).values(claimed_until=None))
+async def are_overdue(tx: Tx) -> bool:
+    """Whether there are timers that should have fired some time ago, or whose holder has died."""
+    found: bool = (await tx.execute(_ARE_OVERDUE, {"overdue": OVERDUE})).scalar_one()
+    return found
 
 
-def _seconds(count: float) -> object:
-    return func.make_interval(0, 0, 0, 0, 0, 0, count)
+async def claim_overdue(tx: Tx, grace: float, limit: int) -> list[Held]:
+    """As :func:`claim_timers`, those that are overdue, and those whose holder has died."""
+    rows = await tx.execute(_CLAIM_OVERDUE, {"overdue": OVERDUE, "grace": grace, "limit": limit})
+    return [(ExecutionId(row[0]), row[1], row[2]) for row in rows]
+
+
+_GIVE_BACK = """
+UPDATE timers SET claimed_until = NULL FROM unnest(%b::uuid[], %b::text[]) AS held (execution, key)
+ WHERE timers.execution = held.execution AND timers.key = held.key
+"""
+
+
+async def give_back_timers(tx: Tx, held: Collection[tuple[str, str]]) -> None:
+    if held:
+        await perform(tx, _GIVE_BACK, columns_of([(UUID(execution), key) for execution, key in held], 2))

@@ -6,12 +6,13 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, and_, delete, func, insert, select, update
+from sqlalchemy import Row, and_, delete, func, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from ..nouns import Deployed, WorkflowVersion
 from .database import Tx
 from .keys import TYPE_LENGTH
+from .limit_tables import gates
 from .tables import executions, interests, namespaces, schedules, subscriptions, workflow_versions, workflows
 
 __all__ = [
@@ -30,7 +31,19 @@ __all__ = [
 ]
 
 _VERSION = [workflow_versions.c[name] for name in WorkflowVersion.__dataclass_fields__]
-_DEPLOYED = [workflow_versions.c[name] for name in Deployed.__dataclass_fields__]
+_HELD = select(gates.c.namespace).where(
+    gates.c.namespace == workflow_versions.c.namespace,
+    gates.c.workflow.in_(("", workflow_versions.c.name)),
+    or_(gates.c.paused_at.is_not(None), gates.c.ramp.is_not(None)),
+)
+_LIMITS = select(gates.c.limits).where(
+    gates.c.namespace == workflow_versions.c.namespace, gates.c.workflow == workflow_versions.c.name
+)
+_DEPLOYED = [
+    *(workflow_versions.c[name] for name in ("id", "namespace", "name", "version")),
+    _HELD.exists(),
+    _LIMITS.scalar_subquery(),
+]
 _SUMMARY = [workflow_versions.c[name] for name in ("id", "namespace", "name", "version", "created_at")]
 
 

@@ -1,7 +1,7 @@
 """The ``lowtide`` command. One file per command or group of commands; heavy imports stand inside the commands.
 
 ``run`` ``validate`` ``draw``                    a document, in this process, without any server
-``deploy`` ``start`` ``executions`` ``events`` ``replay``   talk to a server (``server``: its options)
+``deploy`` ``start`` ``workflows`` ``executions`` ``events`` ``replay``   talk to a server (``server``: its options)
 ``up`` ``status`` ``migrate``                    the platform on this machine
 
 ``given`` (what the user gives), ``shown`` (what goes to stdout) and ``exits`` (exit codes, errors told) are shared;
@@ -28,6 +28,7 @@ from lowtide.cli.start import start
 from lowtide.cli.status import status
 from lowtide.cli.up import up
 from lowtide.cli.validate import validate
+from lowtide.cli.workflows import workflows
 from lowtide.errors import InvalidDocument, LowtideError
 
 __all__ = ["app", "main"]
@@ -61,6 +62,7 @@ app.command(
     )
 )(start)
 app.add_typer(executions, name="executions")
+app.add_typer(workflows, name="workflows")
 app.add_typer(events, name="events")
 app.command(
     short_help="Step through an execution's journal, without effects.",

@@ -36,6 +36,38 @@ class Orchestrate(HttpClient):
         """The newest version: namespace, name, version, createdAt, source, definition."""
         return _object(await self.request("GET", path_of("v1", "namespaces", namespace, "workflows", name)))
 
+    async def workflows(
+        self, namespace: str, *, limit: int | None = None, cursor: str | None = None
+    ) -> dict[str, JSON]:
+        """One page of the newest version of each workflow, by name: ``{items, next}``."""
+        path = path_of("v1", "namespaces", namespace, "workflows")
+        return _object(await self.request("GET", path, query={"limit": limit, "cursor": cursor}))
+
+    async def pause(self, namespace: str, name: str | None, reason: str | None = None) -> dict[str, JSON]:
+        """Let starts wait, of a workflow or (``None``) of all in the namespace: ``{paused, ramp, waiting}``."""
+        body = json.encode({} if reason is None else {"reason": reason})
+        path = _gate_of(namespace, name, "pause")
+        return _object(await self.request("POST", path, body=body, headers=_JSON))
+
+    async def resume_workflow(self, namespace: str, name: str | None, ramp: float | None = None) -> dict[str, JSON]:
+        """Let what waits begin, at most ``ramp`` per second; the same answer as of :meth:`pause`."""
+        body = json.encode({} if ramp is None else {"ramp": ramp})
+        path = _gate_of(namespace, name, "resume")
+        return _object(await self.request("POST", path, body=body, headers=_JSON))
+
+    async def limits(self, namespace: str, name: str) -> dict[str, JSON]:
+        """``{limits, by: document | operator, waiting}``"""
+        return _object(await self.request("GET", _gate_of(namespace, name, "limits")))
+
+    async def set_limits(self, namespace: str, name: str, limits: JSON) -> dict[str, JSON]:
+        """Limits that replace the document's; the same answer as of :meth:`limits`."""
+        path = _gate_of(namespace, name, "limits")
+        return _object(await self.request("PUT", path, body=json.encode(limits), headers=_JSON))
+
+    async def unset_limits(self, namespace: str, name: str) -> dict[str, JSON]:
+        """Let the document's limits hold again."""
+        return _object(await self.request("DELETE", _gate_of(namespace, name, "limits")))
+
     async def start(
         self,
         namespace: str,
@@ -167,6 +199,11 @@ class Orchestrate(HttpClient):
 def _said(**members: str | None) -> dict[str, JSON]:
     """A body without the members that were left out."""
     return {name: value for name, value in members.items() if value is not None}
+
+
+def _gate_of(namespace: str, name: str | None, order: str) -> str:
+    named = () if name is None else ("workflows", name)
+    return path_of("v1", "namespaces", namespace, *named, order)
 
 
 def _object(answer: Answer) -> dict[str, JSON]:

@@ -4,16 +4,17 @@
      "detail": "there is no execution 0198... in namespace shop", "code": "not_found"}
 
 ``code`` is the stable name that clients match on (the tree in :mod:`lowtide.errors`); ``retryable`` is added, as true,
-where the same request may succeed later. Free of any web framework: each deployable keeps the few lines that hand
-these to its own.
+where the same request may succeed later, and ``retryAfter`` (whole seconds) where one can know when. Free of any web
+framework: each deployable keeps the few lines that hand these to its own.
 """
 
 from __future__ import annotations
 
+import math
 from http import HTTPStatus
 from typing import Final
 
-from lowtide.errors import LowtideError
+from lowtide.errors import LimitReached, LowtideError
 from lowtide.model.base import JSON
 
 __all__ = ["MEDIA_TYPE", "RETRY_AFTER", "headers", "of_error", "of_status", "problem"]
@@ -34,6 +35,7 @@ _CODES: Final[dict[int, str]] = {
     413: "input.too_large",
     415: "content_type.unsupported",
     422: "input.invalid",
+    429: "limit.reached",
     500: "internal",
     503: "unavailable",
 }
@@ -56,8 +58,10 @@ def problem(status: int, code: str, title: str, detail: str = "", **members: JSO
 
 def of_error(error: LowtideError, **members: JSON) -> dict[str, JSON]:
     """The problem document of one of our errors; its ``status`` is the response's status too."""
+    after = math.ceil(error.after) if isinstance(error, LimitReached) else None
+    retryable = True if error.retryable else None
     return problem(
-        error.http_status, error.code, error.title, str(error), retryable=True if error.retryable else None, **members
+        error.http_status, error.code, error.title, str(error), retryable=retryable, retryAfter=after, **members
     )
 
 
@@ -72,5 +76,5 @@ def headers(document: dict[str, JSON]) -> dict[str, str]:
     """The response headers that belong to a problem document, its content type among them."""
     found = {"content-type": MEDIA_TYPE}
     if document.get("retryable"):
-        found["retry-after"] = str(RETRY_AFTER)
+        found["retry-after"] = str(document.get("retryAfter", RETRY_AFTER))
     return found

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 
 import pytest
 from sqlalchemy import text
 
+from functions.orchestrate.nouns import Execution
+from functions.orchestrate.store import wakes
+from functions.orchestrate.store.database import Tx
 from lowtide.wire.types import DISPATCH, TICK
 from tests.eventually import eventually
 from tests.integration.orchestrate.world import World, document, world
@@ -187,3 +191,67 @@ async def test_a_timer_that_is_early_by_the_database_clock_waits_on(fresh_databa
         await there.until(started["id"], "completed", 30)
         assert there.execute.of(started["id"])[1].at >= int(moved.timestamp() * 1000)
         await held
+
+
+async def copies(there: World, count: int, due: str) -> None:
+    """So many more executions like the only one, which waits, with timers that are due at ``due`` (SQL)."""
+    names = ", ".join(name for name in Execution.__dataclass_fields__ if name != "id")
+    for statement in (
+        f"INSERT INTO executions (id, {names}) SELECT gen_random_uuid(), {names} FROM executions, "
+        f"generate_series(1, {count})",
+        f"INSERT INTO timers (execution, key, command, due) SELECT executions.id, first.key, first.command, {due} "
+        "FROM executions, (SELECT key, command FROM timers LIMIT 1) AS first ON CONFLICT DO NOTHING",
+    ):
+        await there.service.desk.database.run(lambda tx, one=statement: tx.execute(text(one)))  # type: ignore[misc]
+
+
+async def test_overdue_timers_are_spread_and_do_not_hold_up_those_on_time(fresh_database: str) -> None:
+    async with world(fresh_database, overdue_per_second=8.0) as there:
+        await there.deploy(nap(hours=1))
+        started = await there.start()
+        await there.until(started["id"], "waiting")
+        await copies(there, 12, "clock_timestamp() - interval '1 hour'")
+        await due_in(there, -3600)
+        punctual = await there.start()
+        await there.until(punctual["id"], "waiting")
+        soon = f"UPDATE timers SET due = clock_timestamp() + interval '0.5 s' WHERE execution = '{punctual['id']}'"
+        await there.service.desk.database.run(lambda tx: tx.execute(text(soon)))
+        await there.tick()
+        sent = [(dispatch.execution, dispatch.at) for _, dispatch in there.execute.taken if dispatch.epoch == 2]
+        late = sorted(at for execution, at in sent if execution != punctual["id"])
+        assert len(late) == 13
+        assert late[-1] - late[0] >= 1000, "thirteen, eight per second"
+        assert max(sum(first <= at < first + 1000 for at in late) for first in late) <= 10
+        assert [at for execution, at in sent if execution == punctual["id"]] < late[-1:], (
+            "it did not stand in that line"
+        )
+
+
+async def test_a_claim_looks_at_no_timer_that_is_far_away_or_held(fresh_database: str) -> None:
+    async with world(fresh_database) as there:
+        await there.deploy(nap(hours=1))
+        started = await there.start()
+        await there.until(started["id"], "waiting")
+        await copies(there, 20_000, "clock_timestamp() + interval '1 day'")
+        desk = there.service.desk
+        held = "UPDATE timers SET claimed_until = clock_timestamp() + interval '1 h', due = clock_timestamp() "
+        half = held + "WHERE execution IN (SELECT execution FROM timers LIMIT 10000)"
+        await desk.database.run(lambda tx: tx.execute(text(half)))
+        await desk.database.run(lambda tx: tx.execute(text("ANALYZE timers")))
+        assert await looked_at(there, lambda tx: wakes.claim_timers(tx, 90.0, 15.0, 2000)) <= 10
+        assert await looked_at(there, lambda tx: wakes.claim_overdue(tx, 15.0, 2000)) <= 10
+
+
+async def looked_at(there: World, claim: Callable[[Tx], Awaitable[list[wakes.Held]]]) -> int:
+    """How many rows of timers a claim that finds nothing reads."""
+    counted = text(
+        "SELECT coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0) FROM pg_stat_xact_user_tables "
+        "WHERE relname = 'timers'"
+    )
+
+    async def look(tx: Tx) -> int:
+        assert not await claim(tx)
+        count: int = (await tx.execute(counted)).scalar_one()
+        return count
+
+    return await there.service.desk.database.run(look)

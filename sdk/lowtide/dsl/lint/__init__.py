@@ -5,7 +5,7 @@
 ``calls``  time budget, methods, backoff          ``document``     language, keys without value, unused definitions
 ``expressions``  variables, secrets, ``syntax``   ``lists``        every list of tasks, for the rules
 ``schemas``  formats, soundness                   ``secrets``      what would be put out as it is
-``containers``  volumes, ports, stdin
+``containers``  volumes, ports, stdin             ``limits``       of executions, in the metadata
 
 References to ``use.*`` are checked where they are resolved, in :mod:`lowtide.dsl.normalise.draft`.
 """
@@ -22,6 +22,7 @@ from lowtide.dsl.lint import (
     events,
     expressions,
     flow,
+    limits,
     names,
     schedule,
     schemas,
@@ -59,6 +60,7 @@ RULES: Final[tuple[Callable[[Node, list[Listed], Report], None], ...]] = (
     document.evaluate_language,
     document.empty_values,
     document.lifecycle_level,
+    limits.limits,
 )
 
 
