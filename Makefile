@@ -8,7 +8,7 @@ FIRST  ?= 1
 EXECUTIONS ?= 5000
 KILLS  ?= 60
 
-.PHONY: demo up test soak soak-kills check format bench bench-peers stubs manifests images lock clean
+.PHONY: demo up test test-aws soak soak-kills check format bench bench-peers stubs manifests images lock clean
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	@if command -v uv >/dev/null 2>&1; then \
@@ -27,6 +27,9 @@ up: $(VENV)/.ready  ## The platform on this machine, until Ctrl-C
 
 test: $(VENV)/.ready  ## All tests; much of their time is spent waiting, so three files are run at once
 	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+
+test-aws: $(VENV)/.ready  ## What needs S3, on moto and on LocalStack, each in an environment of its own
+	@$(BIN)/python -m tests.aws
 
 soak: $(VENV)/.ready  ## make soak SEEDS=1000000 FIRST=1: simulated worlds on all processors; tells which seeds fail
 	@$(BIN)/python -m tests.simulation --soak $(SEEDS) $(FIRST)

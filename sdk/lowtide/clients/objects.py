@@ -6,6 +6,7 @@ the machine's metadata.
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -23,6 +24,9 @@ __all__ = ["ObjectPayloads", "object_store"]
 
 _SECONDS: Final = 15.0
 """For one request, and for all repetitions of it."""
+
+_CODE: Final = re.compile("<Code>([A-Za-z]+)</Code>")
+"""How S3 says what is wrong."""
 
 
 def object_store(url: str, endpoint: str, largest: int) -> ObjectPayloads:
@@ -105,8 +109,9 @@ async def _asking(missing: str = "") -> AsyncIterator[None]:
 
     try:
         yield
-    except (BaseError, FileNotFoundError, PermissionError, OSError) as error:
-        reason = " ".join(str(error).split())[:400]
-        if missing and isinstance(error, FileNotFoundError) and "NoSuchBucket" not in reason:
+    except (BaseError, OSError) as error:
+        code = _CODE.search(str(error))
+        reason = code[1] if code else " ".join(str(error).split())[:300]
+        if missing and isinstance(error, FileNotFoundError) and reason != "NoSuchBucket":
             raise PayloadLost(missing) from error
         raise Unavailable(f"the object store of large data cannot be asked: {reason}") from error

@@ -9,6 +9,7 @@ from lowtide.errors import TaskFailed
 from lowtide.model.base import JSON, ExecutionId
 from lowtide.model.command import Passive, Perform
 from lowtide.model.error import standard_error
+from lowtide.runtime.claimed import ClaimedJournal
 from lowtide.runtime.clock import SystemClock
 from lowtide.runtime.driver import Driver
 from lowtide.runtime.ports import Closing, Opened, Subject
@@ -49,7 +50,7 @@ class Performer:
             dispatch.wakes,
             Policy(short_wait=0),
         )
-        journal = _Journal(self._ingest)
+        journal = ClaimedJournal(_Journal(self._ingest), execute.claims, dispatch.namespace)
         effects = _Effects(self, dispatch.execution)
         driver = Driver(work, Ports(journal, effects, execute.broker, _History(), SystemClock(), HOST, _register))
         reply = await driver.run()

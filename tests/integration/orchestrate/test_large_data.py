@@ -17,6 +17,7 @@ from lowtide.wire.claims import Payload, payload_of, reference, referred
 from lowtide.wire.records import Claimed, Closing, Entry, JournalRecord, LeaseState
 from lowtide.wire.types import COMPLETED, DISPATCH, Ended, Extension, Parked, Registered
 from tests.eventually import eventually
+from tests.integration.orchestrate.driven import driven, fails
 from tests.integration.orchestrate.test_lost_and_cancelled import long_ago, silent
 from tests.integration.orchestrate.world import FakeExecute, World, document, outcome_event, play, world
 
@@ -254,3 +255,24 @@ async def test_a_large_wake_is_signalled_to_its_owner_as_a_reference(fresh_datab
         assert wake.payload is not None
         content = await there.ingest.payloads.get("tests", started["id"], wake.payload)
         assert json.parse(content)["events"][0]["event"]["data"] == LARGE
+
+
+async def test_a_retry_has_large_results_of_its_origin_as_its_own(fresh_database: str) -> None:
+    async with world(fresh_database, **LOW) as there:
+        performer = driven(there)
+        performer.effects["price"] = lambda _: LARGE
+        performer.effects["ship"] = lambda _: fails()
+        await there.deploy(document("- price: {call: price, export: {as: '${ . }'}}\n- ship: {call: ship}"))
+        failed = await there.start()
+        await there.until(failed["id"], "faulted")
+        assert isinstance(there.ingest.journals[failed["id"]][0].entry.event, Claimed)
+        performer.effects.clear()
+        again = await there.api.post(f"/v1/namespaces/tests/executions/{failed['id']}/retry", json={})
+        retried = again.json()["id"]
+        await there.until(retried, "completed", seconds=30)
+        assert performer.names(retried) == ["ship"]
+        await there.service.desk.claims.drop("tests", failed["id"], [key[2] for key in there.ingest.payloads.kept])
+        page = await there.api.get(f"/v1/namespaces/tests/executions/{retried}/journal")
+        (price, *_) = json.decode(page.content, Recording).items
+        assert isinstance(price.entry.event, EffectSucceeded)
+        assert price.entry.event.output == LARGE

@@ -14,7 +14,8 @@ import pytest
 from aiohttp import web
 
 from functions.orchestrate.store.database import Tx
-from tests.integration.orchestrate.world import World, document, listening, world
+from tests.integration.orchestrate.listener import listening
+from tests.integration.orchestrate.world import World, document, world
 
 pytestmark = pytest.mark.anyio
 

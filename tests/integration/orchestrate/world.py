@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -53,6 +52,7 @@ from lowtide.wire.types import (
     source_of,
     type_of,
 )
+from tests.integration.orchestrate.listener import Listener, listening
 
 __all__ = ["KEY", "FakeBroker", "FakeExecute", "FakeIngest", "World", "document", "outcome_event", "world"]
 
@@ -131,30 +131,7 @@ async def _settle(execute: FakeExecute, dispatch: Dispatch, turn: Turn) -> Turn:
             return turn
 
 
-def listening() -> tuple[socket.socket, str]:
-    """A socket that is bound from now on, so that no other test can take its port, and its URL."""
-    bound = socket.create_server(("127.0.0.1", 0))
-    return bound, f"http://127.0.0.1:{bound.getsockname()[1]}"
-
-
-class _Peer:
-    def __init__(self) -> None:
-        self.socket, self.url = listening()
-
-    @contextlib.asynccontextmanager
-    async def serve(self, handle: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> AsyncIterator[None]:
-        app = web.Application(client_max_size=1 << 28)
-        app.router.add_route("*", "/{path:.*}", handle)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-        await runner.setup()
-        await web.SockSite(runner, self.socket).start()
-        try:
-            yield
-        finally:
-            await runner.cleanup()
-
-
-class FakeExecute(_Peer):
+class FakeExecute(Listener):
     """``answer`` decides what becomes of a dispatch: an outcome, or an HTTP status without a body."""
 
     def __init__(self) -> None:
@@ -192,7 +169,7 @@ class FakeExecute(_Peer):
         return web.Response(body=body, headers=headers)
 
 
-class FakeBroker(_Peer):
+class FakeBroker(Listener):
     """Takes events at once and delivers them afterwards; ``down`` refuses them, ``paused`` keeps them, ``refused`` are
     types that it will never take."""
 
