@@ -16,7 +16,8 @@ from lowtide.runtime.ports import Closing, Opened, Subject
 from lowtide.runtime.work import Policy, Ports, Work
 from lowtide.wire.records import Entry, JournalRecord
 from lowtide.wire.types import Dispatch, Ended, Parked, Wake, decode_outcome
-from tests.integration.orchestrate.world import HOST, FakeExecute, FakeIngest, World
+from tests.integration.orchestrate.fake_ingest import FakeIngest
+from tests.integration.orchestrate.world import HOST, FakeExecute, World
 
 __all__ = ["Performer", "driven", "fails"]
 

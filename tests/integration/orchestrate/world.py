@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
@@ -24,7 +24,7 @@ from functions.orchestrate.shortway import HttpExecute
 from lowtide.clients.broker import Broker
 from lowtide.effects.container import Bounds, LocalContainers
 from lowtide.engine import Turn, begin, resume
-from lowtide.errors import PayloadLost, Unavailable
+from lowtide.errors import PayloadLost
 from lowtide.expressions import JqHost
 from lowtide.model.base import ExecutionId, Millis
 from lowtide.model.command import Perform, Publish
@@ -34,11 +34,9 @@ from lowtide.runtime.claims import Claims
 from lowtide.runtime.clock import SystemClock
 from lowtide.runtime.containers import Containers
 from lowtide.settings import OrchestrateSettings
-from lowtide.testing.payloads import MemoryPayloads
 from lowtide.wire import json, mac
 from lowtide.wire.claims import MEDIA_TYPE, referred
 from lowtide.wire.cloudevents import CloudEvent, from_json, read, read_all, to_binary
-from lowtide.wire.records import Change, Closing, Entry, JournalRecord, LeaseState
 from lowtide.wire.types import (
     DISPATCH,
     Dispatch,
@@ -47,14 +45,14 @@ from lowtide.wire.types import (
     Parked,
     Registered,
     Snapshot,
-    Wake,
     outcome_id,
     source_of,
     type_of,
 )
+from tests.integration.orchestrate.fake_ingest import FakeIngest
 from tests.integration.orchestrate.listener import Listener, listening
 
-__all__ = ["KEY", "FakeBroker", "FakeExecute", "FakeIngest", "World", "document", "outcome_event", "world"]
+__all__ = ["KEY", "FakeBroker", "FakeExecute", "World", "document", "outcome_event", "world"]
 
 KEY = b"a key of the tests"
 HOST = JqHost()
@@ -225,53 +223,6 @@ class FakeBroker(Listener):
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-
-
-@dataclass
-class FakeIngest:
-    """What ingest would say: ``states`` are leases, ``signals`` and ``changes`` what it was told."""
-
-    states: dict[str, LeaseState] = field(default_factory=dict)
-    signals: list[tuple[str, int, Wake]] = field(default_factory=list)
-    changes: list[Change] = field(default_factory=list)
-    journals: dict[str, list[JournalRecord]] = field(default_factory=dict)
-    payloads: MemoryPayloads = field(default_factory=MemoryPayloads)
-    down: bool = False
-
-    def closed(self, payload: Parked | Ended) -> None:
-        closing = Closing(type_of(payload), json.encode(payload))
-        self.states[payload.execution] = LeaseState(payload.epoch, False, closing)
-
-    async def leases(self, executions: list[ExecutionId]) -> dict[ExecutionId, LeaseState]:
-        self._check()
-        return {name: self.states[name] for name in executions if name in self.states}
-
-    async def signal(self, execution: ExecutionId, epoch: int, wake: Wake) -> bool:
-        self._check()
-        self.signals.append((execution, epoch, wake))
-        return execution in self.states
-
-    async def journal(self, execution: ExecutionId, after: int, limit: int) -> tuple[tuple[JournalRecord, ...], bool]:
-        self._check()
-        records = [record for record in self.journals.get(execution, []) if record.number > after]
-        return tuple(records[:limit]), len(records) > limit
-
-    async def fork_journal(self, origin: ExecutionId, upto: int, execution: ExecutionId, entry: Entry) -> None:
-        self._check()
-        kept = [structs.replace(record, epoch=0) for record in self.journals.get(origin, []) if record.number <= upto]
-        self.journals[execution] = [*kept, JournalRecord(number=upto + 1, epoch=0, entry=entry)]
-
-    async def change(self, change: Change) -> None:
-        self._check()
-        self.changes.append(change)
-
-    def phases(self, execution: str) -> list[str]:
-        told = [change for change in self.changes if change.subject.execution == execution]
-        return [change.phase for change in sorted(told, key=lambda change: change.number)]
-
-    def _check(self) -> None:
-        if self.down:
-            raise Unavailable("ingest is down")
 
 
 class _Server(uvicorn.Server):
