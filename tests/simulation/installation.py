@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from functions.orchestrate.deadletters import take_dead_letter
 from functions.orchestrate.incoming import accept
@@ -24,6 +24,11 @@ from tests.simulation.ports import Ports
 from tests.simulation.replicas import Execute, Ingest, Orchestrate
 
 __all__ = ["Installation", "Slot", "Stores"]
+
+_SENT: Final = """
+SELECT workflow, count(*) FROM control.dispatches JOIN control.executions ON executions.id = dispatches.execution
+ WHERE sent_at IS NOT NULL AND queued_at IS NULL AND phase IN ('pending', 'running') GROUP BY workflow ORDER BY workflow
+"""
 
 
 @dataclass
@@ -70,6 +75,7 @@ class Installation:
         )
         self._closed: dict[tuple[str, int], dict[bytes, int]] = {}
         kinds = ("ingest", "orchestrate", "execute")
+        self.limits: dict[str, int] = {}
         self.slots = [Slot(kind, number) for kind in kinds for number in range(1, replicas + 1)]
 
     # ------------------------------------------------------------ lives and deaths
@@ -165,6 +171,10 @@ class Installation:
                 "SELECT count(*) FROM control.dispatches WHERE sent_at IS NOT NULL"
             )
             self.history.note("outstanding", count=count, most=self.terms.max_outstanding)
+        if self.limits:
+            for workflow, count in self.ports.control.station.ask(_SENT):
+                if workflow in self.limits:
+                    self.history.note("slots", workflow=workflow, count=count, most=self.limits[workflow])
 
 
 class _ShortWay:

@@ -106,6 +106,7 @@ def test_a_history_in_which_all_went_well_has_no_violations() -> None:
         ("an_outcome_never_changes", "seen", {"execution": "x", "phase": "faulted", "outcome": "p"}),
         ("a_key_starts_one_execution", "started", {"workflow": "w", "key": "k", "execution": "y"}),
         ("dispatches_respect_their_limit", "outstanding", {"count": 2, "most": 1}),
+        ("limits_are_respected", "slots", {"workflow": "w", "count": 2, "most": 1}),
         ("analytics_learns_the_end", "told", {"execution": "x", "number": 4, "phase": "running"}),
         ("everything_ends", "leftover", {"store": "control", "what": "timers", "count": 1}),
     ],

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import pytest
 
 from functions.ingest.appending import Ledger
 from functions.ingest.work import Append
+from functions.orchestrate.store import lanes
+from functions.orchestrate.store.database import Tx
 from lowtide.rpc.v1 import ingest_pb2 as pb
 from lowtide.runtime.driver import Driver
 from lowtide.testing.simulate.checker import violations
@@ -42,6 +44,17 @@ def test_it_notices_when_commands_start_before_what_led_to_them_is_journaled(
 
     monkeypatch.setattr(Driver, "_save", later)
     assert "a_key_stands_for_one_effect" in first_broken(simulation, _CRASHES, 1)
+
+
+@pytest.mark.timeout(600)
+def test_it_notices_when_slots_that_are_taken_are_not_counted(
+    simulation: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def none(tx: Tx, slots: Collection[str]) -> dict[str, int]:
+        return {}
+
+    monkeypatch.setattr(lanes, "count_admitted", none)
+    assert first_broken(simulation, Odds(), 26) == {"limits_are_respected"}
 
 
 @pytest.mark.timeout(600)

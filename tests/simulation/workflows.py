@@ -21,7 +21,7 @@ _ORDER = "${ $workflow.input.order }"
 class Document:
     """``types``: event types that an execution of it needs, each once, with its own order in their data.
 
-    ``trigger``: what stands in the documents of those that need this one.
+    ``trigger``: what stands in the documents of those that need this one. ``limit``: how many run at once.
     """
 
     name: str
@@ -29,10 +29,13 @@ class Document:
     types: list[str] = field(default_factory=list)
     head: Task = field(default_factory=dict)
     trigger: str = ""
+    limit: int | None = None
 
     @property
     def source(self) -> str:
-        meta = {"dsl": "1.0.3", "namespace": "tests", "name": self.name, "version": "1.0.0"}
+        meta: Task = {"dsl": "1.0.3", "namespace": "tests", "name": self.name, "version": "1.0.0"}
+        if self.limit is not None:
+            meta["metadata"] = {"lowtide": {"limits": {"concurrency": {"limit": self.limit}}}}
         return msgspec.json.encode({"document": meta, **self.head, "do": self.do}).decode()
 
 

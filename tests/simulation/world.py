@@ -45,6 +45,14 @@ class World:
         self.samples = [drawn(self.chance, f"sample{number}") for number in range(self.chance.randint(1, 2))]
         texts = "".join(document.source for document in self.samples)
         self.documents = [*self.samples, *(one for one in (child(), follower()) if one.trigger in texts)]
+        # From a source of its own: whatever else the seed draws stays as it is.
+        limiting = random.Random(f"{seed} limits")
+        for document in self.documents:
+            document.limit = limiting.choice((None, None, 1, 2))
+        limits = {document.name: document.limit for document in self.documents if document.limit is not None}
+        self.installation.limits.update(limits)
+        limited = any(sample.limit is not None for sample in self.samples)
+        self.crowd = limiting.choice((0, 0, 2)) if limited else 0  # more orders, which get in each other's way
         self.ending = Ending(self.installation, history)
 
     async def live(self) -> None:
@@ -56,7 +64,7 @@ class World:
         await self._deploy()
         self.faults.stopped = False
         tasks = [asyncio.ensure_future(work) for work in (installation.keep_running(), self._tick(), self._fight())]
-        orders = [self._order(number) for number in range(self.chance.choice((1, 1, 2)))]
+        orders = [self._order(number) for number in range(self.chance.choice((1, 1, 2)) + self.crowd)]
         users = [asyncio.ensure_future(order) for order in orders]
         await self.ending.wait(users, _WAR)
         self._make_peace()

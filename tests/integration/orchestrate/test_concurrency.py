@@ -11,7 +11,7 @@ from functions.orchestrate.admitting import admit
 from functions.orchestrate.cancelling import cancel
 from lowtide.wire.types import DISPATCH
 from tests.eventually import eventually
-from tests.integration.orchestrate.busy import Busy, ask, begin, limited, order, rows, state_of
+from tests.integration.orchestrate.busy import Busy, ask, begin, limited, order, rows
 from tests.integration.orchestrate.test_suspending import resume, suspend
 from tests.integration.orchestrate.world import document, world
 
@@ -38,9 +38,15 @@ async def test_no_more_run_at_once_than_the_limit_and_all_run_in_the_end(fresh_d
         assert busy.most["sample"] == 2
 
 
-async def test_each_value_of_the_key_has_slots_of_its_own(fresh_database: str) -> None:
+async def test_each_value_of_the_key_has_slots_of_its_own_and_a_failing_key_is_refused(
+    fresh_database: str,
+) -> None:
     async with world(fresh_database) as there:
         there.execute.answer = busy = Busy()
+        await there.deploy(limited({"concurrency": {"limit": 1, "key": ".customer.id"}}, name="other"))
+        refused = await ask(there, {"customer": "ada"}, name="other", key="k")
+        assert (refused.status_code, refused.json()["code"]) == (400, "input.invalid")
+        assert "limits.concurrency.key (.customer.id)" in refused.json()["detail"]
         await there.deploy(limited({"concurrency": {"limit": 1, "key": "${ .customer }"}}))
         ada = await begin(there, 3, {"customer": "ada"})
         await busy.until(1)
@@ -49,15 +55,6 @@ async def test_each_value_of_the_key_has_slots_of_its_own(fresh_database: str) -
         busy.let_all_go()
         for execution in [*ada, bob]:
             await there.until(execution, "completed")
-
-
-async def test_a_key_that_fails_on_an_input_refuses_the_start_and_says_why(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
-        await there.deploy(limited({"concurrency": {"limit": 1, "key": ".customer.id"}}))
-        refused = await ask(there, {"customer": "ada"}, key="k")
-        assert (refused.status_code, refused.json()["code"]) == (400, "input.invalid")
-        assert "limits.concurrency.key (.customer.id)" in refused.json()["detail"]
-        assert not await state_of(there)
 
 
 async def test_two_orchestrates_that_admit_at_once_stay_within_the_limit(fresh_database: str) -> None:
@@ -299,46 +296,16 @@ async def test_an_operator_sets_other_limits_while_starts_wait(fresh_database: s
         assert put.json()["by"] == "operator"
         assert put.json()["limits"]["concurrency"]["limit"] == 3
         await busy.until(3)
+        wrong = {"concurrency": {"limit": 0, "key": ".a b"}, "rate": {"limit": 1}, "quue": 1}
+        answer = await there.api.put("/v1/namespaces/tests/workflows/sample/limits", json=wrong)
+        assert answer.status_code == 400
+        for part in ("concurrency.limit", "rate.period", "'quue' is no limit"):
+            assert part in answer.json()["detail"], "every mistake is told"
         deleted = await order(there, "workflows/sample/limits", method="DELETE")
         assert (deleted.json()["by"], deleted.json()["limits"]["concurrency"]["limit"]) == ("document", 1)
         busy.let_all_go()
         for execution in started:
             await there.until(execution, "completed")
-
-
-async def test_limits_that_make_no_sense_are_refused_with_every_mistake(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
-        await there.deploy(document("- done: {set: {done: true}}"))
-        wrong = {"concurrency": {"limit": 0, "key": ".a b"}, "rate": {"limit": 1}, "quue": 1}
-        answer = await there.api.put("/v1/namespaces/tests/workflows/sample/limits", json=wrong)
-        assert answer.status_code == 400
-        for part in ("concurrency.limit", "rate.period", "'quue' is no limit"):
-            assert part in answer.json()["detail"]
-
-
-async def test_duplicates_of_a_start_take_one_slot(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
-        there.execute.answer = busy = Busy()
-        await there.deploy(limited(ONE))
-        answers = await asyncio.gather(*(ask(there, key="same") for _ in range(6)))
-        assert len({answer.json()["id"] for answer in answers}) == 1
-        await busy.until(1)
-        assert len(await rows(there, "SELECT FROM dispatches")) == 1
-        busy.let_all_go()
-
-
-async def test_a_synchronous_start_waits_in_line_like_any_other(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
-        there.execute.answer = busy = Busy()
-        await there.deploy(limited(ONE))
-        await there.start()
-        await busy.until(1)
-        second = asyncio.ensure_future(there.start(wait="20s"))
-        async for attempt in eventually():
-            with attempt:
-                assert (await state_of(there))["pending"] == 1
-        busy.let_all_go()
-        assert (await second)["phase"] == "completed"
 
 
 async def test_without_limits_no_dispatch_stands_in_a_line(fresh_database: str) -> None:

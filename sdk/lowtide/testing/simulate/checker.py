@@ -172,6 +172,14 @@ def dispatches_respect_their_limit(history: History) -> Iterator[Violation]:
             yield f"{record['count']} dispatches were outstanding at {record.at}, at most {record['most']} may be"
 
 
+def limits_are_respected(history: History) -> Iterator[Violation]:
+    """No more executions of a workflow run at once than its limit of concurrency."""
+    for record in history.of("slots"):
+        if record["count"] > record["most"]:
+            what = f"{record['count']} executions of {record['workflow']} ran"
+            yield f"{what} at {record.at}, at most {record['most']} may"
+
+
 def analytics_learns_the_end(history: History) -> Iterator[Violation]:
     """The newest change that analytics was told is the phase that control has."""
     told: dict[str, tuple[int, str]] = {}
@@ -203,6 +211,7 @@ RULES: Final[tuple[Rule, ...]] = (
     an_event_starts_one_execution,
     a_child_starts_once,
     dispatches_respect_their_limit,
+    limits_are_respected,
     analytics_learns_the_end,
     everything_ends,
 )

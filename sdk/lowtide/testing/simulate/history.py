@@ -17,6 +17,7 @@ A record is a moment, a kind, whose process it was, and what it is about. The ki
 ``acknowledged`` an owner heard of its commit: execution, epoch, entries (number, digest), commands
 ``closed``      an outcome of an epoch was delivered: execution, epoch, type, body (which of those that were seen)
 ``outstanding`` dispatches at the Broker: count, most
+``slots``       invocations of a workflow that are out: workflow, count, most
 ``seen``        an execution as control shows it: execution, phase, outcome (its digest)
 ``told``        what analytics was told: execution, number, phase
 ``journal``     a record of the journal at the end: execution, number, epoch, digest, entry
