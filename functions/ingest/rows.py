@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Any, Final
 from uuid import UUID
 
@@ -32,11 +33,11 @@ class Kind:
     row: Callable[[Any], tuple[Any, ...]]
     on_conflict: str = "DO NOTHING"
 
-    @property
+    @cached_property
     def statement(self) -> str:
         names = ", ".join(name for name, _ in self.columns)
         # JSON travels as text: an array of documents has no binary form of its own.
-        arrays = ", ".join(f"%s::{'text' if kind == 'jsonb' else kind}[]" for _, kind in self.columns)
+        arrays = ", ".join(f"%b::{'text' if kind == 'jsonb' else kind}[]" for _, kind in self.columns)
         values = ", ".join(f"{name}::jsonb" if kind == "jsonb" else name for name, kind in self.columns)
         conflict = ", ".join(name for name, _ in self.columns[: self.keys])
         return (

@@ -28,7 +28,7 @@ from .work import Desk, Work
 
 __all__ = ["channels"]
 
-_GATHER: Final = 0.1
+_GATHER: Final = 0.25
 """Seconds that analytics and the world may lag, so that many changes are told with one."""
 
 
