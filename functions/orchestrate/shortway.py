@@ -107,11 +107,15 @@ class Waiters:
                 del self._waiting[execution.id]
 
     async def _ask(self) -> None:
-        """Now and then, for all of them at once, while anybody waits."""
+        """Now and then, for all at once that have waited for a while; most are answered before that."""
+        before: set[str] = set()
         try:
             while self._waiting:
                 await asyncio.sleep(_POLL)
-                ids = list(self._waiting)
+                ids = [id_ for id_ in self._waiting if id_ in before]
+                before = set(self._waiting)
+                if not ids:
+                    continue
                 try:
                     for execution in await self._desk.database.run(lambda tx, ids=ids: groups.ended_among(tx, ids)):  # type: ignore[misc]
                         self.ended(execution)
