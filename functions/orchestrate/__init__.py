@@ -15,6 +15,8 @@ Flows, each a few functions over one transaction:
 ``incoming``     events from the world               ``listening``    listeners meet events
 ``cancelling``   cancel, and its grace               ``lost``         lost dispatches; ``deadletters``
 ``repeating``    restart, retry, fork                ``requests``     starts over HTTP
+``operating``    bulk operations; ``actions``: what they do to each one
+``rounds``       rows that are served until none is left
 ``deploying``    a document becomes a version        ``shortway``     synchronous starts
 ``scheduling``   every, cron, after                 ``pausing``      pause, resume, an operator's limits
 ``limiting``     starts that wait in line           ``admission``    who goes next, pure

@@ -114,6 +114,7 @@ class Execution:
     origin_kind: Repeating | None = None
     origin_task: str | None = None
     lane: str | None = None
+    error_type: str | None = None
 
     @property
     def ended(self) -> bool:

@@ -22,6 +22,7 @@ from lowtide.runtime.containers import Containers
 from lowtide.runtime.ports import Payloads
 from lowtide.settings import OrchestrateSettings, whole_environment
 
+from .actions import ELIGIBLE, ExecutionActions, Kind
 from .background import Background
 from .containers.caretaker import Caretaker
 from .containers.job import Limits
@@ -29,6 +30,7 @@ from .containers.kubernetes import Jobs
 from .gatekeeper import Gatekeeper
 from .listening import catch_up
 from .nouns import Signal, Unused
+from .operating import Steward
 from .outgoing import channels
 from .ports import Broker, Execute, Ingest
 from .relay import Channel
@@ -37,7 +39,8 @@ from .reports import Reports
 from .requests import Starts
 from .shortway import HttpExecute, ShortWay, Waiters
 from .store.database import Database
-from .store.outbox import Kind
+from .store.operations import Action
+from .store.outbox import Kind as OutboxKind
 from .ticking import Tick, TickRequests
 from .timekeeper import Timekeeper
 from .work import Aftermath, Desk, Terms
@@ -83,12 +86,16 @@ class Service:
         self.repeats = Repeats(desk, neighbours.ingest)
         self.reports = Reports(desk)
         self.short_way = ShortWay(desk, self.reports, neighbours.execute, clock, self.background)
-        self.channels: dict[Kind, Channel] = channels(desk, clock, neighbours.broker, neighbours.ingest)
+        self.channels: dict[OutboxKind, Channel] = channels(desk, clock, neighbours.broker, neighbours.ingest)
         self.keeper = Timekeeper(desk, clock, self.background, warm=neighbours.execute.wake)
         self.ticks = TickRequests(neighbours.broker, clock, self.keeper, self.background, desk.terms.tick_period)
         self.caretaker = Caretaker(desk, clock, neighbours.containers, start_within=container_start)
         self.gatekeeper = Gatekeeper(desk, clock, desk.terms.tick_horizon)
-        self.tick = Tick(desk, neighbours.ingest, self.keeper, self.caretaker, self.gatekeeper, self.channels)
+        of_executions: Kind = ExecutionActions(self.repeats)
+        self.kinds: dict[Action, Kind] = dict.fromkeys(ELIGIBLE, of_executions)
+        self.steward = Steward(desk, clock, self.kinds)
+        holders = self.keeper, self.caretaker, self.gatekeeper, self.steward
+        self.tick = Tick(desk, neighbours.ingest, holders, self.gatekeeper, self.channels)
         self._neighbours = neighbours
         self._grace = shutdown_grace
         self._loops: list[asyncio.Task[None]] = []
@@ -131,6 +138,7 @@ class Service:
         ]
         self._loops.append(asyncio.create_task(self.caretaker.run(), name="containers"))
         self._loops.append(asyncio.create_task(self.gatekeeper.run(), name="admission"))
+        self._loops.append(asyncio.create_task(self.steward.run(), name="operations"))
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -143,6 +151,7 @@ class Service:
         await asyncio.gather(*(channel.close(grace) for channel in self.channels.values()))
         await self.background.close(grace)
         await self.caretaker.close(grace)
+        await self.steward.close(grace)
         for neighbour in (self._neighbours.broker, self._neighbours.execute, self._neighbours.ingest):
             close = getattr(neighbour, "aclose", None) or getattr(neighbour, "close", None)
             if close is not None:
@@ -154,9 +163,9 @@ class Service:
             host_close()
 
     def stop(self) -> None:
-        """The process is asked to end: timers are given back, and another one is asked to hold what this one held."""
-        timers, containers, queued = self.keeper.stop(), self.caretaker.stop(), self.gatekeeper.stop()
-        if timers or containers or queued:
+        """The process is asked to end: what it holds is given back, and another one is asked to hold it."""
+        held = [self.keeper.stop(), self.caretaker.stop(), self.gatekeeper.stop(), self.steward.stop()]
+        if any(held):
             self.ticks.publish()
 
     def _afterwards(self, after: Aftermath) -> None:
@@ -170,10 +179,11 @@ class Service:
             self.channels["lifecycle"].kick()
         if after.cancels:
             self.channels["cancel"].kick()
-        if after.containers:
-            self.caretaker.kick()
-            if not self.caretaker.held:
-                self.ticks.publish()
+        for rounds, wanted in ((self.caretaker, after.containers), (self.steward, after.operations)):
+            if wanted:
+                rounds.kick()
+                if not rounds.held:
+                    self.ticks.publish()
         if after.queued or after.slots:
             self.gatekeeper.look(after.slots)
         if after.queued_until is not None and not self.gatekeeper.held:

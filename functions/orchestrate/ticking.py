@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Final, Protocol
 
 from lowtide.errors import LowtideError
 from lowtide.runtime.chance import new_owner
@@ -15,7 +15,6 @@ from lowtide.wire.cloudevents import CloudEvent
 from lowtide.wire.types import TICK
 
 from .background import Background
-from .containers.caretaker import Caretaker
 from .gatekeeper import Gatekeeper
 from .incoming import match_leftovers
 from .listening import catch_up
@@ -98,6 +97,14 @@ class TickRequests:
         return None
 
 
+class Holder(Protocol):
+    """Who has to do with timers, containers, operations: they keep the process that a tick brought up."""
+
+    async def hold(self, longest: float) -> None:
+        """Return when there is nothing to do soon, or after ``longest`` seconds."""
+        ...
+
+
 class Tick:
     """Handles ticks. They may overlap: whatever they do is claimed, or harmless when done twice."""
 
@@ -105,20 +112,18 @@ class Tick:
         self,
         desk: Desk,
         ingest: Ingest,
-        keeper: Timekeeper,
-        caretaker: Caretaker,
+        holders: Sequence[Holder],
         gatekeeper: Gatekeeper,
         channels: Mapping[Kind, Channel],
     ) -> None:
         self._desk = desk
         self._ingest = ingest
-        self._keeper = keeper
-        self._caretaker = caretaker
+        self._holders = holders
         self._gatekeeper = gatekeeper
         self._channels = channels
 
     async def handle(self, longest: float) -> None:
-        """Return when nothing is due any more, no timer is held, no container lives; or after ``longest`` seconds."""
+        """Return when nothing is due any more and nothing is held; or after ``longest`` seconds."""
         for channel in self._channels.values():
             channel.kick()
         await self._chore("what waits in line", self._gatekeeper.sweep())
@@ -128,7 +133,7 @@ class Tick:
             "listeners left behind": self._catch_up(),
             "expired events": self._expire(),
         }
-        held = self._keeper.hold(longest), self._caretaker.hold(longest), self._gatekeeper.hold(longest)
+        held = [holder.hold(longest) for holder in self._holders]
         await asyncio.gather(*held, *(self._chore(what, work) for what, work in chores.items()))
         await asyncio.gather(*(channel.quiet(10.0) for channel in self._channels.values()))
 

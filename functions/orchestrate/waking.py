@@ -16,7 +16,7 @@ import msgspec
 from lowtide.engine import resume
 from lowtide.errors import LowtideError
 from lowtide.model.base import JSON
-from lowtide.model.error import Error, standard_error
+from lowtide.model.error import Error, short_type, standard_error
 from lowtide.model.event import CancelAsked, ChildEnded
 from lowtide.model.fact import Fact
 from lowtide.runtime import chance
@@ -151,6 +151,7 @@ def outcome_values(
         "ended_at": now,
         "output": stored if status == "completed" else None,
         "error": json.encode(error.as_json()) if error else None,
+        "error_type": short_type(error.type) if error else None,
         "reason": None,
         "state": None,
         "waiting": None,

@@ -60,8 +60,9 @@ class Aftermath:
     Broker in so many seconds; ``lifecycle``: there are events that nothing waits for. ``due``: the earliest timer that
     was registered. ``listeners``: subscriptions (execution, command) that have not seen kept events yet.
     ``queued``: a dispatch may be admitted; ``slots``: those that have become free; ``queued_until``: when somebody has
-    to look at one that waits. ``containers``: some are to be started or removed. ``ended``: executions whose outcome
-    somebody may be waiting for. ``unused``: large data that nothing refers to any more.
+    to look at one that waits. ``containers``: some are to be started or removed. ``operations``: there is a new one.
+    ``ended``: executions whose outcome somebody may be waiting for. ``unused``: large data that nothing refers to any
+    more.
     """
 
     publish: bool = False
@@ -69,6 +70,7 @@ class Aftermath:
     report: bool = False
     cancels: bool = False
     containers: bool = False
+    operations: bool = False
     lifecycle: bool = False
     queued: bool = False
     slots: set[str] = field(default_factory=set)

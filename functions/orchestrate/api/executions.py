@@ -12,6 +12,7 @@ from lowtide.wire.mac import digest_of
 from ..requests import StartRequest
 from ..service import Service
 from ..store import executions
+from ..store.filtering import Filter
 from . import shapes
 from .documents import JSON_BODY, json_body, reply, trace_of
 from .execution_shown import find_execution, shown, summaries
@@ -22,6 +23,7 @@ from .pages import (
     Limit,
     NamePath,
     NamespacePath,
+    moment_of,
     named,
     page,
     read_cursor,
@@ -92,7 +94,14 @@ def _add_lookups(router: APIRouter, service: Service) -> None:
     async def list_executions(
         namespace: NamespacePath,
         workflow: Annotated[str | None, Query(description="Of this workflow alone")] = None,
+        version: Annotated[str | None, Query(description="Of this version alone")] = None,
         phase: Annotated[Phase | None, Query(description="In this phase alone")] = None,
+        error_type: Annotated[
+            str | None,
+            Query(alias="errorType", description="Faulted with this error", examples=["communication"]),
+        ] = None,
+        created_after: Annotated[str | None, Query(alias="createdAfter", examples=["2026-11-23T09:30:00Z"])] = None,
+        created_before: Annotated[str | None, Query(alias="createdBefore", examples=["2026-11-24T00:00:00Z"])] = None,
         cursor: Cursor = None,
         limit: Limit = 50,
     ) -> Response:
@@ -101,9 +110,15 @@ def _add_lookups(router: APIRouter, service: Service) -> None:
         if workflow is not None:
             named("workflow", workflow)
         before = read_cursor(cursor, _CURSOR)
-        rows = await service.desk.database.run(
-            lambda tx: executions.page(tx, namespace, workflow, phase, before, limit + 1)
+        wanted = Filter(
+            workflow=workflow,
+            version=version,
+            phases=(phase,) if phase else (),
+            error_type=error_type,
+            created_after=None if created_after is None else moment_of("createdAfter", created_after),
+            created_before=None if created_before is None else moment_of("createdBefore", created_before),
         )
+        rows = await service.desk.database.run(lambda tx: executions.page(tx, namespace, wanted, before, limit + 1))
         return reply(page(rows, limit, await summaries(service.desk, rows), "id"))
 
     @router.get("/executions/{execution}", response_model=shapes.Execution, responses=shapes.problems(404))

@@ -23,6 +23,7 @@ __all__ = [
     "NamespacePath",
     "cursor_of",
     "execution_id",
+    "moment_of",
     "named",
     "page",
     "read_cursor",
@@ -95,6 +96,15 @@ def seconds_of(text: str) -> float:
     if seconds > LONGEST_WAIT:
         raise InvalidInput(f"wait: at most {LONGEST_WAIT:g}s; start without it and look the execution up later")
     return seconds
+
+
+def moment_of(where: str, text: JSON) -> datetime:
+    """Raises :class:`lowtide.errors.InvalidInput` where the text is no moment; UTC where it names no zone."""
+    try:
+        found = datetime.fromisoformat(text)
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InvalidInput(f"{where}: write a moment such as 2026-11-23T09:30:00Z; found {text!r}") from error
 
 
 def time_text(moment: datetime | None) -> str | None:

@@ -12,6 +12,8 @@ __all__ = [
     "ExecutionPage",
     "JournalPage",
     "Limits",
+    "Operation",
+    "OperationPage",
     "Paused",
     "Problem",
     "Validation",
@@ -137,6 +139,50 @@ class Execution(BaseModel):
 class ExecutionPage(BaseModel):
     model_config = _example(items=[EXECUTION], next="MDE5OGYzYTI")
     items: list[Execution]
+    next: str | None
+
+
+_OPERATION: Final[dict[str, Any]] = {
+    "id": "0198f3a2-7c1e-7000-8000-3f1c2b4d5e6f",
+    "namespace": "shop",
+    "action": "retry",
+    "filter": {"workflow": "fulfil-order", "phases": ["faulted"], "errorType": "communication"},
+    "rate": 5.0,
+    "phase": "running",
+    "matched": 42,
+    "done": 17,
+    "skipped": 0,
+    "failed": 1,
+    "problems": [{"id": "0198f3a1-1c2d-7000-8000-5a6b7c8d9e0f", "code": "conflict", "detail": "it was retried as …"}],
+    "createdAt": "2026-11-23T09:30:00.000Z",
+    "endedAt": None,
+}
+
+
+class Operation(BaseModel):
+    """``skipped`` were not meant any more when it came to them; of those that failed the newest are told."""
+
+    model_config = _example(**_OPERATION)
+    id: str
+    namespace: str
+    action: str
+    filter: dict[str, Any]
+    reason: str | None = None
+    version: str | None = None
+    rate: float
+    phase: str
+    matched: int
+    done: int
+    skipped: int
+    failed: int
+    problems: list[dict[str, Any]]
+    createdAt: str
+    endedAt: str | None
+
+
+class OperationPage(BaseModel):
+    model_config = _example(items=[_OPERATION], next=None)
+    items: list[Operation]
     next: str | None
 
 

@@ -12,14 +12,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
-from lowtide.errors import LowtideError, TaskFailed, Unavailable
+from lowtide.errors import TaskFailed, Unavailable
 from lowtide.model.base import JSON
 from lowtide.model.container import Seen
 from lowtide.model.error import Error, standard_error
 from lowtide.runtime.clock import Clock
 from lowtide.runtime.containers import Containers, conclude
 
-from ..background import Background
+from ..rounds import LONGEST_PAUSE, Rounds
 from ..store import containers as store
 from ..store.containers import Claimed
 from ..work import Desk
@@ -31,92 +31,30 @@ log = logging.getLogger("lowtide.orchestrate")
 
 _LEASE: Final = 30.0
 _AT_ONCE: Final = 8
-_LONGEST_PAUSE: Final = 10.0
-_LONGEST_REST: Final = 60.0
-_RESCAN: Final = 1.0
-"""Seconds between two looks while somebody waits here: another process may serve what lives."""
 
 
-class Caretaker:
-    """One loop per process. ``start_within``: seconds after which a container that does not start is given up."""
+class Caretaker(Rounds):
+    """``start_within``: seconds after which a container that does not start is given up."""
 
     def __init__(self, desk: Desk, clock: Clock, containers: Containers, *, start_within: float) -> None:
+        super().__init__("containers")
         self._desk = desk
         self._clock = clock
         self._containers = containers
         self._start_within = start_within
-        self._kicked = asyncio.Event()
-        self._idle = asyncio.Event()
-        self._stopped = asyncio.Event()
-        self._tasks = Background()
-        self._busy = 0
-        self._holding = 0
-
-    @property
-    def held(self) -> bool:
-        """Whether somebody waits here, so that this process stays while a container lives."""
-        return self._holding > 0
-
-    def kick(self) -> None:
-        """There is something to do."""
-        self._idle.clear()
-        self._kicked.set()
-
-    def stop(self) -> bool:
-        """Whoever waits in :meth:`hold` returns; whether containers are left for another process to look after."""
-        self._stopped.set()
-        return self.held and not self._idle.is_set()
-
-    async def hold(self, longest: float) -> None:
-        """Return when no container lives, or after ``longest`` seconds."""
-        if self._stopped.is_set():
-            return
-        self.kick()
-        self._holding += 1
-        waits = {asyncio.ensure_future(event.wait()) for event in (self._idle, self._stopped)}
-        try:
-            await asyncio.wait(waits, timeout=longest, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            self._holding -= 1
-            for wait in waits:
-                wait.cancel()
-
-    async def run(self) -> None:
-        """Until cancelled."""
-        pause = 0.5
-        while True:
-            self._kicked.clear()
-            try:
-                rest = await self._round()
-                pause = 0.5
-            except LowtideError as error:
-                log.warning("containers are looked after again in %.1f s: %s", pause, error)
-                rest, pause = pause, min(2 * pause, _LONGEST_PAUSE)
-            except Exception:  # a defect of ours must not end the loop: other containers still end
-                log.exception("containers are looked after again in %.1f s", pause)
-                rest, pause = pause, min(2 * pause, _LONGEST_PAUSE)
-            try:
-                async with asyncio.timeout(rest):
-                    await self._kicked.wait()
-            except TimeoutError:
-                continue
 
     async def close(self, grace: float) -> None:
-        await self._tasks.close(grace)
+        await super().close(grace)
         await self._containers.close()
 
     async def _round(self) -> float:
-        """Serve what is due; how many seconds there is nothing to do."""
         room = _AT_ONCE - self._busy
         found = await self._desk.database.run(lambda tx: store.claim(tx, _LEASE, room)) if room else []
         for row in found:
             self._busy += 1
             self._tasks.spawn(self._serve(row), f"container {row.id} of {row.execution}")
         living, due = await self._desk.database.run(store.outlook)
-        if not living and not self._busy and not self._kicked.is_set():
-            self._idle.set()
-        longest = _RESCAN if self._holding else _LONGEST_REST
-        return longest if due is None else min(max(due, 0.05), longest)
+        return self._rest(due, living=living)
 
     async def _serve(self, row: Claimed) -> None:
         try:
@@ -132,7 +70,7 @@ class Caretaker:
                     case "done":
                         await self._desk.database.run(lambda tx: store.forget(tx, row.id))
         except Unavailable as error:
-            pause = min(0.5 * 2 ** min(row.attempts, 8), _LONGEST_PAUSE)
+            pause = min(0.5 * 2 ** min(row.attempts, 8), LONGEST_PAUSE)
             log.warning("container %s comes again in %.1f s: %s", row.id, pause, error)
             await self._desk.database.run(lambda tx: store.postpone(tx, [row.id], pause))
         finally:
@@ -173,7 +111,7 @@ class Caretaker:
             if row.running > row.order.seconds:
                 seen = Seen("late")
             elif not (seen.phase == "starting" and seen.problem and row.running > self._start_within):
-                pause = min(max(1.0, row.running / 20), _LONGEST_PAUSE)
+                pause = min(max(1.0, row.running / 20), LONGEST_PAUSE)
                 return await self._desk.database.run(lambda tx: store.postpone(tx, [row.id], pause))
         result: JSON | Error
         try:

@@ -14,10 +14,12 @@ from lowtide.model.base import ExecutionId
 
 from ..nouns import Dispatched, Execution
 from .database import Tx
+from .filtering import Filter, conditions
 from .outbox import change_rows
 from .tables import dispatches, executions, outbox
 
 __all__ = [
+    "FIRST",
     "add_dispatch",
     "begin",
     "by_dedupe",
@@ -25,6 +27,7 @@ __all__ = [
     "children_alive",
     "clear",
     "clock",
+    "count_matching",
     "dispatch_of",
     "drop_dispatches",
     "find",
@@ -32,10 +35,15 @@ __all__ = [
     "is_alive",
     "is_id",
     "lock",
+    "matches",
+    "matching",
     "page",
     "queue_dispatch",
     "whose",
 ]
+
+FIRST: Final = str(UUID(int=0))
+"""Smaller than every id."""
 
 _ID: Final = re.compile(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", re.ASCII)
 _ALL = [executions.c[name] for name in Execution.__dataclass_fields__]
@@ -104,18 +112,33 @@ async def begin(tx: Tx, ids: Sequence[str]) -> list[Execution]:
     return [_execution(row) for row in await tx.execute(statement)]
 
 
-async def page(
-    tx: Tx, namespace: str, workflow: str | None, phase: str | None, before: str | None, limit: int
-) -> Sequence[Row[Any]]:
+async def page(tx: Tx, namespace: str, wanted: Filter, before: str | None, limit: int) -> Sequence[Row[Any]]:
     """Summaries, newest first, of those older than ``before``."""
-    statement = select(*_SUMMARY).where(executions.c.namespace == namespace)
-    if workflow is not None:
-        statement = statement.where(executions.c.workflow == workflow)
-    if phase is not None:
-        statement = statement.where(executions.c.phase == phase)
+    statement = select(*_SUMMARY).where(*conditions(namespace, wanted))
     if before is not None:
         statement = statement.where(executions.c.id < before)
     return (await tx.execute(statement.order_by(executions.c.id.desc()).limit(limit))).all()
+
+
+async def matching(
+    tx: Tx, namespace: str, wanted: Filter, bound: str, *, after: str = FIRST, limit: int | None = None
+) -> list[ExecutionId]:
+    """Ids up to ``bound``, oldest first, of those younger than ``after``."""
+    meant = (*conditions(namespace, wanted), executions.c.id > after, executions.c.id <= bound)
+    rows = await tx.execute(select(executions.c.id).where(*meant).order_by(executions.c.id).limit(limit))
+    return [ExecutionId(row) for row in rows.scalars()]
+
+
+async def count_matching(tx: Tx, namespace: str, wanted: Filter, bound: str) -> int:
+    meant = (*conditions(namespace, wanted), executions.c.id <= bound)
+    found: int = (await tx.execute(select(func.count()).select_from(executions).where(*meant))).scalar_one()
+    return found
+
+
+async def matches(tx: Tx, namespace: str, wanted: Filter, execution: str) -> bool:
+    """Whether an execution is still meant; it is locked until the transaction ends."""
+    meant = (*conditions(namespace, wanted), executions.c.id == execution)
+    return (await tx.execute(select(executions.c.id).where(*meant).with_for_update())).one_or_none() is not None
 
 
 async def children_alive(tx: Tx, parent: str) -> list[tuple[ExecutionId, str]]:

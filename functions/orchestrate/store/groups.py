@@ -199,11 +199,11 @@ loose AS (UPDATE kept_events SET execution = NULL WHERE execution = ANY(%(ids)b:
 ended AS (
     UPDATE executions
        SET phase = given.phase, change = given.change, started_at = given.started_at, ended_at = given.ended_at,
-           output = given.output, error = given.error, reason = NULL, state = NULL, waiting = NULL,
-           suspend_asked = NULL
+           output = given.output, error = given.error, error_type = given.error_type,
+           reason = NULL, state = NULL, waiting = NULL, suspend_asked = NULL
       FROM unnest(%(ids)b::uuid[], %(phases)b::text[], %(changes)b::bigint[], %(started)b::timestamptz[],
-                  %(ended)b::timestamptz[], %(outputs)b::bytea[], %(errors)b::bytea[])
-           AS given (id, phase, change, started_at, ended_at, output, error)
+                  %(ended)b::timestamptz[], %(outputs)b::bytea[], %(errors)b::bytea[], %(types)b::text[])
+           AS given (id, phase, change, started_at, ended_at, output, error, error_type)
      WHERE executions.id = given.id
 ), told AS (
     INSERT INTO outbox (kind, execution, epoch, body, not_before, namespace)
@@ -230,6 +230,7 @@ async def end(tx: Tx, ended: Sequence[Execution], notes: Iterable[Note]) -> list
         "ended": [execution.ended_at for execution in ended],
         "outputs": [execution.output for execution in ended],
         "errors": [execution.error for execution in ended],
+        "types": [execution.error_type for execution in ended],
         **dict(zip(names, columns_of_notes(notes), strict=True)),
     }
     return [row[0] for row in await rows_of(tx, _END, values)]

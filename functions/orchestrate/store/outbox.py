@@ -13,7 +13,8 @@ from lowtide.model.base import ExecutionId
 
 from ..nouns import Execution, Order
 from .database import Tx
-from .tables import dead_letters, dispatches, outbox
+from .tables import dispatches, outbox
+from .upkeep import dead_letters
 
 __all__ = [
     "Kind",

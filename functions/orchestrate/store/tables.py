@@ -29,7 +29,6 @@ from sqlalchemy import (
 
 __all__ = [
     "containers",
-    "dead_letters",
     "deliveries",
     "dispatches",
     "executions",
@@ -38,6 +37,7 @@ __all__ = [
     "interests",
     "kept_events",
     "metadata",
+    "moment",
     "namespaces",
     "outbox",
     "schedules",
@@ -52,7 +52,7 @@ metadata = MetaData()
 _NOW = text("clock_timestamp()")
 
 
-def _moment(name: str, *, default: bool = False, nullable: bool = True) -> Column[object]:
+def moment(name: str, *, default: bool = False, nullable: bool = True) -> Column[object]:
     return Column(name, DateTime(timezone=True), nullable=nullable, server_default=_NOW if default else None)
 
 
@@ -67,7 +67,7 @@ namespaces = Table(
     "namespaces",
     metadata,
     Column("name", Text, primary_key=True),
-    _moment("created_at", default=True, nullable=False),
+    moment("created_at", default=True, nullable=False),
 )
 
 workflows = Table(
@@ -75,7 +75,7 @@ workflows = Table(
     metadata,
     Column("namespace", Text, ForeignKey("namespaces.name"), primary_key=True),
     Column("name", Text, primary_key=True),
-    _moment("created_at", default=True, nullable=False),
+    moment("created_at", default=True, nullable=False),
 )
 """One row per name that was ever deployed; its lock orders what concerns all versions (deploy, gather events)."""
 
@@ -91,9 +91,9 @@ workflow_versions = Table(
     Column("definition", LargeBinary, nullable=False),
     Column("plan", LargeBinary, nullable=False),
     Column("warnings", LargeBinary, nullable=False),
-    _moment("created_at", default=True, nullable=False),
+    moment("created_at", default=True, nullable=False),
     # Hidden from the API, but kept: executions go on with the plan that they began with.
-    _moment("deleted_at"),
+    moment("deleted_at"),
 )
 Index(
     "workflow_versions_by_name",
@@ -140,6 +140,8 @@ executions = Table(
     Column("waiting", LargeBinary),
     Column("output", LargeBinary),
     Column("error", LargeBinary),
+    # The type of the error, by which executions are looked for: cut, and of the standard's own the name alone.
+    Column("error_type", Text),
     # Why it is suspended or cancelled.
     Column("reason", Text),
     # Why an operator wants it suspended, from then until its invocation has parked.
@@ -156,9 +158,9 @@ executions = Table(
     Column("dedupe", Text),
     Column("body_digest", Text),
     Column("traceparent", Text),
-    _moment("created_at", nullable=False),
-    _moment("started_at"),
-    _moment("ended_at"),
+    moment("created_at", nullable=False),
+    moment("started_at"),
+    moment("ended_at"),
     # Where it takes a slot whenever it runs; null: its workflow has no limit of concurrency.
     Column("lane", Text),
 )
@@ -177,6 +179,14 @@ Index("executions_by_parent", executions.c.parent, postgresql_where=executions.c
 Index("executions_by_origin", executions.c.origin, postgresql_where=executions.c.origin.is_not(None))
 Index("executions_alive", executions.c.workflow_version, postgresql_where=executions.c.ended_at.is_(None))
 
+Index(
+    "executions_by_error",
+    executions.c.namespace,
+    executions.c.error_type,
+    executions.c.id,
+    postgresql_where=executions.c.error_type.is_not(None),
+)
+
 dispatches = Table(
     "dispatches",
     metadata,
@@ -184,12 +194,12 @@ dispatches = Table(
     Column("epoch", BigInteger, primary_key=True),
     Column("body", LargeBinary, nullable=False),
     Column("digest", Text, nullable=False),
-    _moment("issued_at", nullable=False),
+    moment("issued_at", nullable=False),
     # When the Broker (or execute itself) first took it: it then counts as outstanding.
-    _moment("sent_at"),
+    moment("sent_at"),
     Column("attempts", Integer, nullable=False, server_default=text("0")),
     # When somebody should ask what became of it.
-    _moment("next_try"),
+    moment("next_try"),
     # Which line it stands in; null: nothing limits it. See ``store/lanes.py``.
     Column("lane", Text(collation="C")),
     # Starts with the same mark replace each other while they wait.
@@ -197,9 +207,9 @@ dispatches = Table(
     # Lower first: 0 goes on after a park, 1 to 201 start by priority.
     Column("rank", Integer),
     # Since when it waits to be admitted, and is in no outbox; null: it has a slot.
-    _moment("queued_at"),
+    moment("queued_at"),
     # From when on somebody should look whether it can be admitted; null: when something else happens.
-    _moment("look_at"),
+    moment("look_at"),
 )
 """Work orders whose invocation has not ended. ``body`` never changes: it is sent again byte for byte."""
 Index("dispatches_outstanding", dispatches.c.next_try, postgresql_where=dispatches.c.sent_at.is_not(None))
@@ -217,7 +227,7 @@ inbox = Table(
     Column("key", Text, nullable=False),
     # JSON of lowtide.model.event.Event.
     Column("event", LargeBinary, nullable=False),
-    _moment("at", nullable=False),
+    moment("at", nullable=False),
     UniqueConstraint("execution", "key", name="inbox_once"),
 )
 """Wakes that no snapshot contains yet; a row goes when its event is in one."""
@@ -229,8 +239,8 @@ timers = Table(
     # The Sleep's command id, hashed where it is long; or ``cancel``: a running execution has until then to obey.
     Column("key", Text, primary_key=True),
     Column("command", Text, nullable=False),
-    _moment("due", nullable=False),
-    _moment("claimed_until"),
+    moment("due", nullable=False),
+    moment("claimed_until"),
 )
 Index("timers_free", timers.c.due, postgresql_where=timers.c.claimed_until.is_(None))
 Index("timers_held", timers.c.claimed_until, postgresql_where=timers.c.claimed_until.is_not(None))
@@ -241,8 +251,8 @@ schedules = Table(
     # The newest version of a workflow that declares every, cron or after.
     Column("workflow_version", BigInteger, ForeignKey("workflow_versions.id", ondelete="CASCADE"), primary_key=True),
     # When it starts the next execution; null while ``after`` waits for the end of ``running``.
-    _moment("due"),
-    _moment("claimed_until"),
+    moment("due"),
+    moment("claimed_until"),
     Column("running", Uuid(as_uuid=False)),
     Column("pause", Interval),
 )
@@ -263,10 +273,10 @@ containers = Table(
     # JSON of lowtide.model.container.Order.
     Column("ordered", LargeBinary, nullable=False),
     Column("attempts", Integer, nullable=False, server_default=text("0")),
-    _moment("created_at", nullable=False),
-    _moment("started_at"),
+    moment("created_at", nullable=False),
+    moment("started_at"),
     # When somebody should look at it; a claim moves it on.
-    _moment("due", nullable=False),
+    moment("due", nullable=False),
 )
 Index("containers_by_due", containers.c.due)
 Index("containers_by_execution", containers.c.execution)
@@ -287,7 +297,7 @@ subscriptions = Table(
     Column("type", Text),
     Column("filter", LargeBinary, nullable=False),
     Column("need", Text, nullable=False),
-    _moment("since", nullable=False),
+    moment("since", nullable=False),
     # Whether kept events were already looked at for it.
     Column("caught_up", Boolean, nullable=False, server_default=text("false")),
 )
@@ -309,9 +319,9 @@ kept_events = Table(
     Column("body", LargeBinary, nullable=False),
     # The execution that it is about, while it is kept for its sake.
     Column("execution", Uuid(as_uuid=False)),
-    _moment("received_at", nullable=False),
-    _moment("expires_at", nullable=False),
-    _moment("matched_at"),
+    moment("received_at", nullable=False),
+    moment("expires_at", nullable=False),
+    moment("matched_at"),
 )
 Index("kept_events_by_type", kept_events.c.type, kept_events.c.received_at)
 Index("kept_events_by_execution", kept_events.c.execution, postgresql_where=kept_events.c.execution.is_not(None))
@@ -354,7 +364,7 @@ outbox = Table(
     Column("execution", Uuid(as_uuid=False), nullable=False),
     Column("epoch", BigInteger, nullable=False, server_default=text("0")),
     Column("body", LargeBinary),
-    _moment("not_before", default=True, nullable=False),
+    moment("not_before", default=True, nullable=False),
     Column("attempts", Integer, nullable=False, server_default=text("0")),
     # Of a dispatch: namespaces take turns.
     Column("namespace", Text, nullable=False, server_default=text("''")),
@@ -363,20 +373,3 @@ outbox = Table(
 Index("outbox_due", outbox.c.kind, outbox.c.not_before)
 Index("outbox_by_namespace", outbox.c.namespace, outbox.c.not_before, postgresql_where=outbox.c.kind == "dispatch")
 Index("outbox_by_execution", outbox.c.execution)
-
-dead_letters = Table(
-    "dead_letters",
-    metadata,
-    Column("id", BigInteger, Identity(always=True), primary_key=True),
-    Column("execution", Uuid(as_uuid=False)),
-    Column("epoch", BigInteger),
-    Column("type", Text, nullable=False),
-    Column("source", Text, nullable=False),
-    Column("event_id", Text, nullable=False),
-    Column("code", Text),
-    Column("detail", Text),
-    # What was done about it: applied, alive, again, suspended, ignored.
-    Column("verdict", Text, nullable=False),
-    _moment("at", default=True, nullable=False),
-)
-Index("dead_letters_by_execution", dead_letters.c.execution)

@@ -1,7 +1,8 @@
 """The ``lowtide`` command. One file per command or group of commands; heavy imports stand inside the commands.
 
 ``run`` ``validate`` ``draw``                    a document, in this process, without any server
-``deploy`` ``start`` ``workflows`` ``executions`` ``events`` ``replay``   talk to a server (``server``: its options)
+``deploy`` ``start`` ``workflows`` ``executions`` ``operations`` ``events`` ``replay``
+                                                 talk to a server (``server``: its options)
 ``up`` ``status`` ``migrate``                    the platform on this machine
 
 ``given`` (what the user gives), ``shown`` (what goes to stdout) and ``exits`` (exit codes, errors told) are shared;
@@ -21,6 +22,7 @@ from lowtide.cli.draw import draw
 from lowtide.cli.events import events
 from lowtide.cli.executions import executions
 from lowtide.cli.migrate import migrate
+from lowtide.cli.operations import operations
 from lowtide.cli.replay import replay
 from lowtide.cli.run import EPILOG, run
 from lowtide.cli.shown import examples
@@ -63,6 +65,7 @@ app.command(
 )(start)
 app.add_typer(executions, name="executions")
 app.add_typer(workflows, name="workflows")
+app.add_typer(operations, name="operations")
 app.add_typer(events, name="events")
 app.command(
     short_help="Step through an execution's journal, without effects.",

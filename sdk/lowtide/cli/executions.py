@@ -10,6 +10,7 @@ from typing import Annotated, Final
 import typer
 
 from lowtide.cli import exits
+from lowtide.cli.operations import bulk
 from lowtide.cli.orders import cancel, resume, suspend
 from lowtide.cli.repeating import fork, restart, retry
 from lowtide.cli.server import DEFAULT_SERVER, Namespace, Server, analytics_of, ask
@@ -29,6 +30,12 @@ _EXAMPLE: Final = "01890a5d-ac96-774b-bcce-b302099a8057"
 
 for order in (cancel, suspend, resume):
     executions.command(epilog=examples(f"lowtide executions {order.__name__} {_EXAMPLE}"))(order)
+executions.command(
+    epilog=examples(
+        "lowtide executions bulk retry --workflow order --error-type communication --rate 5 --dry-run",
+        "lowtide executions bulk cancel --workflow order --phase waiting --reason 'ordered twice'",
+    )
+)(bulk)
 executions.command(
     epilog=examples(f"lowtide executions retry {_EXAMPLE}", f"lowtide executions retry {_EXAMPLE} --version latest")
 )(retry)
@@ -51,6 +58,7 @@ _Json = Annotated[bool, typer.Option("--json", help="Print the server's JSON.")]
 def list_(
     workflow: Annotated[str | None, typer.Option(metavar="NAME", help="Of this workflow alone.")] = None,
     phase: Annotated[str | None, typer.Option(metavar="PHASE", help="In this phase alone.")] = None,
+    error_type: Annotated[str | None, typer.Option(metavar="TYPE", help="Faulted with this, as timeout.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")] = 20,
     cursor: Annotated[str | None, typer.Option(help="Go on where the last page ended.")] = None,
     as_json: _Json = False,
@@ -58,9 +66,8 @@ def list_(
     server: Server = DEFAULT_SERVER,
 ) -> None:
     """List executions, newest first."""
-    page = ask(
-        server, lambda api: api.executions(namespace, workflow=workflow, phase=phase, limit=limit, cursor=cursor)
-    )
+    wanted = {"workflow": workflow, "phase": phase, "errorType": error_type}
+    page = ask(server, lambda api: api.executions(namespace, limit=limit, cursor=cursor, **wanted))
     if as_json:
         show_json(page)
         return

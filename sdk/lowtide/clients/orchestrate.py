@@ -101,13 +101,13 @@ class Orchestrate(HttpClient):
         self,
         namespace: str,
         *,
-        workflow: str | None = None,
-        phase: str | None = None,
         limit: int | None = None,
         cursor: str | None = None,
+        **wanted: str | None,
     ) -> dict[str, JSON]:
-        """One page, newest first: ``{items, next}``."""
-        query = {"workflow": workflow, "phase": phase, "limit": limit, "cursor": cursor}
+        """One page, newest first: ``{items, next}``. ``wanted``: ``workflow``, ``version``, ``phase``, ``errorType``,
+        ``createdAfter``, ``createdBefore``."""
+        query: dict[str, str | int | None] = {**wanted, "limit": limit, "cursor": cursor}
         return _object(await self.request("GET", path_of("v1", "namespaces", namespace, "executions"), query=query))
 
     async def all_executions(
@@ -178,6 +178,29 @@ class Orchestrate(HttpClient):
         path = path_of("v1", "namespaces", namespace, "executions", execution, verb)
         headers = _JSON if key is None else {**_JSON, "idempotency-key": key}
         return _object(await self.request("POST", path, body=json.encode(said), headers=headers, again=again))
+
+    async def operate(self, namespace: str, request: dict[str, JSON], *, key: str | None = None) -> dict[str, JSON]:
+        """Begin a bulk operation: ``{action, filter, rate, dryRun, …}``; with ``dryRun`` ``{action, matched}``."""
+        path = path_of("v1", "namespaces", namespace, "operations")
+        headers = _JSON if key is None else {**_JSON, "idempotency-key": key}
+        again = key is not None
+        return _object(await self.request("POST", path, body=json.encode(request), headers=headers, again=again))
+
+    async def operations(
+        self, namespace: str, *, limit: int | None = None, cursor: str | None = None
+    ) -> dict[str, JSON]:
+        """One page, newest first: ``{items, next}``."""
+        path = path_of("v1", "namespaces", namespace, "operations")
+        return _object(await self.request("GET", path, query={"limit": limit, "cursor": cursor}))
+
+    async def operation(self, namespace: str, operation: str) -> dict[str, JSON]:
+        """id, action, filter, rate, phase, matched, done, skipped, failed, problems, createdAt, endedAt."""
+        return _object(await self.request("GET", path_of("v1", "namespaces", namespace, "operations", operation)))
+
+    async def stop_operation(self, namespace: str, operation: str) -> dict[str, JSON]:
+        """Do nothing more of it; returns it as it is now."""
+        path = path_of("v1", "namespaces", namespace, "operations", operation, "stop")
+        return _object(await self.request("POST", path))
 
     async def journal(self, namespace: str, execution: str) -> dict[str, JSON]:
         """All pages as one: ``{plan, seed, items: [{number, epoch, entry: {turn, event, key}}]}``."""

@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 from lowtide.model.base import JSON, Noun
 
-__all__ = ["STANDARD_BASE", "Error", "StandardType", "same_type", "standard_error"]
+__all__ = ["STANDARD_BASE", "Error", "StandardType", "same_type", "short_type", "standard_error"]
 
 STANDARD_BASE: Final = "https://open-workflow-specification.org/spec/1.0.0/errors/"
 
@@ -33,6 +33,8 @@ _DEFAULTS: Final[dict[str, tuple[int, str]]] = {
     "communication": (500, "Communication Error"),
     "runtime": (500, "Runtime Error"),
 }
+
+_LONGEST_TYPE: Final = 200
 
 _STANDARD_HOSTS: Final = ("serverlessworkflow.io", "open-workflow-specification.org")
 
@@ -85,6 +87,11 @@ def same_type(left: str, right: str) -> bool:
     if left == right:
         return True
     return _standard_name(left) is not None and _standard_name(left) == _standard_name(right)
+
+
+def short_type(uri: str) -> str:
+    """A type by which errors are looked for: of the standard's own the name alone, of others what fits an index."""
+    return _standard_name(uri) or uri[:_LONGEST_TYPE]
 
 
 def _standard_name(uri: str) -> str | None:

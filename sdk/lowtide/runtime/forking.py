@@ -154,7 +154,7 @@ def past(plan: Plan, seed: Seed, records: Sequence[JournalRecord], host: Host, o
     if isinstance(state.outcome, Faulted):
         error = state.outcome.error
         raise Conflict(
-            f"it would fail again at {error.instance or '/'} ({error.title or error.type}: {error.detail or ''}), for "
+            f"it would fail again at {error.instance or '/'} ({error.type.rpartition('/')[2]}), for "
             "nothing outside the workflow caused it; retry it with a mended version, or fork it from an earlier task "
             "with other data"
         )

@@ -12,7 +12,7 @@ from sqlalchemy import create_engine, make_url, text
 
 from functions.orchestrate.migrate import upgrade
 from functions.orchestrate.store.database import Database
-from functions.orchestrate.store.tables import metadata
+from functions.orchestrate.store.upkeep import metadata
 from lowtide.errors import Unavailable
 from tests.eventually import eventually
 
