@@ -15,6 +15,7 @@ Flows, each a few functions over one transaction:
 ``incoming``     events from the world               ``listening``    listeners meet events
 ``cancelling``   cancel, and its grace               ``lost``         lost dispatches; ``deadletters``
 ``repeating``    restart, retry, fork                ``requests``     starts over HTTP
+``explaining``   why it waits, pure
 ``operating``    bulk operations; ``actions``: what they do to each one
 ``rounds``       rows that are served until none is left
 ``deploying``    a document becomes a version        ``shortway``     synchronous starts

@@ -4,6 +4,7 @@
 ``executions``   start, list, show, cancel
 ``orders``       cancel, suspend, resume
 ``repeats``      restart, retry, fork
+``explanation``  why it waits
 ``operations``   bulk operations: begin, list, show, stop
 ``events``       events that users publish
 ``functions``    what the Broker posts: outcomes, ticks, the world's events, dead letters

@@ -16,6 +16,7 @@ from ..store.filtering import Filter
 from . import shapes
 from .documents import JSON_BODY, json_body, reply, trace_of
 from .execution_shown import find_execution, shown, summaries
+from .explanation import add_explanation
 from .orders import add_orders
 from .pages import (
     Cursor,
@@ -86,6 +87,7 @@ def routes(service: Service) -> APIRouter:
     _add_lookups(router, service)
     add_orders(router, service)
     add_repeats(router, service)
+    add_explanation(router, service)
     return router
 
 

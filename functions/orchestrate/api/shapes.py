@@ -10,6 +10,7 @@ __all__ = [
     "EXECUTION",
     "Execution",
     "ExecutionPage",
+    "Explanation",
     "JournalPage",
     "Limits",
     "Operation",
@@ -134,6 +135,49 @@ class Execution(BaseModel):
     error: Any = None
     reason: str | None = None
     waitingFor: list[dict[str, Any]] = []
+
+
+class Explanation(BaseModel):
+    model_config = _example(
+        execution="0198f3a2-7c1e-7000-8000-3f1c2b4d5e6f",
+        phase="waiting",
+        since="2026-11-23T09:30:00.120Z",
+        sentences=[
+            "It waits for one thing. No process runs for it meanwhile.",
+            '/do/1/paid listens for one of: type com.example.payment.received, order equal to "A-17".',
+        ],
+        waits=[
+            {
+                "command": "/do/1/paid@1.2",
+                "task": "/do/1/paid",
+                "since": "2026-11-23T09:30:00.120Z",
+                "arrived": 0,
+                "kind": "events",
+                "need": "any",
+                "listeningSince": "2026-11-23T09:30:00.125Z",
+                "consumed": 0,
+                "filters": [
+                    {
+                        "index": 0,
+                        "with": {"type": "com.example.payment.received"},
+                        "expressions": {},
+                        "correlate": {"order": "A-17"},
+                        "matched": False,
+                    }
+                ],
+                "sentence": '/do/1/paid listens for one of: type com.example.payment.received, order equal to "A-17".',
+            }
+        ],
+        arrived=[],
+        dispatch=None,
+    )
+    execution: str
+    phase: str
+    since: str | None
+    sentences: list[str]
+    waits: list[dict[str, Any]]
+    arrived: list[dict[str, Any]]
+    dispatch: dict[str, Any] | None
 
 
 class ExecutionPage(BaseModel):

@@ -22,6 +22,7 @@ from .tables import inbox, timers
 
 __all__ = [
     "CANCEL",
+    "EVENT",
     "OF_OPERATORS",
     "OVERDUE",
     "SUSPEND",
@@ -55,7 +56,7 @@ OVERDUE: Final = 10.0
 Held = tuple[ExecutionId, str, float]
 """A claimed timer: execution, key, and the seconds until it is due."""
 
-_EVENT: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
+EVENT: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 
 
 async def insert_wake(tx: Tx, execution: str, wake: Wake, at: datetime) -> bool:
@@ -74,7 +75,7 @@ async def wakes_of(tx: Tx, execution: str) -> list[Wake]:
     rows = await tx.execute(
         select(inbox.c.key, inbox.c.event).where(inbox.c.execution == execution).order_by(inbox.c.id)
     )
-    return [Wake(key=row.key, event=_EVENT.decode(row.event)) for row in rows]
+    return [Wake(key=row.key, event=EVENT.decode(row.event)) for row in rows]
 
 
 async def drop_wakes(tx: Tx, execution: str, keys: Collection[str]) -> None:

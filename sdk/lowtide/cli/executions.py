@@ -114,6 +114,21 @@ async def _show(
             return found, []
 
 
+@executions.command(epilog=examples("lowtide executions explain 01890a5d-ac96-774b-bcce-b302099a8057"))
+def explain(
+    execution: _Id, as_json: _Json = False, namespace: Namespace = "default", server: Server = DEFAULT_SERVER
+) -> None:
+    """Say why one execution is where it is: for what it waits, since when, and what would wake it."""
+    found = ask(server, lambda api: api.explanation(namespace, execution))
+    if as_json:
+        show_json(found)
+        return
+    since = f" since {found['since']}" if found.get("since") else ""
+    print(f"{found['phase']}{since}  {found['execution']}")
+    for sentence in found["sentences"]:
+        print(f"  {sentence}")
+
+
 @executions.command(
     epilog=examples("lowtide executions watch 01890a5d-ac96-774b-bcce-b302099a8057 --timeout 2m"),
 )

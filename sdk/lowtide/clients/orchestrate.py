@@ -179,6 +179,11 @@ class Orchestrate(HttpClient):
         headers = _JSON if key is None else {**_JSON, "idempotency-key": key}
         return _object(await self.request("POST", path, body=json.encode(said), headers=headers, again=again))
 
+    async def explanation(self, namespace: str, execution: str) -> dict[str, JSON]:
+        """Why it is where it is: execution, phase, since, sentences, waits, arrived, dispatch."""
+        path = path_of("v1", "namespaces", namespace, "executions", execution, "explanation")
+        return _object(await self.request("GET", path))
+
     async def operate(self, namespace: str, request: dict[str, JSON], *, key: str | None = None) -> dict[str, JSON]:
         """Begin a bulk operation: ``{action, filter, rate, dryRun, …}``; with ``dryRun`` ``{action, matched}``."""
         path = path_of("v1", "namespaces", namespace, "operations")
