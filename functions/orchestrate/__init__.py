@@ -13,7 +13,8 @@ Flows, each a few functions over one transaction:
 ``waking``       inbox, rule, end                    ``changing``     every phase change is told
 ``timekeeper``   timers are held and fired           ``ticking``      what a tick does, who asks for one
 ``incoming``     events from the world               ``listening``    listeners meet events
-``cancelling``   cancel, and its grace               ``lost``         lost dispatches; ``deadletters``
+``cancelling``   cancel, and its grace               ``lost``         lost dispatches
+``deadletters``  what could not be delivered         ``redriving``    when an operator has looked
 ``repeating``    restart, retry, fork                ``requests``     starts over HTTP
 ``explaining``   why it waits, pure
 ``operating``    bulk operations; ``actions``: what they do to each one

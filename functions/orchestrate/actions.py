@@ -47,6 +47,10 @@ class Options(Noun, frozen=True, kw_only=True):
 class Kind(Protocol):
     """One kind of what operations are about. Ids are texts that sort as what they name was made."""
 
+    async def bound(self, tx: Tx, operation_id: str) -> str:
+        """The last one that an operation can be about which begins now."""
+        ...
+
     async def count(self, tx: Tx, operation: Operation) -> int: ...
 
     async def page(self, tx: Tx, operation: Operation, limit: int) -> Sequence[str]:
@@ -65,6 +69,10 @@ class Kind(Protocol):
 class ExecutionActions:
     def __init__(self, repeats: Repeats) -> None:
         self._repeats = repeats
+
+    async def bound(self, tx: Tx, operation_id: str) -> str:
+        """Operations have ids as executions do: both begin with the moment."""
+        return operation_id
 
     async def count(self, tx: Tx, operation: Operation) -> int:
         return await executions.count_matching(tx, operation.namespace, _filter(operation), operation.bound)

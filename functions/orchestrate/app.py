@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from lowtide.settings import OrchestrateSettings
 from lowtide.wire.triggers import DEAD_LETTER_PATH
 
-from .api import events, executions, functions, health, journal, operations, workflows
+from .api import deadletters, events, executions, functions, health, journal, operations, workflows
 from .problems import BodyLimit, install
 from .service import Neighbours, Service
 
@@ -57,6 +57,6 @@ def create_app(
         limit=settings.max_body_bytes,
         exempt={functions.EVENTS_PATH: larger, DEAD_LETTER_PATH: larger},
     )
-    for part in (workflows, executions, operations, journal, events, functions, health):
+    for part in (workflows, executions, operations, deadletters, journal, events, functions, health):
         app.include_router(part.routes(service))
     return app

@@ -9,6 +9,7 @@ from typing import Final
 
 from lowtide.errors import InvalidEvent, LowtideError
 from lowtide.model.base import ExecutionId, Millis
+from lowtide.wire import json
 from lowtide.wire.cloudevents import CloudEvent
 from lowtide.wire.mac import verify
 from lowtide.wire.types import (
@@ -24,7 +25,7 @@ from .incoming import accept
 from .lost import ask
 from .ports import Ingest
 from .reports import Reports
-from .store import executions, outbox
+from .store import deadletters, executions
 from .work import Desk
 
 __all__ = ["take_dead_letter"]
@@ -32,6 +33,8 @@ __all__ = ["take_dead_letter"]
 log = logging.getLogger("lowtide.orchestrate")
 
 _DATA: Final = "knativeerrordata"
+_LARGEST_KEPT: Final = 8 * 1024 * 1024
+
 _NEVER: Final = frozenset({"400", "410", "413"})
 """Answers of execute's that say that this dispatch can never succeed."""
 
@@ -81,6 +84,14 @@ def _detail(event: CloudEvent) -> str:
         return ""
 
 
+def _kept(event: CloudEvent) -> bytes | None:
+    """The event, where it is needed to redrive it and is not stored anyway."""
+    if event.type in (DISPATCH, TICK):
+        return None
+    body = json.encode(event.as_json())
+    return body if len(body) <= _LARGEST_KEPT else None
+
+
 async def _record(
     desk: Desk,
     event: CloudEvent,
@@ -100,8 +111,10 @@ async def _record(
         "code": code,
         "detail": detail,
         "verdict": verdict,
+        "namespace": event.text(Extension.namespace),
+        "event": _kept(event),
     }
     try:
-        await desk.database.run(lambda tx: outbox.record_dead_letter(tx, values))
+        await desk.database.run(lambda tx: deadletters.record(tx, values))
     except LowtideError as error:
         log.warning("the dead letter %s was handled, but not recorded: %s", event.id, error)

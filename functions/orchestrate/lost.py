@@ -18,7 +18,7 @@ from .store import executions, outbox, overdue
 from .store.overdue import Overdue
 from .work import Desk, Work
 
-__all__ = ["Fate", "ask", "find_lost"]
+__all__ = ["Fate", "ask", "ask_again", "find_lost"]
 
 log = logging.getLogger("lowtide.orchestrate")
 
@@ -56,6 +56,16 @@ async def ask(desk: Desk, ingest: Ingest, execution: ExecutionId, epoch: int, pr
     if problem is not None and (state is None or not (state.alive or state.closing)):
         return await desk.do(lambda work: _suspend(work, execution, epoch, problem))
     return await _settle(desk, dispatch, state, backoff=True)
+
+
+async def ask_again(desk: Desk, ingest: Ingest, execution: ExecutionId, epoch: int) -> Fate:
+    """As :func:`ask`, for an operator: what was lost before does not count, and nothing is waited for."""
+    stored = await desk.database.run(lambda tx: executions.dispatch_of(tx, execution, epoch))
+    if stored is None:
+        return "ignored"
+    await desk.database.run(lambda tx: executions.forget_attempts(tx, execution, epoch))
+    state = (await ingest.leases([execution])).get(execution)
+    return await _settle(desk, Overdue(execution, epoch, stored.digest, due=True), state)
 
 
 async def _settle(desk: Desk, dispatch: Overdue, state: LeaseState | None, *, backoff: bool = False) -> Fate:

@@ -45,7 +45,6 @@ class Asked:
     options: Options
     rate: float
     first: str = executions.FIRST
-    bound: str | None = None
     dedupe: str | None = None
     body_digest: str | None = None
 
@@ -67,7 +66,7 @@ async def ask(work: Work, kind: Kind, asked: Asked, *, dry: bool = False) -> Ope
         "phase": "running",
         "matched": 0,
         "cursor": asked.first,
-        "bound": asked.bound or operation_id,
+        "bound": await kind.bound(work.tx, operation_id),
         "problems": b"[]",
         "created_at": now,
         "body_digest": asked.body_digest,

@@ -33,6 +33,7 @@ from .nouns import Signal, Unused
 from .operating import Steward
 from .outgoing import channels
 from .ports import Broker, Execute, Ingest
+from .redriving import LetterActions, Redriver
 from .relay import Channel
 from .repeating import Repeats
 from .reports import Reports
@@ -92,7 +93,13 @@ class Service:
         self.caretaker = Caretaker(desk, clock, neighbours.containers, start_within=container_start)
         self.gatekeeper = Gatekeeper(desk, clock, desk.terms.tick_horizon)
         of_executions: Kind = ExecutionActions(self.repeats)
-        self.kinds: dict[Action, Kind] = dict.fromkeys(ELIGIBLE, of_executions)
+        self.redriver = Redriver(desk, neighbours.ingest, self.reports)
+        of_letters: Kind = LetterActions(self.redriver)
+        self.kinds: dict[Action, Kind] = {
+            **dict.fromkeys(ELIGIBLE, of_executions),
+            "redrive": of_letters,
+            "discard": of_letters,
+        }
         self.steward = Steward(desk, clock, self.kinds)
         holders = self.keeper, self.caretaker, self.gatekeeper, self.steward
         self.tick = Tick(desk, neighbours.ingest, holders, self.gatekeeper, self.channels)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Final, Protocol
 
@@ -22,7 +22,8 @@ from .lost import find_lost
 from .nouns import millis
 from .ports import Broker, Ingest
 from .relay import Channel
-from .store import events
+from .store import deadletters, events
+from .store.database import Tx
 from .store.outbox import Kind
 from .timekeeper import Timekeeper
 from .work import Desk
@@ -34,6 +35,9 @@ log = logging.getLogger("lowtide.orchestrate")
 _SOURCE: Final = "/lowtide/orchestrate"
 _LEFT_OVER: Final = 5.0
 _BATCH: Final = 500
+_REMEMBERED: Final = 30 * 86_400.0
+"""Seconds for which dead letters that nobody has to look at any more are kept."""
+
 _LONGEST_PUBLISH: Final = 60.0
 
 
@@ -131,7 +135,8 @@ class Tick:
             "lost dispatches": find_lost(self._desk, self._ingest),
             "events left over": match_leftovers(self._desk, _LEFT_OVER, _BATCH),
             "listeners left behind": self._catch_up(),
-            "expired events": self._expire(),
+            "expired events": self._expire(lambda tx: events.expire(tx, _BATCH)),
+            "old dead letters": self._expire(lambda tx: deadletters.expire(tx, _REMEMBERED, _BATCH)),
         }
         held = [holder.hold(longest) for holder in self._holders]
         await asyncio.gather(*held, *(self._chore(what, work) for what, work in chores.items()))
@@ -149,7 +154,7 @@ class Tick:
         for execution, command in found:
             await self._desk.do(lambda work, e=execution, c=command: catch_up(work, e, c))  # type: ignore[misc]
 
-    async def _expire(self) -> None:
+    async def _expire(self, remove: Callable[[Tx], Awaitable[int]]) -> None:
         removed = _BATCH
         while removed == _BATCH:
-            removed = await self._desk.database.run(lambda tx: events.expire(tx, _BATCH))
+            removed = await self._desk.database.run(remove)

@@ -6,6 +6,7 @@
 ``repeats``      restart, retry, fork
 ``explanation``  why it waits
 ``operations``   bulk operations: begin, list, show, stop
+``deadletters``  list, show, redrive, discard
 ``events``       events that users publish
 ``functions``    what the Broker posts: outcomes, ticks, the world's events, dead letters
 ``health``       /livez, /readyz

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -19,9 +20,11 @@ from ..operating import Asked, ask, check_rate, stop
 from ..service import Service
 from ..starting import request_key
 from ..store import operations
+from ..store.deadletters import LetterFilter
 from ..store.filtering import Filter
 from ..store.operations import Operation
 from . import shapes
+from .deadletters import read_letter_filter
 from .documents import JSON_BODY, json_body, reply
 from .pages import Cursor, Limit, NamespacePath, moment_of, named, page, read_cursor, time_text
 
@@ -30,6 +33,7 @@ __all__ = ["operation_shown", "read_filter", "routes"]
 _ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 _MOST_RATE: Final = 1000.0
 _RATE: Final = 10.0
+_OF_LETTERS: Final = ("redrive", "discard")
 
 _EXAMPLE: Final = {
     "action": "retry",
@@ -69,6 +73,7 @@ def routes(service: Service) -> APIRouter:
 
         `filter` has at least one of `workflow`, `version`, `phase` (one or several), `errorType`, `createdAfter`,
         `createdBefore`, `endedAfter`, `endedBefore`, or else `"all": true`. Executions that begin later are not meant.
+        Dead letters are redriven and discarded by `type`, `verdict`, `execution`, `open` and the time they came.
         `dryRun` only counts them. `reason` goes with cancel and suspend, `version` with retry and restart. It goes on
         by itself, whatever process ends, does nothing twice, and can be looked at and stopped.
         """
@@ -77,7 +82,7 @@ def routes(service: Service) -> APIRouter:
         asked = _asked(namespace, given)
         if idempotency_key is not None:
             key, digest = request_key(idempotency_key), digest_of(body)
-            asked = Asked(**{**_fields(asked), "dedupe": key, "body_digest": digest})
+            asked = replace(asked, dedupe=key, body_digest=digest)
         kind = service.kinds[asked.action]
         if given.get("dryRun", False):
             counted = await service.desk.do(lambda work: ask(work, kind, asked, dry=True))
@@ -141,22 +146,21 @@ def _asked(namespace: str, given: JSON) -> Asked:
     if not isinstance(given, dict) or not set(given) <= members:
         raise InvalidInput(f"the body is an object with {', '.join(sorted(members))}")
     action = given.get("action")
-    if action not in ELIGIBLE:
-        raise InvalidInput(f"action: one of {', '.join(ELIGIBLE)}; found {action!r}")
+    if action not in (*ELIGIBLE, *_OF_LETTERS):
+        raise InvalidInput(f"action: one of {', '.join((*ELIGIBLE, *_OF_LETTERS))}; found {action!r}")
     for name, actions in (("reason", ("cancel", "suspend")), ("version", ("retry", "restart"))):
         if name in given and not (action in actions and isinstance(given[name], str)):
             raise InvalidInput(f"{name}: a text, with {' or '.join(actions)} alone")
-    return Asked(
+    asked = Asked(
         namespace=namespace,
         action=action,
-        filter=_eligible(read_filter(given.get("filter")), ELIGIBLE[action], action),
+        filter=LetterFilter(),
         options=Options(reason=given.get("reason"), version=given.get("version")),
         rate=check_rate(given.get("rate", _RATE), _MOST_RATE),
     )
-
-
-def _fields(asked: Asked) -> dict[str, Any]:
-    return {name: getattr(asked, name) for name in Asked.__dataclass_fields__}
+    if action in _OF_LETTERS:
+        return replace(asked, filter=read_letter_filter(given.get("filter")), first="0")
+    return replace(asked, filter=_eligible(read_filter(given.get("filter")), ELIGIBLE[action], action))
 
 
 def _eligible(wanted: Filter, phases: tuple[Phase, ...], action: str) -> Noun:

@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict
 
 __all__ = [
     "EXECUTION",
+    "DeadLetter",
+    "DeadLetterPage",
     "Execution",
     "ExecutionPage",
     "Explanation",
@@ -227,6 +229,49 @@ class Operation(BaseModel):
 class OperationPage(BaseModel):
     model_config = _example(items=[_OPERATION], next=None)
     items: list[Operation]
+    next: str | None
+
+
+_DEAD_LETTER: Final[dict[str, Any]] = {
+    "id": "17",
+    "namespace": "shop",
+    "execution": "0198f3a2-7c1e-7000-8000-3f1c2b4d5e6f",
+    "epoch": 2,
+    "type": "dev.lowtide.execution.dispatch.v1",
+    "source": "/lowtide/shop/greet",
+    "eventId": "0198f3a2-7c1e-7000-8000-3f1c2b4d5e6f:2",
+    "code": "400",
+    "detail": "the journal ends before record 7",
+    "verdict": "suspended",
+    "open": True,
+    "redrives": 0,
+    "at": "2026-11-23T09:30:00.000Z",
+    "settledAt": None,
+}
+
+
+class DeadLetter(BaseModel):
+    model_config = _example(**_DEAD_LETTER, event=None)
+    id: str
+    namespace: str | None
+    execution: str | None
+    epoch: int | None
+    type: str
+    source: str
+    eventId: str
+    code: str | None
+    detail: str | None
+    verdict: str
+    open: bool
+    redrives: int
+    at: str
+    settledAt: str | None
+    event: dict[str, Any] | None = None
+
+
+class DeadLetterPage(BaseModel):
+    model_config = _example(items=[_DEAD_LETTER], next=None)
+    items: list[DeadLetter]
     next: str | None
 
 

@@ -1,4 +1,4 @@
-"""The outbox, and dead letters. Rows are claimed by moving ``not_before`` on in a committed update."""
+"""The outbox. Rows are claimed by moving ``not_before`` on in a committed update."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from lowtide.model.base import ExecutionId
 from ..nouns import Execution, Order
 from .database import Tx
 from .tables import dispatches, outbox
-from .upkeep import dead_letters
 
 __all__ = [
     "Kind",
@@ -30,7 +29,6 @@ __all__ = [
     "hurry",
     "issue",
     "next_due",
-    "record_dead_letter",
     "take_back_dispatch",
 ]
 
@@ -206,7 +204,3 @@ async def next_due(tx: Tx, kind: Kind) -> float | None:
     """Seconds until the next row of this kind is due; ``None`` where there is none."""
     seconds: Any = (await tx.execute(_NEXT_DUE, {"kind": kind})).scalar_one()
     return None if seconds is None else float(seconds)
-
-
-async def record_dead_letter(tx: Tx, values: dict[str, Any]) -> None:
-    await tx.execute(insert(dead_letters).values(**values))

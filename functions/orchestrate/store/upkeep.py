@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Double, Identity, Index, LargeBinary, Table, Text, Uuid, text
+from sqlalchemy import BigInteger, Column, Double, Identity, Index, Integer, LargeBinary, Table, Text, Uuid, text
 
 from .tables import metadata, moment
 
@@ -60,8 +60,17 @@ dead_letters = Table(
     Column("event_id", Text, nullable=False),
     Column("code", Text),
     Column("detail", Text),
-    # What was done about it: applied, alive, again, suspended, ignored.
+    # What was done about it: applied, alive, again, suspended, ignored, discarded, out of date …
     Column("verdict", Text, nullable=False),
+    # Null: it named none, and came from outside of all.
+    Column("namespace", Text),
+    # JSON of the event, which is needed to redrive it; not of dispatches, which are stored anyway.
+    Column("event", LargeBinary),
+    Column("redrives", Integer, nullable=False, server_default=text("0")),
+    # Null while somebody should look at it.
+    moment("settled_at"),
     moment("at", default=True, nullable=False),
 )
+Index("dead_letters_by_namespace", dead_letters.c.namespace, dead_letters.c.id)
+Index("dead_letters_settled", dead_letters.c.settled_at, postgresql_where=dead_letters.c.settled_at.is_not(None))
 Index("dead_letters_by_execution", dead_letters.c.execution)

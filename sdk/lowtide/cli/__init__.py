@@ -1,7 +1,7 @@
 """The ``lowtide`` command. One file per command or group of commands; heavy imports stand inside the commands.
 
 ``run`` ``validate`` ``draw``                    a document, in this process, without any server
-``deploy`` ``start`` ``workflows`` ``executions`` ``operations`` ``events`` ``replay``
+``deploy`` ``start`` ``workflows`` ``executions`` ``operations`` ``deadletters`` ``events`` ``replay``
                                                  talk to a server (``server``: its options)
 ``up`` ``status`` ``migrate``                    the platform on this machine
 
@@ -17,6 +17,7 @@ from typing import Annotated, Final
 import typer
 
 from lowtide.cli import exits
+from lowtide.cli.deadletters import deadletters
 from lowtide.cli.deploy import deploy
 from lowtide.cli.draw import draw
 from lowtide.cli.events import events
@@ -66,6 +67,7 @@ app.command(
 app.add_typer(executions, name="executions")
 app.add_typer(workflows, name="workflows")
 app.add_typer(operations, name="operations")
+app.add_typer(deadletters, name="deadletters")
 app.add_typer(events, name="events")
 app.command(
     short_help="Step through an execution's journal, without effects.",

@@ -207,6 +207,27 @@ class Orchestrate(HttpClient):
         path = path_of("v1", "namespaces", namespace, "operations", operation, "stop")
         return _object(await self.request("POST", path))
 
+    async def dead_letters(
+        self, namespace: str, *, limit: int | None = None, cursor: str | None = None, **wanted: str | None
+    ) -> dict[str, JSON]:
+        """One page, newest first: ``{items, next}``. ``wanted``: ``type``, ``verdict``, ``execution``, ``open``."""
+        query: dict[str, str | int | None] = {**wanted, "limit": limit, "cursor": cursor}
+        return _object(await self.request("GET", path_of("v1", "namespaces", namespace, "deadletters"), query=query))
+
+    async def dead_letter(self, namespace: str, letter: str) -> dict[str, JSON]:
+        """One, with its event where that is kept."""
+        return _object(await self.request("GET", path_of("v1", "namespaces", namespace, "deadletters", letter)))
+
+    async def redrive(self, namespace: str, letter: str) -> dict[str, JSON]:
+        """Do again what it asks for; returns it with its new verdict."""
+        path = path_of("v1", "namespaces", namespace, "deadletters", letter, "redrive")
+        return _object(await self.request("POST", path))
+
+    async def discard(self, namespace: str, letter: str) -> dict[str, JSON]:
+        """Nobody need look at it any more."""
+        path = path_of("v1", "namespaces", namespace, "deadletters", letter, "discard")
+        return _object(await self.request("POST", path))
+
     async def journal(self, namespace: str, execution: str) -> dict[str, JSON]:
         """All pages as one: ``{plan, seed, items: [{number, epoch, entry: {turn, event, key}}]}``."""
         path = path_of("v1", "namespaces", namespace, "executions", execution, "journal")
