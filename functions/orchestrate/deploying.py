@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -24,13 +24,21 @@ from lowtide.model.plan import (
 )
 from lowtide.wire import json
 
+from .actions import ELIGIBLE, Kind, Options
 from .nouns import WorkflowVersion
-from .scheduling import set_first
+from .operating import Asked, ask
+from .scheduling import Before, set_first
 from .store import events, workflows
 from .store.database import Tx
+from .store.filtering import Filter
+from .store.operations import Operation
 from .work import Work
 
 __all__ = ["Deployed", "deploy", "find_deployed", "problem_json", "remove", "starter_filters", "types_of"]
+
+
+_FASTEST: Final = 1000.0
+"""Executions per second that are cancelled when their workflow is removed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,41 +93,69 @@ async def deploy(work: Work, source: str, plan: Plan, checked: Checked) -> Deplo
     return Deployed(version, fresh=True)
 
 
-async def remove(work: Work, namespace: str, name: str, version: str | None, *, force: bool) -> None:
-    """Hide one version, or all of them. Executions that live go on with the plan that they began with.
+async def remove(
+    work: Work, namespace: str, name: str, version: str | None, *, force: bool, kind: Kind
+) -> Operation | None:
+    """Hide one version, or all of them: nothing of them begins any more.
 
+    ``force``: those that live are cancelled, by the operation that is returned; ``kind`` knows how.
     Raises :class:`lowtide.errors.NotFound`, and :class:`lowtide.errors.Conflict` while executions live, unless forced.
     """
     await workflows.lock_name(work.tx, namespace, name)
     hidden = await workflows.hide_versions(work.tx, namespace, name, version)
     if not hidden:
         raise NotFound(f"there is no workflow {namespace}/{name}" + (f" of version {version}" if version else ""))
-    alive = 0 if force else await workflows.any_alive(work.tx, hidden)
-    if alive:
+    alive = await workflows.any_alive(work.tx, hidden)
+    if alive and not force:
         raise Conflict(
             f"{alive} executions of {namespace}/{name} have not ended; wait for them, cancel them, "
-            "or repeat with ?force=true: they then go on, and nothing new starts"
+            "or repeat with ?force=true: they are then cancelled"
         )
     await _schedule_newest(work, namespace, name)
+    for number in hidden:
+        await workflows.move_gathered(work.tx, number, None)
+        if not alive:
+            await workflows.set_interests(work.tx, number, namespace, ())
+    if not alive:
+        return None
+    named = f"{namespace}/{name}" + (f" {version}" if version else "")
+    asked = Asked(
+        namespace=namespace,
+        action="cancel",
+        filter=Filter(workflow=name, version=version, phases=ELIGIBLE["cancel"]),
+        options=Options(reason=f"workflow {named} was removed"),
+        rate=_FASTEST,
+    )
+    return await ask(work, kind, asked)
 
 
 async def _schedule_newest(work: Work, namespace: str, name: str) -> None:
-    """Only the newest version is started by events and by time."""
-    await workflows.unschedule(work.tx, namespace, name)
+    """Only the newest version is started by events and by time; it takes over where the one before it stood.
+
+    Events that came before are for it, too, unless they have started something already; and what was gathered of an
+    ``all`` is, where the filters are the same.
+    """
+    before = await workflows.unschedule(work.tx, namespace, name)
     newest, now = await workflows.find_deployed(work.tx, namespace, name)
     schedule = (await work.plans.get(work.tx, newest.id)).schedule if newest else None
+    old = (await work.plans.get(work.tx, before.workflow_version)).schedule if before else None
+    if before is not None and old is not None and newest is not None and before.workflow_version != newest.id:
+        same = schedule is not None and schedule.on == old.on
+        await workflows.move_gathered(work.tx, before.workflow_version, newest.id if same else None)
     if newest is None or schedule is None:
         return
-    await set_first(work, newest.id, schedule, now)
+    stood = Before(old, before.due, before.running) if before and old else None
+    await set_first(work, newest.id, schedule, now, stood)
     if schedule.on is None:
         return
+    since = before.since if before is not None and before.since is not None else now
     rows = [
         {
             "namespace": namespace,
             "workflow_version": newest.id,
             "filter": wanted,
             "need": "all" if schedule.on.mode == "all" else "any",
-            "since": now,
+            "since": since,
             "caught_up": True,
         }
         for wanted in starter_filters(schedule.on, work.host)

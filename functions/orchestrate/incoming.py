@@ -20,12 +20,12 @@ from .hearing import is_echo, starts
 from .listening import offer, received_by
 from .nouns import Deployed, millis
 from .starting import event_key, start
-from .store import events, executions, outbox, workflows
+from .store import deadletters, events, executions, workflows
 from .store.events import Kept, Subscription
 from .store.keys import fingerprint, hashed
 from .work import Desk, Work
 
-__all__ = ["accept", "match", "match_leftovers"]
+__all__ = ["accept", "match", "match_again", "match_leftovers"]
 
 log = logging.getLogger("lowtide.orchestrate")
 
@@ -94,21 +94,36 @@ async def match(desk: Desk, number: int) -> None:
     if kept is None:
         return
     listeners: defaultdict[tuple[ExecutionId, str], list[Subscription]] = defaultdict(list)
-    starters: defaultdict[int, list[Subscription]] = defaultdict(list)
     for subscription in found:
         if subscription.execution is not None:
             listeners[subscription.execution, str(subscription.command)].append(subscription)
-        elif subscription.workflow_version is not None:
-            starters[subscription.workflow_version].append(subscription)
     for (execution, command), filters in listeners.items():
         if await received_by(desk.host, filters, kept):
             await _offer(desk, execution, command, kept)
-    for version, filters in starters.items():
-        wanted = await _startable(desk, version, filters, kept)
-        received = await received_by(desk.host, wanted, kept)
-        if received:
-            await _start(desk, version, wanted, received, kept)
+    known: set[int] = set()
+    while starters := {version: filters for version, filters in _starters(found).items() if version not in known}:
+        moved = [version for version, filters in starters.items() if not await _show(desk, version, filters, kept)]
+        known |= set(starters)
+        if not moved:
+            break
+        # Another version was deployed meanwhile: the event is for that one.
+        found = await desk.do(lambda work, one=kept: events.candidates(work.tx, one))  # type: ignore[misc]
     await desk.do(lambda work: events.mark_matched(work.tx, number))
+
+
+def _starters(found: Sequence[Subscription]) -> dict[int, list[Subscription]]:
+    starters: defaultdict[int, list[Subscription]] = defaultdict(list)
+    for subscription in found:
+        if subscription.workflow_version is not None:
+            starters[subscription.workflow_version].append(subscription)
+    return starters
+
+
+async def _show(desk: Desk, version: int, filters: list[Subscription], kept: Kept) -> bool:
+    """Start what the event starts of this version; ``False`` where events do not start it any more."""
+    wanted = await _startable(desk, version, filters, kept)
+    received = await received_by(desk.host, wanted, kept)
+    return not received or await _start(desk, version, wanted, received, kept)
 
 
 async def _startable(desk: Desk, version: int, filters: list[Subscription], kept: Kept) -> list[Subscription]:
@@ -135,36 +150,39 @@ async def _offer(desk: Desk, execution: ExecutionId, command: str, kept: Kept) -
 
 async def _start(
     desk: Desk, version: int, filters: Sequence[Subscription], received: Sequence[Received], kept: Kept
-) -> None:
+) -> bool:
     if filters[0].need == "all":
-        await desk.do(lambda work: _gather(work, version, filters, received, kept))
-    else:
-        await desk.do(lambda work: _start_one(work, version, kept))
+        return await desk.do(lambda work: _gather(work, version, filters, received, kept))
+    return await desk.do(lambda work: _start_one(work, version, kept))
 
 
-async def _start_one(work: Work, number: int, kept: Kept) -> None:
+async def _start_one(work: Work, number: int, kept: Kept) -> bool:
     """One or any: every event that matches starts an execution, once per source and id."""
     version, event = await workflows.deployed_of(work.tx, number), kept.event
-    if version is not None:
-        now = await executions.clock(work.tx)
-        given = [read(event, (await _schedule(work, number)).read)]
-        dedupe = event_key(str(event["source"]), str(event["id"]))
-        try:
-            await start(work, version, given, now, dedupe=dedupe, traceparent=_traceparent(event), echo=is_echo(event))
-        except _REFUSED as refused:
-            await _lay_aside(work, version, event, refused)
+    if version is None or not await workflows.triggers(work.tx, version):
+        return False
+    now = await executions.clock(work.tx)
+    given = [read(event, (await _schedule(work, number)).read)]
+    dedupe = event_key(str(event["source"]), str(event["id"]))
+    try:
+        await start(work, version, given, now, dedupe=dedupe, traceparent=_traceparent(event), echo=is_echo(event))
+    except _REFUSED as refused:
+        await _lay_aside(work, version, event, refused)
+    return True
 
 
 async def _gather(
     work: Work, number: int, filters: Sequence[Subscription], received: Sequence[Received], kept: Kept
-) -> None:
+) -> bool:
     """All: events wait for each other, per correlation; the oldest of each filter start an execution together."""
     version = await workflows.deployed_of(work.tx, number)
     if version is None:
-        return
+        return False
     await workflows.lock_name(work.tx, version.namespace, version.name)
-    if not await events.deliver(work.tx, hashed("start", str(number)), kept.fingerprint):
-        return
+    if not await workflows.triggers(work.tx, version):
+        return False
+    if not await events.deliver(work.tx, hashed("start", version.namespace, version.name), kept.fingerprint):
+        return True
     schedule = await _schedule(work, number)
     assert schedule.on is not None
     wanted = set(range(len(schedule.on.filters)))
@@ -188,15 +206,33 @@ async def _gather(
         except _REFUSED as refused:
             for body in bodies:
                 await _lay_aside(work, version, body, refused)
+    return True
 
 
 async def _lay_aside(work: Work, version: Deployed, event: dict[str, JSON], refused: LowtideError) -> None:
     """An event that starts nothing, since the workflow's limits refuse it, is a dead letter with the reason."""
     log.warning("event %s starts no %s/%s: %s", event["id"], version.namespace, version.name, refused)
-    values = {name: str(event[name]) for name in ("type", "source")}
-    detail = f"workflow {version.namespace}/{version.name}: {refused}"
-    letter = {**values, "event_id": str(event["id"]), "code": refused.code, "detail": detail, "verdict": "refused"}
-    await outbox.record_dead_letter(work.tx, letter)
+    letter = {
+        **{name: str(event[name]) for name in ("type", "source")},
+        "event_id": str(event["id"]),
+        "code": refused.code,
+        "detail": f"workflow {version.namespace}/{version.name}: {refused}",
+        "verdict": "refused",
+        "namespace": version.namespace,
+        "execution": None,
+        "event": json.encode(event),
+    }
+    await deadletters.record(work.tx, letter)
+
+
+async def match_again(desk: Desk, event: CloudEvent, namespace: str | None) -> bool:
+    """Show a kept event once more to whoever may want it; whether it is kept. Nobody gets it twice."""
+    borders = {namespace, event.text(Extension.namespace), None}
+    marks = [fingerprint(border, event.source, event.id) for border in borders]
+    numbers = await desk.database.run(lambda tx: events.numbers_of(tx, marks))
+    for number in numbers:
+        await match(desk, number)
+    return bool(numbers)
 
 
 async def _schedule(work: Work, number: int) -> Schedule:

@@ -13,7 +13,7 @@ from lowtide.wire import json
 from lowtide.wire.cloudevents import CloudEvent, from_json
 from lowtide.wire.types import DISPATCH, OUTCOMES, REGISTERED
 
-from .incoming import accept
+from .incoming import accept, match_again
 from .lost import ask_again
 from .ports import Ingest
 from .reports import Reports
@@ -54,7 +54,9 @@ class Redriver:
         event = _event_of(letter)
         if letter.type in (*OUTCOMES, REGISTERED):
             return await self._reports.take(event)
-        return "applied" if await accept(self._desk, [event], None) else "ignored"
+        if await accept(self._desk, [event], None):
+            return "applied"
+        return "again" if await match_again(self._desk, event, letter.namespace) else "ignored"
 
     async def _dispatch(self, letter: Letter) -> str:
         execution, epoch = letter.execution, letter.epoch

@@ -137,7 +137,7 @@ class Repeats:
 async def begin(work: Work, prepared: Prepared) -> Started:
     """Start what was prepared, once per key. Raises :class:`lowtide.errors.Conflict` where it cannot be any more."""
     wanted = prepared.wanted
-    version = await workflows.deployed_of(work.tx, wanted.version.id)
+    version = await workflows.deployed_of(work.tx, wanted.version.id, hold=True)
     if version is None:
         raise _removed(wanted.version.version)
     if prepared.earlier is not None:

@@ -6,6 +6,7 @@ What fell due while nobody was there starts one execution, not all that were mis
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -20,7 +21,7 @@ from .store import schedules, workflows
 from .store.keys import hashed
 from .work import Work
 
-__all__ = ["begin_next", "next_due", "set_first"]
+__all__ = ["Before", "begin_next", "next_due", "set_first"]
 
 log = logging.getLogger("lowtide.orchestrate")
 
@@ -28,20 +29,43 @@ _AGAIN: Final = timedelta(minutes=1)
 """When ``after`` tries again, where the workflow's limits refused a start."""
 
 
-async def set_first(work: Work, version: int, schedule: Schedule, now: datetime) -> None:
-    """Register a newly deployed version: ``after`` begins at once, the others at their first moment."""
-    due = now if schedule.after is not None else next_due(schedule, now, now)
-    if due is None:
-        return
+async def set_first(work: Work, version: int, schedule: Schedule, now: datetime, before: Before | None = None) -> None:
+    """Register a newly deployed version: ``after`` begins at once, the others at their first moment.
+
+    A rhythm that stays goes on as it was, whatever version it starts; and where the execution ``before`` it still runs,
+    ``after`` waits for its end.
+    """
     pause = None if schedule.after is None else timedelta(milliseconds=schedule.after)
-    await schedules.add(work.tx, version, due, pause)
-    work.after.timer(due)
+    running = before.running if before is not None and pause is not None else None
+    due: datetime | None
+    if before is not None and _rhythm(before.schedule) == _rhythm(schedule):
+        due = before.due
+    else:
+        due = None if running else now if pause is not None else next_due(schedule, now, now)
+    if due is None and running is None:
+        return
+    await schedules.add(work.tx, version, due, pause, running)
+    if due is not None:
+        work.after.timer(due)
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """Where the schedule of the version stands that was started until now."""
+
+    schedule: Schedule
+    due: datetime | None
+    running: str | None
+
+
+def _rhythm(schedule: Schedule) -> tuple[object, ...]:
+    return schedule.every, schedule.cron, schedule.after
 
 
 async def begin_next(work: Work, number: int) -> float:
     """Start what is due and say when the next one is; how many seconds it is too early."""
     found = await schedules.lock(work.tx, number)
-    version = await workflows.deployed_of(work.tx, number) if found else None
+    version = await workflows.deployed_of(work.tx, number, hold=True) if found else None
     if found is None or version is None or found[0] is None:
         return 0.0
     due, now = found

@@ -22,7 +22,7 @@ from .lost import find_lost
 from .nouns import millis
 from .ports import Broker, Ingest
 from .relay import Channel
-from .store import deadletters, events
+from .store import deadletters, events, workflows
 from .store.database import Tx
 from .store.outbox import Kind
 from .timekeeper import Timekeeper
@@ -136,6 +136,7 @@ class Tick:
             "events left over": match_leftovers(self._desk, _LEFT_OVER, _BATCH),
             "listeners left behind": self._catch_up(),
             "expired events": self._expire(lambda tx: events.expire(tx, _BATCH)),
+            "interests of removed workflows": self._desk.database.run(workflows.forget_interests),
             "old dead letters": self._expire(lambda tx: deadletters.expire(tx, _REMEMBERED, _BATCH)),
         }
         held = [holder.hold(longest) for holder in self._holders]

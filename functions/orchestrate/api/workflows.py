@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import PlainTextResponse
@@ -23,11 +23,18 @@ from ..store.database import Tx
 from . import shapes
 from .documents import DOCUMENT_BODY, document_text, reply
 from .gates import add_gates, paused_of
+from .operations import operation_shown
 from .pages import Cursor, Limit, NamePath, NamespacePath, named, page, read_cursor, time_text
 
 __all__ = ["routes"]
 
-Force = Annotated[bool, Query(description="Also while executions live: they go on, nothing new starts")]
+Force = Annotated[bool, Query(description="Also while executions live: they are cancelled")]
+
+
+_REMOVED: Final[dict[int | str, dict[str, Any]]] = {
+    202: {"model": shapes.Operation, "description": "Removed; the operation cancels the executions that live"},
+    **shapes.problems(404, 409),
+}
 
 
 class _Mistakes(InvalidDocument):
@@ -125,19 +132,26 @@ def _add_lookups(router: APIRouter, service: Service, base: str) -> None:
 
 
 def _add_removals(router: APIRouter, service: Service, base: str) -> None:
-    @router.delete(f"{base}/{{name}}", status_code=204, responses=shapes.problems(404, 409))
+    @router.delete(f"{base}/{{name}}", status_code=204, responses=_REMOVED)
     async def delete(namespace: NamespacePath, name: NamePath, force: Force = False) -> Response:
-        """Remove all versions."""
+        """Remove all versions; while executions live only by force, which cancels them: see the operation."""
         named("workflow", namespace, name)
-        await service.desk.do(lambda work: remove(work, namespace, name, None, force=force))
-        return Response(status_code=204)
+        return await _remove(service, namespace, name, None, force=force)
 
-    @router.delete(f"{base}/{{name}}/versions/{{version}}", status_code=204, responses=shapes.problems(404, 409))
+    @router.delete(f"{base}/{{name}}/versions/{{version}}", status_code=204, responses=_REMOVED)
     async def delete_version(namespace: NamespacePath, name: NamePath, version: str, force: Force = False) -> Response:
         """Remove one version; the newest of those left is then the newest."""
         await _find(service, namespace, name, version)
-        await service.desk.do(lambda work: remove(work, namespace, name, version, force=force))
+        return await _remove(service, namespace, name, version, force=force)
+
+
+async def _remove(service: Service, namespace: str, name: str, version: str | None, *, force: bool) -> Response:
+    kind = service.kinds["cancel"]
+    operation = await service.desk.do(lambda work: remove(work, namespace, name, version, force=force, kind=kind))
+    if operation is None:
         return Response(status_code=204)
+    location = {"location": f"/v1/namespaces/{namespace}/operations/{operation.id}"}
+    return reply(operation_shown(operation), 202, location)
 
 
 def _add_checks(router: APIRouter, service: Service, base: str) -> None:

@@ -29,7 +29,7 @@ __all__ = [
     "settle",
 ]
 
-OPEN: Final = ("suspended", "diverged")
+OPEN: Final = ("suspended", "diverged", "refused")
 """Verdicts after which nothing more happens by itself."""
 
 _NOW = func.clock_timestamp()

@@ -35,6 +35,7 @@ __all__ = [
     "kept_since",
     "mark_matched",
     "named_types",
+    "numbers_of",
     "subscribe",
     "subscriptions_of",
     "take_gathered",
@@ -138,6 +139,12 @@ async def keep(
 async def find_kept(tx: Tx, number: int) -> Kept | None:
     row = (await tx.execute(select(*_KEPT).where(kept_events.c.id == number))).one_or_none()
     return None if row is None else Kept(*row)
+
+
+async def numbers_of(tx: Tx, fingerprints: Collection[str]) -> list[int]:
+    """Of kept events, by what makes them the same."""
+    statement = select(kept_events.c.id).where(kept_events.c.fingerprint.in_(fingerprints))
+    return list((await tx.execute(statement)).scalars())
 
 
 async def kept_since(

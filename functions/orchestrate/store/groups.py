@@ -41,7 +41,7 @@ SELECT wanted.place, found.id, found.namespace, found.name, found.version,
        SELECT id, namespace, name, version FROM workflow_versions
         WHERE namespace = wanted.namespace AND name = wanted.name AND deleted_at IS NULL
           AND (wanted.version IS NULL OR version = wanted.version)
-        ORDER BY id DESC LIMIT 1) AS found ON true
+        ORDER BY id DESC LIMIT 1 FOR KEY SHARE) AS found ON true
  ORDER BY wanted.place
 """
 
@@ -49,8 +49,14 @@ SELECT wanted.place, found.id, found.namespace, found.name, found.version,
 async def find_deployed(
     tx: Tx, wanted: Sequence[tuple[str, str, str | None]]
 ) -> tuple[list[Deployed | None], datetime]:
-    """Which versions are meant by (namespace, name, version), in this order, and the database's time."""
+    """Which versions are meant by (namespace, name, version), in this order, and the database's time.
+
+    None of them is removed before the transaction ends. One that was just being removed leaves its place empty, which
+    is looked at again.
+    """
     rows = await rows_of(tx, _FIND_DEPLOYED, columns_of(wanted, 3))
+    if any(row[1] is None for row in rows):
+        rows = await rows_of(tx, _FIND_DEPLOYED, columns_of(wanted, 3))
     return [None if row[1] is None else Deployed(*row[1:7]) for row in rows], rows[0][7]
 
 

@@ -21,8 +21,9 @@ OWNER: Final = ExecutionId("schedule")
 """Stands where a timer names its execution."""
 
 
-async def add(tx: Tx, version: int, due: datetime, pause: timedelta | None) -> None:
-    statement = upsert(schedules).values(workflow_version=version, due=due, pause=pause)
+async def add(tx: Tx, version: int, due: datetime | None, pause: timedelta | None, running: str | None = None) -> None:
+    """As :func:`move` says, for a version that has none."""
+    statement = upsert(schedules).values(workflow_version=version, due=due, pause=pause, running=running)
     await tx.execute(statement.on_conflict_do_nothing())
 
 

@@ -101,7 +101,8 @@ async def test_redriving_an_outcome_or_an_event_is_done_once(fresh_database: str
         await there.until(waiting, "waiting")
         assert (await there.api.post(f"{PATH}/{event['id']}/redrive")).json()["verdict"] == "applied"
         assert (await there.until(waiting, "completed"))["output"] == [1]
-        assert (await there.api.post(f"{PATH}/{event['id']}/redrive")).json()["verdict"] == "ignored"
+        assert (await there.api.post(f"{PATH}/{event['id']}/redrive")).json()["verdict"] == "again"
+        assert len(there.execute.of(waiting)) == 2, "whoever got it does not get it twice"
 
 
 async def test_a_discarded_letter_is_not_redriven(fresh_database: str) -> None:

@@ -25,7 +25,7 @@ async def test_every_starts_executions_in_its_rhythm(fresh_database: str) -> Non
             with attempt:
                 assert [item["phase"] for item in await executions(there)].count("completed") >= 3
         removed = await there.api.delete("/v1/namespaces/tests/workflows/sample?force=true")
-        assert removed.status_code == 204
+        assert removed.status_code in (202, 204), "there may be one that lives, which is cancelled"
 
 
 async def test_after_starts_the_next_when_the_one_before_has_ended(fresh_database: str) -> None:
