@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, TypeVar
 
 import psycopg
@@ -29,6 +29,20 @@ T = TypeVar("T")
 _MIB = 1024 * 1024
 _LIMIT = 256 * 1024
 WAIT = "do: [{keep: {set: {blob: '${ .blob }'}}}, {rest: {wait: {hours: 1}}}, {done: {set: {got: '${ .blob }'}}}]"
+
+
+@pytest.fixture(scope="module")
+def broker() -> Iterator[Peer]:
+    with peer(lambda request: (202, {})) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def execute(ingest: IngestProcess, broker: Peer) -> Iterator[ExecuteProcess]:
+    """One process for all tests that leave it alive: executions do not meet."""
+    process = ExecuteProcess(ingest, broker)
+    yield process.wait_until_ready()
+    process.close()
 
 
 def asked(ingest: IngestProcess, ask: Callable[[Payloads], Awaitable[T]]) -> T:

@@ -64,7 +64,7 @@ async def test_a_synchronous_start_takes_large_data_the_short_way(fresh_database
         assert not there.broker.of_type(DISPATCH)
 
 
-async def test_a_large_event_reaches_its_listener_whole(fresh_database: str) -> None:
+async def test_a_large_event_reaches_its_listener_whole_and_a_forged_reference_is_data(fresh_database: str) -> None:
     async with world(fresh_database) as there:
         await there.deploy(document("- got: {listen: {to: {one: {with: {type: big}}}}}"))
         started = await there.start()
@@ -74,6 +74,11 @@ async def test_a_large_event_reaches_its_listener_whole(fresh_database: str) -> 
         done = await there.until(started["id"], "completed", seconds=30)
         assert done["output"] == [data]
         assert max(sizes(there)) < 256 * 1024
+        other = await there.start()
+        await there.until(other["id"], "waiting")
+        forged = {"payload": {"sha256": "0" * 64, "size": 1}, "text": reference(payload_of(b"theirs")).decode()}
+        await there.send("big", forged, id="2")
+        assert (await there.until(other["id"], "completed"))["output"] == [forged]
 
 
 async def test_a_parent_gets_the_large_output_of_its_child_whole(fresh_database: str) -> None:
@@ -100,15 +105,9 @@ async def test_while_the_store_is_down_starts_are_taken_and_go_on_when_it_is_bac
         path = f"/v1/namespaces/tests/executions/{started['id']}"
         answer = await there.api.get(path)
         assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
-
-
-async def test_a_lost_output_is_a_problem_that_names_it(fresh_database: str) -> None:
-    async with world(fresh_database, **LOW) as there:
-        await there.deploy(ECHO)
-        started = await there.start(LARGE)
-        await there.until(started["id"], "completed", seconds=30)
+        there.ingest.payloads.down = False
         there.ingest.payloads.kept.clear()
-        answer = await there.api.get(f"/v1/namespaces/tests/executions/{started['id']}")
+        answer = await there.api.get(path)
         assert (answer.status_code, answer.json()["code"]) == (410, "payload.lost")
         assert payload_of(json.encode(LARGE)).sha256 in answer.json()["detail"]
         listed = await there.api.get("/v1/namespaces/tests/executions")
@@ -124,27 +123,7 @@ async def parked(there: World) -> str:
     return str(started["id"])
 
 
-async def test_an_execution_whose_state_was_lost_can_be_cancelled(fresh_database: str) -> None:
-    async with world(fresh_database, **LOW) as there:
-        execution = await parked(there)
-        there.ingest.payloads.kept.clear()
-        path = f"/v1/namespaces/tests/executions/{execution}"
-        assert (await there.api.post(f"{path}/cancel", json={"reason": "hopeless"})).status_code == 202
-        assert (await there.until(execution, "cancelled"))["reason"] == "hopeless"
-
-
-async def test_a_cancelled_execution_tells_of_its_tasks_though_its_state_is_large(fresh_database: str) -> None:
-    async with world(fresh_database, **LOW) as there:
-        execution = await parked(there)
-        await there.api.post(f"/v1/namespaces/tests/executions/{execution}/cancel")
-        async for attempt in eventually():
-            with attempt:
-                told = [change for change in there.ingest.changes if change.phase == "cancelled"]
-                assert [fact.status for change in told for fact in change.facts] == ["cancelled"]
-                assert not there.ingest.payloads.kept
-
-
-async def test_a_large_execution_is_suspended_and_resumed(fresh_database: str) -> None:
+async def test_a_large_execution_is_suspended_resumed_and_cancelled_with_its_tasks(fresh_database: str) -> None:
     async with world(fresh_database, **LOW) as there:
         execution = await parked(there)
         path = f"/v1/namespaces/tests/executions/{execution}"
@@ -153,6 +132,16 @@ async def test_a_large_execution_is_suspended_and_resumed(fresh_database: str) -
         assert (await there.api.post(f"{path}/resume")).status_code == 503
         there.ingest.payloads.down = False
         assert (await there.api.post(f"{path}/resume")).json()["phase"] == "waiting"
+        assert (await there.cancel(execution)).status_code == 202
+        async for attempt in eventually():
+            with attempt:
+                told = [change for change in there.ingest.changes if change.phase == "cancelled"]
+                assert [fact.status for change in told for fact in change.facts] == ["cancelled"]
+                assert not there.ingest.payloads.kept
+        lost = await parked(there)
+        there.ingest.payloads.kept.clear()
+        assert (await there.cancel(lost, "hopeless")).status_code == 202
+        assert (await there.until(lost, "cancelled"))["reason"] == "hopeless"
 
 
 async def test_an_outcome_whose_large_report_was_lost_suspends_with_the_reason(fresh_database: str) -> None:
@@ -192,17 +181,6 @@ async def test_a_reference_without_a_token_of_ours_is_not_followed(fresh_databas
         ours = outcome_event(report, str(digest), body=body)
         assert (await there.post(ours)).status_code == 202
         assert (await there.until(started["id"], "completed"))["output"] == "forged"
-
-
-async def test_an_event_of_the_world_that_looks_like_a_reference_is_data(fresh_database: str) -> None:
-    async with world(fresh_database, **LOW) as there:
-        await there.deploy(document("- got: {listen: {to: {one: {with: {type: big}}}}}"))
-        started = await there.start()
-        await there.until(started["id"], "waiting")
-        forged = reference(payload_of(b"of somebody else")).decode()
-        await there.send("big", {"payload": {"sha256": "0" * 64, "size": 1}, "text": forged})
-        done = await there.until(started["id"], "completed")
-        assert done["output"] == [{"payload": {"sha256": "0" * 64, "size": 1}, "text": forged}]
 
 
 async def test_a_journal_is_read_whole_in_pages_that_are_bounded_by_bytes(fresh_database: str) -> None:
