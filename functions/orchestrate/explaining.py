@@ -137,6 +137,8 @@ def _way(standing: Standing, lease: LeaseState | None, *, asked: bool) -> str:
         tried = f", after {attempts} attempts" if attempts else ""
         limit = "" if dispatch.sent_at else "; so many may be out at a time, others may be before it"
         return f"{name} waits in the outbox since {_text(dispatch.issued_at)}, to be sent at {_text(at)}{tried}{limit}."
+    if dispatch.sent_at is None:
+        return f"{name} waits in line since {_text(dispatch.issued_at)}: a limit or a pause of its workflow holds it."
     unknown = "" if asked else " The journal could not be asked whether anybody has taken it."
     lost = f" It was lost {dispatch.attempts} times before." if dispatch.attempts else ""
     return (

@@ -146,6 +146,16 @@ async def test_one_whose_dispatch_waits_in_the_outbox_says_so(fresh_database: st
         assert (found["phase"], found["dispatch"]["sentAt"]) == ("pending", None)
 
 
+async def test_one_that_a_pause_holds_says_so(fresh_database: str) -> None:
+    async with world(fresh_database) as there:
+        await there.deploy(GREET)
+        await there.api.post("/v1/namespaces/tests/workflows/sample/pause", json={})
+        started = (await there.start())["id"]
+        (sentence,) = (await explained(there, started))["sentences"]
+        assert "waits in line since" in sentence
+        assert "a limit or a pause of its workflow holds it" in sentence
+
+
 async def test_one_that_has_ended_says_how(fresh_database: str) -> None:
     async with world(fresh_database) as there:
         driven(there).effects["ask"] = lambda _: fails()
