@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from lowtide.settings import OrchestrateSettings
 from lowtide.wire.triggers import DEAD_LETTER_PATH
 
-from .api import deadletters, events, executions, functions, health, journal, operations, workflows
+from .api import deadletters, events, executions, functions, health, journal, operations, shapes, workflows
 from .problems import BodyLimit, install
 from .service import Neighbours, Service
 
@@ -58,5 +58,6 @@ def create_app(
         exempt={functions.EVENTS_PATH: larger, DEAD_LETTER_PATH: larger},
     )
     for part in (workflows, executions, operations, deadletters, journal, events, functions, health):
-        app.include_router(part.routes(service))
+        app.router.routes.extend(part.routes(service).routes)  # ``include_router`` would build each of them again
+    shapes.show_problems(app)
     return app

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from fastapi import FastAPI
 from pydantic import BaseModel, ConfigDict
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "Workflow",
     "WorkflowPage",
     "problems",
+    "show_problems",
 ]
 
 
@@ -309,9 +311,24 @@ class Validation(BaseModel):
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The OpenAPI of the errors that a route may answer, besides 400, 413, 500 and 503, which all may."""
-    shown = {"model": Problem, "content": {"application/problem+json": {}}}
+    """The OpenAPI of the errors that a route may answer, besides 400, 413, 500 and 503, which all may.
+
+    They name :class:`Problem` by reference, see :func:`show_problems`: as their ``model`` it would be built anew for each.
+    """
+    shown = {"content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}}
     return {status: {**shown, "description": _MEANING[status]} for status in sorted({400, 413, 500, 503, *statuses})}
+
+
+def show_problems(app: FastAPI) -> None:
+    """Let the app's OpenAPI document have :class:`Problem` among its schemas."""
+    made = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = made()
+        document["components"]["schemas"].setdefault("Problem", Problem.model_json_schema())
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]
 
 
 _MEANING: Final = {

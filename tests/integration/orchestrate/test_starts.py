@@ -218,4 +218,7 @@ async def test_outcomes_are_applied_once_however_often_they_come(fresh_database:
         for _ in range(3):
             await there.broker.deliver(event)
         assert (await there.show(started["id"]))["phase"] == "completed"
+        async for attempt in eventually():
+            with attempt:
+                assert there.ingest.phases(started["id"])[-1:] == ["completed"]
         assert there.ingest.phases(started["id"]).count("completed") == 1
