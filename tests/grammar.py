@@ -19,7 +19,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator
 from pydantic.fields import FieldInfo
 
 from lowtide.dsl.models import (
-    Workflow,
+    built,
     composite,
     error,
     event,
@@ -236,7 +236,7 @@ _ARRANGED: Final[dict[type[BaseModel], Callable[[_Walk, set[str]], None]]] = {
 def documents(draw: st.DrawFn, seen: Seen | None = None) -> dict[str, Any]:
     """A document of the whole grammar that has a plan."""
     walk = _Walk(draw, seen or Seen(), tasks=draw(st.integers(1, 8)))
-    document: dict[str, Any] = walk.value(Workflow)
+    document: dict[str, Any] = walk.value(built())
     text = repr(document)
     if "known" in text or "shop" in text:
         use = document.setdefault("use", {})
@@ -249,5 +249,5 @@ def documents(draw: st.DrawFn, seen: Seen | None = None) -> dict[str, Any]:
 @st.composite
 def wholes(draw: st.DrawFn, seen: Seen) -> dict[type[BaseModel], dict[str, Any]]:
     """One value of each model of the grammar, with all that it may have at once."""
-    models = sorted(models_below(Workflow), key=lambda model: (model.__module__, model.__qualname__))
+    models = sorted(models_below(built()), key=lambda model: (model.__module__, model.__qualname__))
     return {model: _Walk(draw, seen, tasks=0, whole=model).value(model, (), 1) for model in models}

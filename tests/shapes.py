@@ -13,7 +13,7 @@ import annotated_types
 from pydantic import AfterValidator, BaseModel, Tag
 from pydantic.fields import FieldInfo
 
-from lowtide.dsl.models import Workflow
+from lowtide.dsl.models import built
 from lowtide.dsl.models.composite import DoTask
 from lowtide.dsl.models.workflow import Extension
 
@@ -114,6 +114,6 @@ def all_fields() -> set[tuple[str, str]]:
     """Every field of every model of the grammar."""
     return {
         (f"{model.__qualname__}@{model.__module__}", name)
-        for model in models_below(Workflow)
+        for model in models_below(built())
         for name in model.model_fields
     }

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from lowtide.dsl.keywords import BASE, TASKS, keyword_of
-from lowtide.dsl.models import Workflow
+from lowtide.dsl.models import built
 from lowtide.dsl.models.base import MISTAKE, SHAPE
 from lowtide.dsl.places import Crowd, Place, place_of
 from lowtide.dsl.problem import LIMIT, Report, one_of
@@ -31,7 +31,7 @@ _TYPES: Final = {
 def validate(root: Node, report: Report) -> None:
     """Checks the document against the grammar; every mistake goes to ``report``."""
     try:
-        Workflow.model_validate(root.value)
+        built().model_validate(root.value)
     except ValidationError as error:
         complaints = error.errors(include_url=False, include_input=False)
         found = [(details, place_of(root, details["loc"])) for details in complaints[: LIMIT + 1]]

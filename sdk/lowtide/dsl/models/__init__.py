@@ -10,6 +10,6 @@ Models say what the grammar allows, and where we are more generous than the sche
 values, lists of anything in ``for.in``, computed statuses). What needs to look around is in :mod:`lowtide.dsl.lint`.
 """
 
-from lowtide.dsl.models.workflow import DSL_VERSIONS, Workflow
+from lowtide.dsl.models.workflow import DSL_VERSIONS, Workflow, built
 
-__all__ = ["DSL_VERSIONS", "Workflow"]
+__all__ = ["DSL_VERSIONS", "Workflow", "built"]

@@ -28,7 +28,7 @@ from lowtide.dsl.models.composite import (
 from lowtide.dsl.models.run import RunTask
 from lowtide.dsl.models.simple import EmitTask, RaiseTask, SetTask, SwitchTask, WaitTask
 
-__all__ = ["Task", "TaskList"]
+__all__ = ["Task", "TaskList", "close"]
 
 
 def _kind(value: Any) -> str | None:
@@ -73,5 +73,9 @@ Task: TypeAlias = Annotated[
 TaskList: TypeAlias = list[Annotated[dict[str, Task], Field(min_length=1, max_length=1)]]
 
 _OPEN: Final = (DoTask, ForTask, ForkConfiguration, ForkTask, Foreach, ListenTask, Catch, TryTask)
-for _model in _OPEN:
-    _model.model_rebuild(_types_namespace={"TaskList": TaskList})
+
+
+def close() -> None:
+    """Let the models that hold lists of tasks know what these are."""
+    for model in _OPEN:
+        model.model_rebuild(_types_namespace={"TaskList": TaskList})
