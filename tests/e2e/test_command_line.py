@@ -70,7 +70,7 @@ class _Platform:
         self.folder = folder
         self.url = f"http://127.0.0.1:{free_port()}"
         ports = ["--port", self.url.rpartition(":")[2], "--grpc-port", str(free_port())]
-        command = [_LOWTIDE, "up", "--data-dir", str(folder / "data"), *ports, "--idle", "2"]
+        command = [_LOWTIDE, "up", "--data-dir", str(folder / "data"), *ports, "--idle", "20"]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         assert self._process.stdout is not None
         said = []

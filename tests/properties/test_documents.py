@@ -43,7 +43,7 @@ def examples(count: int) -> settings:
 
 
 def test_every_field_of_every_model_of_the_grammar_is_drawn() -> None:
-    """It may take a few rounds: what is drawn depends on which modules are loaded, for Hypothesis likes their constants."""
+    """It may take a few rounds: Hypothesis likes the constants of the modules that are loaded."""
     seen = Seen()
 
     for number in range(10):
