@@ -4,7 +4,8 @@
     python demo.py --kill execute,ingest,orchestrate,broker   the same, while these are killed in turn; then it is
                                                               checked that nothing was lost and nothing done again
 
-Exit code 0 when every order completed (and the check found nothing), 1 otherwise, 130 after Ctrl-C.
+Exit code 0 when every order completed, nothing was left running (and the check found nothing), 1 otherwise, 130 after
+Ctrl-C.
 """
 
 from __future__ import annotations

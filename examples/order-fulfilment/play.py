@@ -57,7 +57,8 @@ async def play(stage: Stage, screen: Screen, victims: Sequence[str]) -> bool:
     resting = await actors.rest()
     for line in totals(fulfilments, screen.elapsed, screen.execute, resting):
         screen.note(line)
-    return all(one.completed for one in fulfilments) and kept and len(killed) == len(victims)
+    rested = not any(resting.values())
+    return all(one.completed for one in fulfilments) and kept and rested and len(killed) == len(victims)
 
 
 class _Actors:

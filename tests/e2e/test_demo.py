@@ -22,23 +22,17 @@ def _demo(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=400, check=False)
 
 
-def test_every_order_completes_and_nothing_runs_while_they_wait() -> None:
-    ended = _demo()
+def test_orders_survive_kill_9_and_nothing_runs_while_they_wait() -> None:
+    ended = _demo("--kill", "execute,ingest,orchestrate,broker")
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert "20 of 20 completed" in ended.stdout
+    assert "0 after the result was journaled" in ended.stdout
     execute = re.search(r"execute +([\d →]+) processes", ended.stdout)
     assert execute is not None
     counts = [int(count) for count in execute[1].split(" → ")]
     assert counts[0] == counts[-1] == 0
     assert 0 in counts[1:-1], f"execute never went to zero in between: {counts}"
     assert "at rest     no process at all" in ended.stdout
-
-
-def test_orders_survive_kill_9_and_no_call_is_repeated_without_need() -> None:
-    ended = _demo("--kill", "execute,ingest,orchestrate,broker")
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert "20 of 20 completed" in ended.stdout
-    assert "0 after the result was journaled" in ended.stdout
 
 
 def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:

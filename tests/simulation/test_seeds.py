@@ -1,6 +1,6 @@
 """Worlds, each from its seed: none breaks a promise.
 
-``LOWTIDE_SEEDS`` says how many (20), ``LOWTIDE_FIRST_SEED`` which is the first (1). One seed
+``LOWTIDE_SEEDS`` says how many (10), ``LOWTIDE_FIRST_SEED`` which is the first (1). One seed
 again, in words: ``python -m tests.simulation SEED``.
 """
 
@@ -14,7 +14,7 @@ import pytest
 from lowtide.testing.simulate.checker import violations
 from tests.simulation.running import Simulator, simulator
 
-_COUNT = int(os.environ.get("LOWTIDE_SEEDS", "20"))
+_COUNT = int(os.environ.get("LOWTIDE_SEEDS", "10"))
 _FIRST = int(os.environ.get("LOWTIDE_FIRST_SEED", "1"))
 _CHUNK = 10
 
