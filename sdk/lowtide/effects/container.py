@@ -108,8 +108,11 @@ class LocalContainers:
         watching = asyncio.ensure_future(_until_exited(attached))
         self._attached.add(watching)
         watching.add_done_callback(self._attached.discard)
-        while (await self.look(order.id)).phase == "starting":
-            if watching.done():
+        while True:
+            over = watching.done()  # asked before the look: a quick one may start and end between the two
+            if (await self.look(order.id)).phase != "starting":
+                return
+            if over:
                 raise _broken(order.container, said.decode(errors="replace"))
             await asyncio.wait({watching}, timeout=0.1)
 

@@ -53,7 +53,7 @@ async def test_a_waiting_execution_is_suspended_at_once_and_shows_why(fresh_data
         assert shown["waitingFor"][0]["types"] == [PAID]
         async for attempt in eventually():
             with attempt:
-                assert there.ingest.phases(execution)[-1] == "suspended"
+                assert there.ingest.phases(execution)[-1:] == ["suspended"]
 
 
 async def test_an_event_that_comes_meanwhile_is_kept_until_it_is_resumed(fresh_database: str) -> None:
