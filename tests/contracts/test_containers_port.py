@@ -94,6 +94,29 @@ async def test_an_exit_code_and_both_streams_are_told_apart(containers: Containe
     await containers.end(wanted.id)
 
 
+async def test_one_that_ends_while_it_is_looked_at_has_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    containers, wanted = local(tmp_path), order(image="cat", stdin="abc")
+    look, looks = containers.look, 0
+
+    async def slowly(container: str) -> Seen:
+        """The first look after the start says what was so before the container ended."""
+        nonlocal looks
+        looks += 1
+        if looks == 2:
+            while (await look(container)).phase != "ended":
+                await asyncio.sleep(0.02)
+            await asyncio.sleep(0.3)
+            return Seen("starting")
+        return await look(container)
+
+    monkeypatch.setattr(containers, "look", slowly)
+    await containers.start(wanted)
+    assert await containers.logs(wanted.id) == ("abc\n", "")
+    assert looks > 2
+    await containers.end(wanted.id)
+    await containers.close()
+
+
 async def test_a_container_that_was_started_is_not_started_again(containers: Containers) -> None:
     wanted = order()
     await containers.start(wanted)
