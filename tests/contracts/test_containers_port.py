@@ -103,9 +103,10 @@ async def test_one_that_ends_while_it_is_looked_at_has_started(tmp_path: Path, m
         nonlocal looks
         looks += 1
         if looks == 2:
-            while (await look(container)).phase != "ended":
-                await asyncio.sleep(0.02)
-            await asyncio.sleep(0.3)
+            async for attempt in eventually():
+                with attempt:
+                    assert (await look(container)).phase == "ended"
+            await asyncio.sleep(0.3)  # and the command line with it
             return Seen("starting")
         return await look(container)
 
