@@ -10,7 +10,7 @@ import typer
 from lowtide.cli import exits
 from lowtide.cli.operations import begun
 from lowtide.cli.server import DEFAULT_SERVER, Namespace, Server, ask
-from lowtide.cli.shown import examples, show_json, show_table
+from lowtide.cli.shown import examples, show_json, show_page
 from lowtide.errors import InvalidInput
 from lowtide.model.base import JSON
 
@@ -47,14 +47,8 @@ def list_(
     """List dead letters, newest first."""
     wanted = {"type": event_type, "verdict": verdict, "execution": execution, "open": "true" if only_open else None}
     page = ask(server, lambda api: api.dead_letters(namespace, limit=limit, cursor=cursor, **wanted))
-    if as_json:
-        show_json(page)
-        return
-    names = ("id", "type", "execution", "code", "verdict", "at")
-    headings = ("ID", "TYPE", "EXECUTION", "CODE", "VERDICT", "CAME")
-    show_table(headings, [tuple(str(item.get(name) or "") for name in names) for item in page["items"]])
-    if page.get("next"):
-        exits.say(f"there are more: --cursor {page['next']}")
+    columns = {"ID": "id", "TYPE": "type", "EXECUTION": "execution", "CODE": "code", "VERDICT": "verdict", "CAME": "at"}
+    show_page(page, columns, as_json=as_json)
 
 
 @deadletters.command(epilog=examples("lowtide deadletters show 17"))

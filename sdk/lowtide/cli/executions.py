@@ -14,7 +14,7 @@ from lowtide.cli.operations import bulk
 from lowtide.cli.orders import cancel, resume, suspend
 from lowtide.cli.repeating import fork, restart, retry
 from lowtide.cli.server import DEFAULT_SERVER, Namespace, Server, analytics_of, ask
-from lowtide.cli.shown import examples, show_json, show_table
+from lowtide.cli.shown import examples, show_json, show_page
 from lowtide.cli.start import seconds_of
 from lowtide.model.base import JSON
 
@@ -68,18 +68,8 @@ def list_(
     """List executions, newest first."""
     wanted = {"workflow": workflow, "phase": phase, "errorType": error_type}
     page = ask(server, lambda api: api.executions(namespace, limit=limit, cursor=cursor, **wanted))
-    if as_json:
-        show_json(page)
-        return
-    show_table(
-        ("ID", "WORKFLOW", "VERSION", "PHASE", "CREATED"),
-        [
-            tuple(str(item.get(name, "")) for name in ("id", "workflow", "version", "phase", "createdAt"))
-            for item in page["items"]
-        ],
-    )
-    if page.get("next"):
-        exits.say(f"there are more: --cursor {page['next']}")
+    columns = {"ID": "id", "WORKFLOW": "workflow", "VERSION": "version", "PHASE": "phase", "CREATED": "createdAt"}
+    show_page(page, columns, as_json=as_json)
 
 
 @executions.command(epilog=examples("lowtide executions show 01890a5d-ac96-774b-bcce-b302099a8057"))

@@ -11,7 +11,7 @@ import typer
 
 from lowtide.cli import exits
 from lowtide.cli.server import DEFAULT_SERVER, Namespace, Server, ask
-from lowtide.cli.shown import examples, show_json, show_table
+from lowtide.cli.shown import examples, show_json, show_page
 from lowtide.model.base import JSON
 
 if TYPE_CHECKING:
@@ -96,14 +96,9 @@ def list_(
 ) -> None:
     """List operations, newest first."""
     page = ask(server, lambda api: api.operations(namespace, limit=limit, cursor=cursor))
-    if as_json:
-        show_json(page)
-        return
-    names = ("id", "action", "phase", "matched", "done", "skipped", "failed", "createdAt")
-    headings = ("ID", "ACTION", "PHASE", "MATCHED", "DONE", "SKIPPED", "FAILED", "CREATED")
-    show_table(headings, [tuple(str(item[name]) for name in names) for item in page["items"]])
-    if page.get("next"):
-        exits.say(f"there are more: --cursor {page['next']}")
+    counts = {name.upper(): name for name in ("matched", "done", "skipped", "failed")}
+    columns = {"ID": "id", "ACTION": "action", "PHASE": "phase", **counts, "CREATED": "createdAt"}
+    show_page(page, columns, as_json=as_json)
 
 
 @operations.command(epilog=examples("lowtide operations show 01890a5d-ac96-774b-bcce-b302099a8057"))

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
+from lowtide.cli import exits
 from lowtide.model.base import JSON
 from lowtide.wire import json
 
-__all__ = ["examples", "show_json", "show_table"]
+__all__ = ["examples", "show_json", "show_page", "show_table"]
 
 
 def show_json(value: JSON) -> None:
@@ -26,6 +28,24 @@ def show_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     widths = [max(len(row[column]) for row in [headings, *rows]) for column in range(len(headings))]
     for row in [headings, *rows]:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def show_page(page: dict[str, JSON], columns: Mapping[str, str | Callable[[Any], str]], *, as_json: bool) -> None:
+    """A page of a list. ``columns``: each heading with the member that stands below it, or what makes its cell."""
+    if as_json:
+        show_json(page)
+        return
+    rows = [
+        tuple(_cell(item.get(cell)) if isinstance(cell, str) else cell(item) for cell in columns.values())
+        for item in page["items"]
+    ]
+    show_table(tuple(columns), rows)
+    if page.get("next"):
+        exits.say(f"there are more: --cursor {page['next']}")
+
+
+def _cell(value: JSON) -> str:
+    return "" if value is None else str(value)
 
 
 def examples(*lines: str) -> str:

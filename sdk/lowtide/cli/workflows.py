@@ -10,7 +10,7 @@ import typer
 
 from lowtide.cli import exits
 from lowtide.cli.server import DEFAULT_SERVER, Namespace, Server
-from lowtide.cli.shown import examples, show_json, show_table
+from lowtide.cli.shown import examples, show_json, show_page
 from lowtide.errors import InvalidInput
 from lowtide.model.base import JSON
 
@@ -36,13 +36,7 @@ def list_(
 ) -> None:
     """List workflows by name, each with its newest version, and which of them are paused."""
     page = asyncio.run(_list(server, namespace, limit, cursor))
-    if as_json:
-        show_json(page)
-        return
-    rows = [(item["name"], item["version"], item["createdAt"], _state(item)) for item in page["items"]]
-    show_table(("NAME", "VERSION", "DEPLOYED", "STARTS"), rows)
-    if page.get("next"):
-        exits.say(f"there are more: --cursor {page['next']}")
+    show_page(page, {"NAME": "name", "VERSION": "version", "DEPLOYED": "createdAt", "STARTS": _state}, as_json=as_json)
 
 
 def _state(item: dict[str, JSON]) -> str:
