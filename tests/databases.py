@@ -21,7 +21,7 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
-__all__ = ["database", "databases", "fresh_database", "outage", "postgres"]
+__all__ = ["control_store", "database", "databases", "fresh_database", "outage", "postgres"]
 
 
 @pytest.fixture(scope="session")
@@ -42,6 +42,22 @@ def fresh_database(postgres: str) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def migrated_store(postgres: str) -> Iterator[str]:
+    from functions.orchestrate.migrate import upgrade  # here, so that other tests need not pay for these imports
+
+    with database(postgres) as url:
+        upgrade(url)
+        yield url
+
+
+@pytest.fixture
+def control_store(postgres: str, migrated_store: str) -> Iterator[str]:
+    """The URL of an empty control store, which is dropped after the test; a copy costs less than its migrations."""
+    with database(postgres, like=migrated_store) as url:
+        yield url
+
+
 @pytest.fixture
 def databases(postgres: str) -> Iterator[Callable[[], str]]:
     """Makes as many empty databases as a test needs: each call returns the URL of a new one."""
@@ -50,10 +66,15 @@ def databases(postgres: str) -> Iterator[Callable[[], str]]:
 
 
 @contextlib.contextmanager
-def database(server: str) -> Iterator[str]:
-    """A new empty database on ``server``, dropped at the end also while sessions are still connected."""
+def database(server: str, like: str = "") -> Iterator[str]:
+    """A new database on ``server``, dropped at the end also while sessions are still connected.
+
+    It is empty, or a copy of the database at ``like``, to which nobody may be connected.
+    """
     name = f"test_{uuid.uuid4().hex[:12]}"
-    _execute(server, sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    template = str(conninfo_to_dict(like)["dbname"]) if like else "template1"
+    creation = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY")
+    _execute(server, creation.format(sql.Identifier(name), sql.Identifier(template)))
     try:
         yield _with_database(server, name)
     finally:
@@ -89,7 +110,8 @@ def _embedded() -> Iterator[str]:
         _start(server)
         url: str = server.get_uri()
         # Tests kill processes of ours, never the machine: waiting for the disk would prove nothing.
-        _execute(url, sql.SQL("ALTER SYSTEM SET fsync = off"))
+        for setting in ("fsync", "full_page_writes", "autovacuum"):
+            _execute(url, sql.SQL("ALTER SYSTEM SET {} = off").format(sql.Identifier(setting)))
         _execute(url, sql.SQL("SELECT pg_reload_conf()"))
         yield url
     finally:

@@ -25,6 +25,6 @@ def world(internet: Internet, request: pytest.FixtureRequest) -> Iterator[World]
     internet.sites |= {"petstore.swagger.io": petstore, "httpbin.org": httpbin}
     # Only while a scenario runs: other tests of this process have names of their own to resolve.
     with internet.reachable():
-        made = World(internet, lambda: str(request.getfixturevalue("fresh_database")))
+        made = World(internet, lambda: str(request.getfixturevalue("control_store")))
         yield made
         made.close()

@@ -80,11 +80,11 @@ def grounds(request: pytest.FixtureRequest) -> Grounds:
         if request.param == "in process":
             yield InProcess()
             return
-        async with world(request.getfixturevalue("fresh_database")) as there:
+        async with world(request.getfixturevalue("control_store")) as there:
             yield OnThePlatform(there)
 
     if request.param == "on the platform":
-        request.getfixturevalue("fresh_database")
+        request.getfixturevalue("control_store")
     return make
 
 

@@ -24,8 +24,8 @@ _PING = CloudEvent(
 )
 
 
-async def test_the_tick_of_a_pingsource_fires_what_is_due(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_the_tick_of_a_pingsource_fires_what_is_due(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(document("- nap: {wait: {seconds: 1}}\n- done: {set: {woken: true}}"))
         there.broker.paused = True  # the tick that orchestrate asks for itself does not arrive
         started = await there.start()

@@ -22,8 +22,8 @@ async def children_of(there: object, parent: str) -> list[dict[str, object]]:
     return [item for item in listed if item["parent"] == parent]
 
 
-async def test_a_parent_waits_for_its_child_and_takes_its_output(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_a_parent_waits_for_its_child_and_takes_its_output(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(CHILD)
         await there.deploy(PARENT)
         started = await there.start(name="parent")
@@ -33,8 +33,8 @@ async def test_a_parent_waits_for_its_child_and_takes_its_output(fresh_database:
         assert child["phase"] == "completed"
 
 
-async def test_a_child_that_faults_faults_its_parent(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_a_child_that_faults_faults_its_parent(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(document("- no: {raise: {error: {type: 'https://e.com/no', status: 418}}}", name="child"))
         await there.deploy(PARENT)
         started = await there.start(name="parent")
@@ -42,8 +42,8 @@ async def test_a_child_that_faults_faults_its_parent(fresh_database: str) -> Non
         assert (shown["error"]["type"], shown["error"]["status"]) == ("https://e.com/no", 418)
 
 
-async def test_a_child_whose_workflow_is_not_deployed_is_a_configuration_error(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_a_child_whose_workflow_is_not_deployed_is_a_configuration_error(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(PARENT)
         started = await there.start(name="parent")
         shown = await there.until(started["id"], "faulted")
@@ -51,8 +51,8 @@ async def test_a_child_whose_workflow_is_not_deployed_is_a_configuration_error(f
         assert "tests/child" in shown["error"]["detail"]
 
 
-async def test_children_are_cancelled_with_their_parent(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_children_are_cancelled_with_their_parent(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(document("- nap: {wait: {hours: 1}}", name="child"))
         await there.deploy(PARENT)
         started = await there.start(name="parent")
@@ -67,8 +67,8 @@ async def test_children_are_cancelled_with_their_parent(fresh_database: str) -> 
         assert (await there.show(started["id"]))["phase"] == "cancelled"
 
 
-async def test_a_child_that_is_cancelled_faults_the_parent_that_waits_for_it(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_a_child_that_is_cancelled_faults_the_parent_that_waits_for_it(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(document("- nap: {wait: {hours: 1}}", name="child"))
         await there.deploy(PARENT)
         started = await there.start(name="parent")
@@ -81,8 +81,8 @@ async def test_a_child_that_is_cancelled_faults_the_parent_that_waits_for_it(fre
         assert "not needed" in shown["error"]["detail"]
 
 
-async def test_the_loser_of_a_race_between_children_is_cancelled(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_the_loser_of_a_race_between_children_is_cancelled(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(document("- nap: {wait: {hours: 1}}", name="child"))
         await there.deploy(document("- quick: {set: {n: 1}}", name="quick"))
         run = "{{run: {{workflow: {{namespace: tests, name: {name}, version: latest}}}}}}"
@@ -96,8 +96,8 @@ async def test_the_loser_of_a_race_between_children_is_cancelled(fresh_database:
         assert (await there.show(started["id"]))["phase"] == "waiting"
 
 
-async def test_many_children_that_end_at_once_lose_no_wake(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_many_children_that_end_at_once_lose_no_wake(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(CHILD)
         run = "{run: {workflow: {namespace: tests, name: child, version: latest, input: {n: 1}}}}"
         branches = ", ".join(f"{{b{number}: {run}}}" for number in range(30))

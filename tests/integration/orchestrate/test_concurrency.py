@@ -21,8 +21,8 @@ TWO = {"concurrency": {"limit": 2}}
 ONE = {"concurrency": {"limit": 1}}
 
 
-async def test_no_more_run_at_once_than_the_limit_and_all_run_in_the_end(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_no_more_run_at_once_than_the_limit_and_all_run_in_the_end(control_store: str) -> None:
+    async with world(control_store) as there:
         there.execute.answer = busy = Busy()
         await there.deploy(limited(TWO))
         started = await begin(there, 6)
@@ -39,9 +39,9 @@ async def test_no_more_run_at_once_than_the_limit_and_all_run_in_the_end(fresh_d
 
 
 async def test_each_value_of_the_key_has_slots_of_its_own_and_a_failing_key_is_refused(
-    fresh_database: str,
+    control_store: str,
 ) -> None:
-    async with world(fresh_database) as there:
+    async with world(control_store) as there:
         there.execute.answer = busy = Busy()
         await there.deploy(limited({"concurrency": {"limit": 1, "key": ".customer.id"}}, name="other"))
         refused = await ask(there, {"customer": "ada"}, name="other", key="k")
@@ -57,8 +57,8 @@ async def test_each_value_of_the_key_has_slots_of_its_own_and_a_failing_key_is_r
             await there.until(execution, "completed")
 
 
-async def test_two_orchestrates_that_admit_at_once_stay_within_the_limit(fresh_database: str) -> None:
-    async with world(fresh_database) as there, world(fresh_database) as other:
+async def test_two_orchestrates_that_admit_at_once_stay_within_the_limit(control_store: str) -> None:
+    async with world(control_store) as there, world(control_store) as other:
         busy = Busy()
         there.execute.answer = other.execute.answer = busy
         await there.deploy(limited({"concurrency": {"limit": 3}}))
@@ -75,8 +75,8 @@ async def test_two_orchestrates_that_admit_at_once_stay_within_the_limit(fresh_d
         assert busy.most["sample"] == 3
 
 
-async def test_a_waiting_execution_holds_no_slot_and_goes_on_before_those_that_start(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_a_waiting_execution_holds_no_slot_and_goes_on_before_those_that_start(control_store: str) -> None:
+    async with world(control_store) as there:
         there.execute.answer = busy = Busy()
         listen = [{"pay": {"listen": {"to": {"one": {"with": {"type": "paid"}}}}}}]
         await there.deploy(limited(ONE, do=listen))
@@ -101,8 +101,8 @@ async def test_a_waiting_execution_holds_no_slot_and_goes_on_before_those_that_s
         assert busy.most["sample"] == 1
 
 
-async def test_timers_that_fire_together_wait_for_slots(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_timers_that_fire_together_wait_for_slots(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(limited(TWO, do=[{"nap": {"wait": {"hours": 1}}}]))
         started = await begin(there, 6)
         for execution in started:
@@ -117,8 +117,8 @@ async def test_timers_that_fire_together_wait_for_slots(fresh_database: str) -> 
         assert busy.most["sample"] == 2
 
 
-async def test_what_was_admitted_by_a_process_that_died_before_it_sent_it_is_sent(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_what_was_admitted_by_a_process_that_died_before_it_sent_it_is_sent(control_store: str) -> None:
+    async with world(control_store) as there:
         there.broker.down = True
         await there.deploy(limited(ONE))
         started = await begin(there, 2)
@@ -127,15 +127,15 @@ async def test_what_was_admitted_by_a_process_that_died_before_it_sent_it_is_sen
                 admitted = "SELECT execution::text FROM dispatches WHERE queued_at IS NULL"
                 assert await rows(there, admitted) == [(started[0],)]
         assert not there.broker.of_type(DISPATCH)
-    async with world(fresh_database) as there:
+    async with world(control_store) as there:
         await rows(there, "UPDATE outbox SET not_before = clock_timestamp()")  # the claim of the one that died is over
         await there.tick()
         for execution in started:
             await there.until(execution, "completed")
 
 
-async def test_a_slot_that_only_a_dead_process_knew_to_be_free_is_found_by_the_tick(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_a_slot_that_only_a_dead_process_knew_to_be_free_is_found_by_the_tick(control_store: str) -> None:
+    async with world(control_store) as there:
         there.execute.answer = busy = Busy()
         await there.deploy(limited(ONE))
         first, second = await begin(there, 2)
@@ -144,13 +144,13 @@ async def test_a_slot_that_only_a_dead_process_knew_to_be_free_is_found_by_the_t
         busy.let_all_go()
         await there.until(first, "completed")
         assert (await there.show(second))["phase"] == "pending"
-    async with world(fresh_database) as there:
+    async with world(control_store) as there:
         await there.tick()
         await there.until(second, "completed")
 
 
-async def test_a_lost_dispatch_keeps_its_slot_until_it_is_given_up(fresh_database: str) -> None:
-    async with world(fresh_database, lost_attempts=1) as there:
+async def test_a_lost_dispatch_keeps_its_slot_until_it_is_given_up(control_store: str) -> None:
+    async with world(control_store, lost_attempts=1) as there:
         there.broker.paused = True
         await there.deploy(limited(ONE))
         first, second = await begin(there, 2)
@@ -177,8 +177,8 @@ async def test_a_lost_dispatch_keeps_its_slot_until_it_is_given_up(fresh_databas
             await there.until(execution, "completed")
 
 
-async def test_what_waits_in_line_is_cancelled_and_suspended_without_an_invocation(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_what_waits_in_line_is_cancelled_and_suspended_without_an_invocation(control_store: str) -> None:
+    async with world(control_store) as there:
         there.execute.answer = busy = Busy()
         await there.deploy(limited(ONE))
         first, second, third = await begin(there, 3)
@@ -194,8 +194,8 @@ async def test_what_waits_in_line_is_cancelled_and_suspended_without_an_invocati
         assert not there.execute.of(second)
 
 
-async def test_an_admission_and_a_cancel_that_cross_leave_no_slot_behind(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_an_admission_and_a_cancel_that_cross_leave_no_slot_behind(control_store: str) -> None:
+    async with world(control_store) as there:
         there.execute.answer = busy = Busy()
         await there.deploy(limited(ONE))
         first, second, third = await begin(there, 3)
@@ -209,8 +209,8 @@ async def test_an_admission_and_a_cancel_that_cross_leave_no_slot_behind(fresh_d
         assert not await rows(there, "SELECT FROM dispatches")
 
 
-async def test_a_cancel_that_is_enforced_takes_over_the_slot(fresh_database: str) -> None:
-    async with world(fresh_database, cancel_grace=0.2) as there:
+async def test_a_cancel_that_is_enforced_takes_over_the_slot(control_store: str) -> None:
+    async with world(control_store, cancel_grace=0.2) as there:
         there.execute.answer = busy = Busy()
         await there.deploy(limited(ONE, do=[{"nap": {"wait": {"hours": 1}}}]))
         first, second = await begin(there, 2)
@@ -225,8 +225,8 @@ async def test_a_cancel_that_is_enforced_takes_over_the_slot(fresh_database: str
         await there.until(second, "waiting")
 
 
-async def test_a_full_queue_refuses_with_429_and_the_same_key_still_finds_its_execution(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_a_full_queue_refuses_with_429_and_the_same_key_still_finds_its_execution(control_store: str) -> None:
+    async with world(control_store) as there:
         there.execute.answer = busy = Busy()
         await there.deploy(limited({**ONE, "queue": 1}))
         first = await ask(there, key="first")
@@ -245,8 +245,8 @@ async def test_a_full_queue_refuses_with_429_and_the_same_key_still_finds_its_ex
                 assert (await ask(there, key="third")).status_code == 202
 
 
-async def test_a_queue_of_none_takes_what_can_begin_at_once_alone(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_a_queue_of_none_takes_what_can_begin_at_once_alone(control_store: str) -> None:
+    async with world(control_store) as there:
         there.execute.answer = busy = Busy()
         await there.deploy(limited({**TWO, "queue": 0}))
         answers = await asyncio.gather(*(ask(there) for _ in range(5)))
@@ -254,8 +254,8 @@ async def test_a_queue_of_none_takes_what_can_begin_at_once_alone(fresh_database
         busy.let_all_go()
 
 
-async def test_an_event_that_a_full_queue_refuses_is_a_dead_letter_with_the_reason(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_an_event_that_a_full_queue_refuses_is_a_dead_letter_with_the_reason(control_store: str) -> None:
+    async with world(control_store) as there:
         there.execute.answer = busy = Busy()
         on: Any = {"schedule": {"on": {"one": {"with": {"type": "ordered"}}}}}
         await there.deploy(limited({**ONE, "queue": 0}, **on))
@@ -268,8 +268,8 @@ async def test_an_event_that_a_full_queue_refuses_is_a_dead_letter_with_the_reas
         busy.let_all_go()
 
 
-async def test_a_parent_hears_that_its_child_was_refused(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_a_parent_hears_that_its_child_was_refused(control_store: str) -> None:
+    async with world(control_store) as there:
         there.execute.answer = busy = Busy()
         await there.deploy(limited({**ONE, "queue": 0}, name="child"))
         run = "- call: {run: {workflow: {namespace: tests, name: child, version: '1.0.0'}}}"
@@ -286,8 +286,8 @@ async def test_a_parent_hears_that_its_child_was_refused(fresh_database: str) ->
         assert "has reached its limits" in shown["error"]["detail"]
 
 
-async def test_an_operator_sets_other_limits_while_starts_wait(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_an_operator_sets_other_limits_while_starts_wait(control_store: str) -> None:
+    async with world(control_store) as there:
         there.execute.answer = busy = Busy()
         await there.deploy(limited(ONE))
         started = await begin(there, 4)
@@ -308,8 +308,8 @@ async def test_an_operator_sets_other_limits_while_starts_wait(fresh_database: s
             await there.until(execution, "completed")
 
 
-async def test_without_limits_no_dispatch_stands_in_a_line(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_without_limits_no_dispatch_stands_in_a_line(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(document("- done: {set: {done: true}}"))
         there.broker.paused = True
         await there.start()

@@ -46,9 +46,9 @@ async def phases(there: World, expected: list[str]) -> None:
             assert await rows(there) == expected
 
 
-async def test_an_execution_waits_for_its_container_and_takes_what_it_printed(fresh_database: str) -> None:
+async def test_an_execution_waits_for_its_container_and_takes_what_it_printed(control_store: str) -> None:
     fake = containers(LONG)
-    async with world(fresh_database, containers=fake) as there:
+    async with world(control_store, containers=fake) as there:
         await there.deploy(RUN)
         started = await there.start()
         container = await one(fake)
@@ -60,8 +60,8 @@ async def test_an_execution_waits_for_its_container_and_takes_what_it_printed(fr
         assert not fake.there
 
 
-async def test_an_exit_code_is_the_tasks_error(fresh_database: str) -> None:
-    async with world(fresh_database, containers=containers({"job": Ran(3, "", "why")})) as there:
+async def test_an_exit_code_is_the_tasks_error(control_store: str) -> None:
+    async with world(control_store, containers=containers({"job": Ran(3, "", "why")})) as there:
         await there.deploy(RUN)
         started = await there.start()
         error = (await there.until(started["id"], "faulted"))["error"]
@@ -69,15 +69,15 @@ async def test_an_exit_code_is_the_tasks_error(fresh_database: str) -> None:
         assert error["detail"] == "the container ended with exit code 3: why"
 
 
-async def test_an_image_that_nobody_gives_is_the_tasks_error(fresh_database: str) -> None:
-    async with world(fresh_database, containers=containers({})) as there:
+async def test_an_image_that_nobody_gives_is_the_tasks_error(control_store: str) -> None:
+    async with world(control_store, containers=containers({})) as there:
         await there.deploy(RUN)
         started = await there.start()
         assert (await there.until(started["id"], "faulted"))["error"]["type"].endswith("/communication")
 
 
-async def test_without_permission_nothing_is_started(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_without_permission_nothing_is_started(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(RUN)
         started = await there.start()
         error = (await there.until(started["id"], "faulted"))["error"]
@@ -85,9 +85,9 @@ async def test_without_permission_nothing_is_started(fresh_database: str) -> Non
         assert "LOWTIDE_ALLOW_CONTAINER" in error["detail"]
 
 
-async def test_a_container_that_is_stuck_in_its_start_is_given_up(fresh_database: str) -> None:
+async def test_a_container_that_is_stuck_in_its_start_is_given_up(control_store: str) -> None:
     fake = containers(LONG)
-    async with world(fresh_database, containers=fake, container_start=0.5) as there:
+    async with world(control_store, containers=fake, container_start=0.5) as there:
         await there.deploy(RUN)
         started = await there.start()
         fake.show(await one(fake), Seen("starting", problem="ImagePullBackOff: no such image"))
@@ -97,9 +97,9 @@ async def test_a_container_that_is_stuck_in_its_start_is_given_up(fresh_database
         assert not fake.there
 
 
-async def test_a_container_that_vanishes_is_the_tasks_error(fresh_database: str) -> None:
+async def test_a_container_that_vanishes_is_the_tasks_error(control_store: str) -> None:
     fake = containers(LONG)
-    async with world(fresh_database, containers=fake) as there:
+    async with world(control_store, containers=fake) as there:
         await there.deploy(RUN)
         started = await there.start()
         await there.until(started["id"], "waiting")
@@ -107,9 +107,9 @@ async def test_a_container_that_vanishes_is_the_tasks_error(fresh_database: str)
         assert "nothing is left" in (await there.until(started["id"], "faulted"))["error"]["detail"]
 
 
-async def test_a_container_that_takes_too_long_is_ended(fresh_database: str) -> None:
+async def test_a_container_that_takes_too_long_is_ended(control_store: str) -> None:
     fake = containers(LONG)
-    async with world(fresh_database, containers=fake, container_seconds=0.5) as there:
+    async with world(control_store, containers=fake, container_seconds=0.5) as there:
         await there.deploy(RUN)
         started = await there.start()
         assert (await there.until(started["id"], "faulted", 20))["error"]["status"] == 408
@@ -117,10 +117,10 @@ async def test_a_container_that_takes_too_long_is_ended(fresh_database: str) -> 
         assert not fake.there
 
 
-async def test_a_runtime_that_is_down_is_asked_again(fresh_database: str) -> None:
+async def test_a_runtime_that_is_down_is_asked_again(control_store: str) -> None:
     fake = containers({"job": Ran(0, "late\n")})
     fake.down = True
-    async with world(fresh_database, containers=fake) as there:
+    async with world(control_store, containers=fake) as there:
         await there.deploy(RUN)
         started = await there.start()
         await there.until(started["id"], "waiting")
@@ -129,19 +129,19 @@ async def test_a_runtime_that_is_down_is_asked_again(fresh_database: str) -> Non
         assert (await there.until(started["id"], "completed", 20))["output"] == "late\n"
 
 
-async def test_a_runtime_that_stays_down_is_the_tasks_error(fresh_database: str) -> None:
+async def test_a_runtime_that_stays_down_is_the_tasks_error(control_store: str) -> None:
     fake = containers(LONG)
     fake.down = True
-    async with world(fresh_database, containers=fake, container_start=0.5) as there:
+    async with world(control_store, containers=fake, container_start=0.5) as there:
         await there.deploy(RUN)
         started = await there.start()
         error = (await there.until(started["id"], "faulted", 20))["error"]
         assert (error["status"], error["type"].rpartition("/")[2]) == (503, "communication")
 
 
-async def test_containers_end_with_a_cancel(fresh_database: str) -> None:
+async def test_containers_end_with_a_cancel(control_store: str) -> None:
     fake = containers(LONG)
-    async with world(fresh_database, containers=fake) as there:
+    async with world(control_store, containers=fake) as there:
         await there.deploy(RUN)
         started = await there.start()
         container = await one(fake)
@@ -152,10 +152,10 @@ async def test_containers_end_with_a_cancel(fresh_database: str) -> None:
         assert (await there.show(started["id"]))["phase"] == "cancelled"
 
 
-async def test_the_loser_of_a_race_and_what_a_fault_leaves_are_ended(fresh_database: str) -> None:
+async def test_the_loser_of_a_race_and_what_a_fault_leaves_are_ended(control_store: str) -> None:
     fake = containers(LONG)
     run = "{slow: {run: {container: {image: job}}}}"
-    async with world(fresh_database, containers=fake) as there:
+    async with world(control_store, containers=fake) as there:
         race = (
             f"- race: {{fork: {{compete: true, branches: [{run}, {{quick: {{wait: PT1S}}}}]}}}}\n- nap: {{wait: PT1H}}"
         )
@@ -174,9 +174,9 @@ async def test_the_loser_of_a_race_and_what_a_fault_leaves_are_ended(fresh_datab
         assert not fake.there
 
 
-async def test_a_timeout_of_the_task_ends_its_container(fresh_database: str) -> None:
+async def test_a_timeout_of_the_task_ends_its_container(control_store: str) -> None:
     fake = containers(LONG)
-    async with world(fresh_database, containers=fake) as there:
+    async with world(control_store, containers=fake) as there:
         await there.deploy(document("- work: {timeout: {after: PT1S}, run: {container: {image: job}}}"))
         started = await there.start()
         await one(fake)
@@ -185,10 +185,10 @@ async def test_a_timeout_of_the_task_ends_its_container(fresh_database: str) -> 
         assert not fake.there
 
 
-async def test_what_is_to_stay_stays_and_what_is_to_go_later_goes_later(fresh_database: str) -> None:
+async def test_what_is_to_stay_stays_and_what_is_to_go_later_goes_later(control_store: str) -> None:
     fake = containers({"job": Ran()})
     run = "{{run: {{container: {{image: job, lifetime: {lifetime}}}}}}}"
-    async with world(fresh_database, containers=fake) as there:
+    async with world(control_store, containers=fake) as there:
         never, soon = run.format(lifetime="{cleanup: never}"), run.format(lifetime="{cleanup: eventually, after: PT2S}")
         await there.deploy(document(f"- a: {never}\n- b: {soon}"))
         started = await there.start()
@@ -210,14 +210,14 @@ class Dying(FakeContainers):
             await asyncio.Event().wait()
 
 
-async def test_a_crash_between_start_and_note_starts_nothing_twice(fresh_database: str) -> None:
+async def test_a_crash_between_start_and_note_starts_nothing_twice(control_store: str) -> None:
     fake = Dying({"job": Ran(0, "once\n")})
-    async with world(fresh_database, containers=fake, shutdown_grace=0.1) as there:
+    async with world(control_store, containers=fake, shutdown_grace=0.1) as there:
         await there.deploy(RUN)
         started = await there.start()
         await there.until(started["id"], "waiting")
         await one(fake)
-    async with world(fresh_database, containers=fake) as there:
+    async with world(control_store, containers=fake) as there:
         await there.service.desk.database.run(lambda tx: tx.execute(text("UPDATE containers SET due = now()")))
         await there.tick()
         assert (await there.until(started["id"], "completed"))["output"] == "once\n"
@@ -225,23 +225,23 @@ async def test_a_crash_between_start_and_note_starts_nothing_twice(fresh_databas
         assert len(fake.orders) == 1
 
 
-async def test_a_container_outlives_the_process_that_started_it(fresh_database: str) -> None:
+async def test_a_container_outlives_the_process_that_started_it(control_store: str) -> None:
     fake = containers(LONG)
-    async with world(fresh_database, containers=fake) as there:
+    async with world(control_store, containers=fake) as there:
         await there.deploy(RUN)
         started = await there.start()
         container = await one(fake)
         await phases(there, ["running"])
         await there.until(started["id"], "waiting")
     fake.finish(container, Ran(0, "meanwhile\n"))
-    async with world(fresh_database, containers=fake) as there:
+    async with world(control_store, containers=fake) as there:
         await there.tick()
         assert (await there.until(started["id"], "completed"))["output"] == "meanwhile\n"
 
 
-async def test_a_tick_stays_while_a_container_lives_and_no_longer(fresh_database: str) -> None:
+async def test_a_tick_stays_while_a_container_lives_and_no_longer(control_store: str) -> None:
     fake = containers(LONG)
-    async with world(fresh_database, containers=fake) as there:
+    async with world(control_store, containers=fake) as there:
         await there.deploy(RUN)
         started = await there.start()
         container = await one(fake)
@@ -253,10 +253,10 @@ async def test_a_tick_stays_while_a_container_lives_and_no_longer(fresh_database
         await there.until(started["id"], "completed")
 
 
-async def test_two_orchestrates_and_many_ticks_tell_an_end_once(fresh_database: str) -> None:
+async def test_two_orchestrates_and_many_ticks_tell_an_end_once(control_store: str) -> None:
     fake = containers({"job": Ran(0, "x")})
     many = "\n".join(f"- run{number}: {{run: {{container: {{image: job}}}}}}" for number in range(3))
-    async with world(fresh_database, containers=fake) as there, world(fresh_database, containers=fake) as other:
+    async with world(control_store, containers=fake) as there, world(control_store, containers=fake) as other:
         await there.deploy(document(many))
         started = [await there.start() for _ in range(4)]
         await asyncio.gather(*(one.tick() for one in (there, other, there, other)))
@@ -267,9 +267,9 @@ async def test_two_orchestrates_and_many_ticks_tell_an_end_once(fresh_database: 
         assert all(len({dispatch.epoch for dispatch in there.execute.of(e["id"])}) <= 4 for e in started)
 
 
-async def test_a_report_that_comes_twice_starts_one_container(fresh_database: str) -> None:
+async def test_a_report_that_comes_twice_starts_one_container(control_store: str) -> None:
     fake = containers({"job": Ran(0, "x")})
-    async with world(fresh_database, containers=fake) as there:
+    async with world(control_store, containers=fake) as there:
         await there.deploy(document("- work: {run: {container: {image: job}, await: false}}"))
         plain = there.execute.answer
         reports = []
@@ -297,9 +297,9 @@ async def test_a_report_that_comes_twice_starts_one_container(fresh_database: st
         assert ExecutionId(started["id"]) == fake.orders[fake.starts[0]].execution
 
 
-async def test_an_end_that_comes_while_the_execution_runs_is_signalled_and_kept(fresh_database: str) -> None:
+async def test_an_end_that_comes_while_the_execution_runs_is_signalled_and_kept(control_store: str) -> None:
     fake = containers({"job": Ran(0, "x")})
-    async with world(fresh_database, containers=fake) as there:
+    async with world(control_store, containers=fake) as there:
         await there.deploy(RUN)
         plain = there.execute.answer
 
@@ -328,15 +328,15 @@ class Refusing(FakeContainers):
         raise AssertionError("nobody wants it any more")
 
 
-async def test_a_container_that_was_cancelled_before_its_start_never_starts(fresh_database: str) -> None:
+async def test_a_container_that_was_cancelled_before_its_start_never_starts(control_store: str) -> None:
     fake = Refusing()
-    async with world(fresh_database, containers=fake) as there:
+    async with world(control_store, containers=fake) as there:
         there.service.caretaker.kick = lambda: None  # type: ignore[method-assign]
         await there.deploy(RUN)
         started = await there.start()
         await there.until(started["id"], "waiting")
         await there.cancel(started["id"])
-    async with world(fresh_database, containers=fake) as there:
+    async with world(control_store, containers=fake) as there:
         await there.tick()
         await phases(there, ["done"])
         assert len(fake.ended) == 1

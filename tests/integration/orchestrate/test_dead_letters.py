@@ -40,8 +40,8 @@ async def refused(there: World) -> str:
     return started
 
 
-async def test_a_letter_says_what_was_done_about_it_and_is_open_where_nothing_more_happens(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_a_letter_says_what_was_done_about_it_and_is_open_where_nothing_more_happens(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(GREET)
         execution = await refused(there)
         (letter,) = await listed(there)
@@ -55,8 +55,8 @@ async def test_a_letter_says_what_was_done_about_it_and_is_open_where_nothing_mo
         assert await listed(there, open=True, execution=execution, type=DISPATCH) == [letter]
 
 
-async def test_redriving_a_dispatch_lets_its_suspended_execution_go_on(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_redriving_a_dispatch_lets_its_suspended_execution_go_on(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(GREET)
         execution = await refused(there)
         (letter,) = await listed(there)
@@ -68,8 +68,8 @@ async def test_redriving_a_dispatch_lets_its_suspended_execution_go_on(fresh_dat
         assert len(there.execute.of(execution)) == 2
 
 
-async def test_redriving_asks_the_journal_and_does_not_wait(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_redriving_asks_the_journal_and_does_not_wait(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(GREET)
         execution, _ = await lost(there)
         there.ingest.states[execution] = LeaseState(1, alive=True)
@@ -82,8 +82,8 @@ async def test_redriving_asks_the_journal_and_does_not_wait(fresh_database: str)
         await there.until(execution, "completed", 5)
 
 
-async def test_redriving_an_outcome_or_an_event_is_done_once(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_redriving_an_outcome_or_an_event_is_done_once(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(GREET)
         execution, dispatch = await lost(there)
         digest = str(there.execute.taken[0][0].text(Extension.digest))
@@ -105,8 +105,8 @@ async def test_redriving_an_outcome_or_an_event_is_done_once(fresh_database: str
         assert len(there.execute.of(waiting)) == 2, "whoever got it does not get it twice"
 
 
-async def test_a_discarded_letter_is_not_redriven(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_a_discarded_letter_is_not_redriven(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(GREET)
         execution = await refused(there)
         (letter,) = await listed(there)
@@ -120,8 +120,8 @@ async def test_a_discarded_letter_is_not_redriven(fresh_database: str) -> None:
         assert (await there.api.get(PATH, params={"execution": "7"})).status_code == 400
 
 
-async def test_many_are_redriven_by_an_operation(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_many_are_redriven_by_an_operation(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(GREET)
         suspended = [await refused(there) for _ in range(3)]
         body = {"action": "redrive", "filter": {"open": True}, "rate": 500}

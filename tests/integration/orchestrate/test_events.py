@@ -32,8 +32,8 @@ CORRELATED = document(
 )
 
 
-async def test_a_listener_that_waits_is_woken_by_its_event(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_a_listener_that_waits_is_woken_by_its_event(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(LISTEN)
         started = await there.start()
         shown = await there.until(started["id"], "waiting")
@@ -44,8 +44,8 @@ async def test_a_listener_that_waits_is_woken_by_its_event(fresh_database: str) 
         assert shown["output"] == [{"amount": 7}]
 
 
-async def test_the_same_event_twice_is_one_event(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_the_same_event_twice_is_one_event(control_store: str) -> None:
+    async with world(control_store) as there:
         count = document(f"- two: {{listen: {{to: {{any: [{{with: {{type: {PAID}}}}}], until: '. | length == 2'}}}}}}")
         await there.deploy(count)
         started = await there.start()
@@ -58,14 +58,14 @@ async def test_the_same_event_twice_is_one_event(fresh_database: str) -> None:
         assert (await there.until(started["id"], "completed"))["output"] == [1, 2]
 
 
-async def test_an_event_that_nothing_deployed_listens_for_is_not_kept(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_an_event_that_nothing_deployed_listens_for_is_not_kept(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(LISTEN)
         assert (await there.send("com.example.noise")).json() == {"received": 1, "kept": 0}
 
 
-async def test_a_correlated_listener_takes_its_own_event_alone(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_a_correlated_listener_takes_its_own_event_alone(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(CORRELATED)
         started = {order: (await there.start({"order": order}))["id"] for order in ("a", "b", "c")}
         for execution in started.values():
@@ -76,9 +76,9 @@ async def test_a_correlated_listener_takes_its_own_event_alone(fresh_database: s
         assert (await there.show(started["a"]))["phase"] == "waiting"
 
 
-async def test_call_then_listen_does_not_lose_the_callback(fresh_database: str) -> None:
+async def test_call_then_listen_does_not_lose_the_callback(control_store: str) -> None:
     """The callback arrives while the execution still runs, before it listens."""
-    async with world(fresh_database) as there:
+    async with world(control_store) as there:
         await there.deploy(CORRELATED)
         go = asyncio.Event()
 
@@ -93,8 +93,8 @@ async def test_call_then_listen_does_not_lose_the_callback(fresh_database: str) 
         assert (await there.until(started["id"], "completed"))["output"] == [{"order": "x"}]
 
 
-async def test_an_uncorrelated_listener_sees_nothing_from_before_its_dispatch(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_an_uncorrelated_listener_sees_nothing_from_before_its_dispatch(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(LISTEN)
         await there.send(PAID, "old", id="0")
         started = await there.start()
@@ -105,9 +105,9 @@ async def test_an_uncorrelated_listener_sees_nothing_from_before_its_dispatch(fr
         assert (await there.until(started["id"], "completed"))["output"] == ["new"]
 
 
-async def test_an_event_that_comes_before_the_second_listener_parks_is_seen_by_it(fresh_database: str) -> None:
+async def test_an_event_that_comes_before_the_second_listener_parks_is_seen_by_it(control_store: str) -> None:
     """Its dispatch was written before: what comes while the invocation runs is not lost."""
-    async with world(fresh_database) as there:
+    async with world(control_store) as there:
         one = f"{{listen: {{to: {{one: {{with: {{type: {PAID}}}}}}}}}}}"
         await there.deploy(document(f"- first: {one}\n- second: {one}"))
         started = await there.start()
@@ -126,8 +126,8 @@ async def test_an_event_that_comes_before_the_second_listener_parks_is_seen_by_i
         assert (await there.until(started["id"], "completed"))["output"] == ["second"]
 
 
-async def test_all_filters_must_match_before_the_execution_wakes(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_all_filters_must_match_before_the_execution_wakes(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(document("- both: {listen: {to: {all: [{with: {type: e.a}}, {with: {type: e.b}}]}}}"))
         started = await there.start()
         await there.until(started["id"], "waiting")
@@ -162,8 +162,8 @@ async def _nothing(*_: object) -> None:
     return None
 
 
-async def test_whichever_side_commits_last_finds_the_other(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_whichever_side_commits_last_finds_the_other(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(LISTEN)
         # The event's match finds the listener, which never caught up.
         execution = await _park_only(there)
@@ -171,8 +171,8 @@ async def test_whichever_side_commits_last_finds_the_other(fresh_database: str) 
         assert (await there.until(execution, "completed"))["output"] == [1]
 
 
-async def test_a_listener_that_commits_last_finds_the_event(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_a_listener_that_commits_last_finds_the_event(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(LISTEN)
         execution = await _park_only(there)
         await _keep_only(there, 2)
@@ -181,8 +181,8 @@ async def test_a_listener_that_commits_last_finds_the_event(fresh_database: str)
         assert (await there.until(execution, "completed"))["output"] == [2]
 
 
-async def test_both_sides_that_match_at_once_deliver_once(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_both_sides_that_match_at_once_deliver_once(control_store: str) -> None:
+    async with world(control_store) as there:
         many = document(f"- more: {{listen: {{to: {{any: [{{with: {{type: {PAID}}}}}], until: '. | length == 2'}}}}}}")
         await there.deploy(many)
         execution = await _park_only(there)
@@ -199,8 +199,8 @@ async def test_both_sides_that_match_at_once_deliver_once(fresh_database: str) -
         assert len(taken) == 1
 
 
-async def test_the_tick_matches_what_a_dead_process_left(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_the_tick_matches_what_a_dead_process_left(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(LISTEN)
         execution = await _park_only(there)
         await _keep_only(there, 4)
@@ -208,8 +208,8 @@ async def test_the_tick_matches_what_a_dead_process_left(fresh_database: str) ->
         assert (await there.until(execution, "completed"))["output"] == [4]
 
 
-async def test_an_event_for_a_running_execution_is_signalled_and_waits_in_the_inbox(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_an_event_for_a_running_execution_is_signalled_and_waits_in_the_inbox(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(LISTEN)
         started = await there.start()
         await there.until(started["id"], "waiting")
@@ -238,8 +238,8 @@ async def executions(there: World) -> list[dict[str, Any]]:
     return [await there.show(item["id"]) for item in listed]
 
 
-async def test_an_event_starts_an_execution_once(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_an_event_starts_an_execution_once(control_store: str) -> None:
+    async with world(control_store) as there:
         head = f"schedule: {{on: {{one: {{with: {{type: {PAID}}}}}}}}}"
         await there.deploy(document("- keep: {set: {got: '${ $workflow.input }'}}", head=head))
         for _ in range(2):
@@ -252,8 +252,8 @@ async def test_an_event_starts_an_execution_once(fresh_database: str) -> None:
         assert shown["output"] == {"got": [{"order": 5}]}
 
 
-async def test_only_the_newest_version_is_started_by_events(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_only_the_newest_version_is_started_by_events(control_store: str) -> None:
+    async with world(control_store) as there:
         head = f"schedule:\n  on: {{any: [{{with: {{type: {PAID}}}}}]}}\n  read: envelope\n"
         await there.deploy(document("- v: {set: {v: 1}}", head=head, version="1.0.0"))
         await there.deploy(document("- v: {set: {v: 2}}", head=head, version="2.0.0"))
@@ -265,8 +265,8 @@ async def test_only_the_newest_version_is_started_by_events(fresh_database: str)
         assert shown["input"][0]["type"] == PAID
 
 
-async def test_all_events_of_one_correlation_start_one_execution(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_all_events_of_one_correlation_start_one_execution(control_store: str) -> None:
+    async with world(control_store) as there:
         one = "{{with: {{type: {0}}}, correlate: {{order: {{from: .data.order}}}}}}"
         head = f"schedule: {{on: {{all: [{one.format('e.a')}, {one.format('e.b')}]}}}}"
         await there.deploy(document("- keep: {set: {done: true}}", head=head))
@@ -282,8 +282,8 @@ async def test_all_events_of_one_correlation_start_one_execution(fresh_database:
         assert shown["input"] == [{"order": 1, "a": 1}, {"order": 1, "b": 2}]
 
 
-async def test_a_batch_is_accepted_as_a_whole(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_a_batch_is_accepted_as_a_whole(control_store: str) -> None:
+    async with world(control_store) as there:
         head = f"schedule: {{on: {{one: {{with: {{type: {PAID}}}}}}}}}"
         await there.deploy(document("- keep: {set: {done: true}}", head=head))
         form = {"specversion": "1.0", "source": "/w", "type": PAID}
@@ -296,8 +296,8 @@ async def test_a_batch_is_accepted_as_a_whole(fresh_database: str) -> None:
                 assert [shown["phase"] for shown in await executions(there)] == ["completed"] * 5
 
 
-async def test_an_emitted_event_reaches_a_listener_of_its_namespace(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_an_emitted_event_reaches_a_listener_of_its_namespace(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(LISTEN)
         emit = f"- tell: {{emit: {{event: {{with: {{source: /me, type: {PAID}, data: {{n: 9}}}}}}}}}}"
         await there.deploy(document(emit, name="teller"))
@@ -307,8 +307,8 @@ async def test_an_emitted_event_reaches_a_listener_of_its_namespace(fresh_databa
         assert (await there.until(listener["id"], "completed"))["output"] == [{"n": 9}]
 
 
-async def test_events_of_one_namespace_are_not_seen_in_another(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_events_of_one_namespace_are_not_seen_in_another(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(LISTEN)
         started = await there.start()
         await there.until(started["id"], "waiting")
@@ -318,8 +318,8 @@ async def test_events_of_one_namespace_are_not_seen_in_another(fresh_database: s
         assert (await there.show(started["id"]))["phase"] == "waiting"
 
 
-async def test_expired_events_are_removed_unless_their_execution_lives(fresh_database: str) -> None:
-    async with world(fresh_database, keep_events=0.05) as there:
+async def test_expired_events_are_removed_unless_their_execution_lives(control_store: str) -> None:
+    async with world(control_store, keep_events=0.05) as there:
         await there.deploy(CORRELATED)
         started = await there.start({"order": "z"})
         await there.until(started["id"], "waiting")

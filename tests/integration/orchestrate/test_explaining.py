@@ -28,8 +28,8 @@ async def parked(there: World, do: str, given: Any = None, head: str = "") -> tu
     return started, await explained(there, started)
 
 
-async def test_a_timer_and_the_deadline_above_it_say_when_they_are_due(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_a_timer_and_the_deadline_above_it_say_when_they_are_due(control_store: str) -> None:
+    async with world(control_store) as there:
         _, said = await parked(there, "- nap: {wait: {hours: 1}}", head="timeout: {after: {hours: 2}}")
         wait, deadline = sorted(said["waits"], key=lambda one: str(one["purpose"]), reverse=True)
         assert (wait["task"], wait["purpose"], deadline["purpose"]) == ("/do/0/nap", "wait", "deadline")
@@ -42,10 +42,10 @@ async def test_a_timer_and_the_deadline_above_it_say_when_they_are_due(fresh_dat
         assert wait["sentence"] == f"/do/0/nap waits until {wait['due']}."
 
 
-async def test_a_listener_tells_its_filters_and_what_it_has(fresh_database: str) -> None:
+async def test_a_listener_tells_its_filters_and_what_it_has(control_store: str) -> None:
     paid = "{with: {type: paid}, correlate: {order: {from: .order, expect: '${ .order }'}}}"
     events = f"{{all: [{paid}, {{with: {{type: packed}}}}]}}"
-    async with world(fresh_database) as there:
+    async with world(control_store) as there:
         execution, said = await parked(there, f"- both: {{listen: {{to: {events}}}}}", {"order": "A-17"})
         (wait,) = said["waits"]
         assert (wait["need"], [one["matched"] for one in wait["filters"]]) == ("all", [False, False])
@@ -62,8 +62,8 @@ async def test_a_listener_tells_its_filters_and_what_it_has(fresh_database: str)
         assert [one["command"] for one in said["arrived"]] == ["/do/0/both@1.1"]
 
 
-async def test_a_listener_that_goes_on_tells_how_much_it_has_consumed(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_a_listener_that_goes_on_tells_how_much_it_has_consumed(control_store: str) -> None:
+    async with world(control_store) as there:
         listen = "{to: {any: [{with: {type: tick}}], until: {one: {with: {type: end}}}}}"
         execution, _ = await parked(there, f"- all: {{listen: {listen}}}")
         await there.send("tick", 1, id="t1")
@@ -76,8 +76,8 @@ async def test_a_listener_that_goes_on_tells_how_much_it_has_consumed(fresh_data
                 assert "to end it: type end" in wait["sentence"]
 
 
-async def test_a_retry_tells_what_failed_and_when_it_is_tried_again(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_a_retry_tells_what_failed_and_when_it_is_tried_again(control_store: str) -> None:
+    async with world(control_store) as there:
         driven(there).effects["ask"] = lambda _: fails("no answer")
         retry = "{delay: {hours: 1}, limit: {attempt: {count: 3}}}"
         _, said = await parked(there, f"- again: {{try: [{{ask: {{call: ask}}}}], catch: {{retry: {retry}}}}}")
@@ -88,8 +88,8 @@ async def test_a_retry_tells_what_failed_and_when_it_is_tried_again(fresh_databa
         )
 
 
-async def test_a_child_is_named_with_its_phase(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_a_child_is_named_with_its_phase(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(document("- nap: {wait: {hours: 1}}", name="child"))
         do = "- c: {run: {workflow: {namespace: tests, name: child, version: latest}}}"
         execution, _ = await parked(there, do)
@@ -101,8 +101,8 @@ async def test_a_child_is_named_with_its_phase(fresh_database: str) -> None:
                 assert wait["sentence"].endswith(f"execution {wait['child']} of workflow child is waiting.")
 
 
-async def test_a_suspended_one_says_why_and_what_is_kept(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_a_suspended_one_says_why_and_what_is_kept(control_store: str) -> None:
+    async with world(control_store) as there:
         execution, _ = await parked(there, "- one: {listen: {to: {one: {with: {type: paid}}}}}")
         await there.api.post(f"/v1/namespaces/tests/executions/{execution}/suspend", json={"reason": "closed"})
         await there.send("paid", 1)
@@ -113,8 +113,8 @@ async def test_a_suspended_one_says_why_and_what_is_kept(fresh_database: str) ->
         )
 
 
-async def test_one_that_is_on_its_way_says_how_far_it_came(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_one_that_is_on_its_way_says_how_far_it_came(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(GREET)
         there.execute.answer = silent
         started = (await there.start())["id"]
@@ -137,8 +137,8 @@ async def test_one_that_is_on_its_way_says_how_far_it_came(fresh_database: str) 
         assert "The journal could not be asked" in (await explained(there, started))["sentences"][0]
 
 
-async def test_one_whose_dispatch_waits_in_the_outbox_says_so(fresh_database: str) -> None:
-    async with world(fresh_database, max_outstanding=0) as there:
+async def test_one_whose_dispatch_waits_in_the_outbox_says_so(control_store: str) -> None:
+    async with world(control_store, max_outstanding=0) as there:
         await there.deploy(GREET)
         started = (await there.start())["id"]
         found = await explained(there, started)
@@ -146,8 +146,8 @@ async def test_one_whose_dispatch_waits_in_the_outbox_says_so(fresh_database: st
         assert (found["phase"], found["dispatch"]["sentAt"]) == ("pending", None)
 
 
-async def test_one_that_a_pause_holds_says_so(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_one_that_a_pause_holds_says_so(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(GREET)
         await there.api.post("/v1/namespaces/tests/workflows/sample/pause", json={})
         started = (await there.start())["id"]
@@ -156,8 +156,8 @@ async def test_one_that_a_pause_holds_says_so(fresh_database: str) -> None:
         assert "a limit or a pause of its workflow holds it" in sentence
 
 
-async def test_one_that_has_ended_says_how(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_one_that_has_ended_says_how(control_store: str) -> None:
+    async with world(control_store) as there:
         driven(there).effects["ask"] = lambda _: fails()
         await there.deploy(document("- ask: {call: ask}"))
         started = (await there.start())["id"]

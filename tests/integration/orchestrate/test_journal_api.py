@@ -15,8 +15,8 @@ from tests.integration.orchestrate.world import document, world
 pytestmark = pytest.mark.anyio
 
 
-async def test_plan_seed_and_records_are_all_that_a_replay_needs(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_plan_seed_and_records_are_all_that_a_replay_needs(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(document("- ask: {call: price}\n- done: {set: {price: '${ . }'}}"))
         started = await there.start({"n": 12345678901234567890})
         events = [EffectSucceeded(command="/do/0/ask@1.1", at=Millis(5), output=number) for number in range(3)]
@@ -36,8 +36,8 @@ async def test_plan_seed_and_records_are_all_that_a_replay_needs(fresh_database:
         assert "plan" not in rest
 
 
-async def test_what_cannot_be_read_is_a_problem(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_what_cannot_be_read_is_a_problem(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(document("- done: {set: {done: true}}"))
         started = await there.start()
         path = f"/v1/namespaces/tests/executions/{started['id']}/journal"

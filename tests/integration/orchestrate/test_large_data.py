@@ -39,8 +39,8 @@ def sizes(there: World) -> list[int]:
     return [len(event.data or b"") for event in there.broker.events if event.type.startswith("dev.lowtide.execution.")]
 
 
-async def test_input_state_and_output_travel_as_references_and_are_shown_whole(fresh_database: str) -> None:
-    async with world(fresh_database, **LOW) as there:
+async def test_input_state_and_output_travel_as_references_and_are_shown_whole(control_store: str) -> None:
+    async with world(control_store, **LOW) as there:
         await there.deploy(document("- nap: {wait: {seconds: 1}}\n- all: {set: '${ . }'}"))
         started = await there.start(LARGE)
         done = await there.until(started["id"], "completed", seconds=30)
@@ -54,8 +54,8 @@ async def test_input_state_and_output_travel_as_references_and_are_shown_whole(f
                 assert {key[2] for key in there.ingest.payloads.kept} == {payload_of(json.encode(LARGE)).sha256}
 
 
-async def test_a_synchronous_start_takes_large_data_the_short_way(fresh_database: str) -> None:
-    async with world(fresh_database, **LOW) as there:
+async def test_a_synchronous_start_takes_large_data_the_short_way(control_store: str) -> None:
+    async with world(control_store, **LOW) as there:
         await there.deploy(ECHO)
         answer = await there.api.post(
             "/v1/namespaces/tests/workflows/sample/executions", params={"wait": "10s"}, json=LARGE
@@ -64,8 +64,8 @@ async def test_a_synchronous_start_takes_large_data_the_short_way(fresh_database
         assert not there.broker.of_type(DISPATCH)
 
 
-async def test_a_large_event_reaches_its_listener_whole_and_a_forged_reference_is_data(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_a_large_event_reaches_its_listener_whole_and_a_forged_reference_is_data(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(document("- got: {listen: {to: {one: {with: {type: big}}}}}"))
         started = await there.start()
         await there.until(started["id"], "waiting")
@@ -81,8 +81,8 @@ async def test_a_large_event_reaches_its_listener_whole_and_a_forged_reference_i
         assert (await there.until(other["id"], "completed"))["output"] == [forged]
 
 
-async def test_a_parent_gets_the_large_output_of_its_child_whole(fresh_database: str) -> None:
-    async with world(fresh_database, **LOW) as there:
+async def test_a_parent_gets_the_large_output_of_its_child_whole(control_store: str) -> None:
+    async with world(control_store, **LOW) as there:
         await there.deploy(document("- all: {set: '${ . }'}", name="below"))
         run = "{run: {workflow: {namespace: tests, name: below, version: '1.0.0', input: '${ . }'}}}"
         await there.deploy(document(f"- call: {run}\n- measure: {{set: {{length: '${{ .blob | length }}'}}}}"))
@@ -92,8 +92,8 @@ async def test_a_parent_gets_the_large_output_of_its_child_whole(fresh_database:
         assert max(sizes(there)) < 8_000
 
 
-async def test_while_the_store_is_down_starts_are_taken_and_go_on_when_it_is_back(fresh_database: str) -> None:
-    async with world(fresh_database, **LOW) as there:
+async def test_while_the_store_is_down_starts_are_taken_and_go_on_when_it_is_back(control_store: str) -> None:
+    async with world(control_store, **LOW) as there:
         await there.deploy(ECHO)
         there.ingest.payloads.down = True
         started = await there.start(LARGE)
@@ -123,8 +123,8 @@ async def parked(there: World) -> str:
     return str(started["id"])
 
 
-async def test_a_large_execution_is_suspended_resumed_and_cancelled_with_its_tasks(fresh_database: str) -> None:
-    async with world(fresh_database, **LOW) as there:
+async def test_a_large_execution_is_suspended_resumed_and_cancelled_with_its_tasks(control_store: str) -> None:
+    async with world(control_store, **LOW) as there:
         execution = await parked(there)
         path = f"/v1/namespaces/tests/executions/{execution}"
         assert (await there.api.post(f"{path}/suspend", json={})).json()["phase"] == "suspended"
@@ -144,8 +144,8 @@ async def test_a_large_execution_is_suspended_resumed_and_cancelled_with_its_tas
         assert (await there.until(lost, "cancelled"))["reason"] == "hopeless"
 
 
-async def test_an_outcome_whose_large_report_was_lost_suspends_with_the_reason(fresh_database: str) -> None:
-    async with world(fresh_database, **LOW) as there:
+async def test_an_outcome_whose_large_report_was_lost_suspends_with_the_reason(control_store: str) -> None:
+    async with world(control_store, **LOW) as there:
         await there.deploy(ECHO)
         there.execute.answer = silent
         started = await there.start(LARGE)
@@ -161,8 +161,8 @@ async def test_an_outcome_whose_large_report_was_lost_suspends_with_the_reason(f
         assert gone.sha256 in found["reason"]
 
 
-async def test_a_reference_without_a_token_of_ours_is_not_followed(fresh_database: str) -> None:
-    async with world(fresh_database, **LOW) as there:
+async def test_a_reference_without_a_token_of_ours_is_not_followed(control_store: str) -> None:
+    async with world(control_store, **LOW) as there:
         await there.deploy(ECHO)
         there.execute.answer = silent
         started = await there.start(LARGE)
@@ -183,8 +183,8 @@ async def test_a_reference_without_a_token_of_ours_is_not_followed(fresh_databas
         assert (await there.until(started["id"], "completed"))["output"] == "forged"
 
 
-async def test_a_journal_is_read_whole_in_pages_that_are_bounded_by_bytes(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_a_journal_is_read_whole_in_pages_that_are_bounded_by_bytes(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(document("- ask: {call: price}"))
         started = await there.start()
         records = []
@@ -207,8 +207,8 @@ async def test_a_journal_is_read_whole_in_pages_that_are_bounded_by_bytes(fresh_
         assert seen == [1, 2, 3]
 
 
-async def test_a_large_wake_is_signalled_to_its_owner_as_a_reference(fresh_database: str) -> None:
-    async with world(fresh_database, **LOW) as there:
+async def test_a_large_wake_is_signalled_to_its_owner_as_a_reference(control_store: str) -> None:
+    async with world(control_store, **LOW) as there:
         body = "- both: {fork: {branches: [{a: {listen: {to: {one: {with: {type: big}}}}}}, {b: {wait: {hours: 1}}}]}}"
         await there.deploy(document(body))
 
@@ -235,8 +235,8 @@ async def test_a_large_wake_is_signalled_to_its_owner_as_a_reference(fresh_datab
         assert json.parse(content)["events"][0]["event"]["data"] == LARGE
 
 
-async def test_a_retry_has_large_results_of_its_origin_as_its_own(fresh_database: str) -> None:
-    async with world(fresh_database, **LOW) as there:
+async def test_a_retry_has_large_results_of_its_origin_as_its_own(control_store: str) -> None:
+    async with world(control_store, **LOW) as there:
         performer = driven(there)
         performer.effects["price"] = lambda _: LARGE
         performer.effects["ship"] = lambda _: fails()

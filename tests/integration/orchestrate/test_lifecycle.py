@@ -38,8 +38,8 @@ async def of_workflow(there: World, name: str) -> list[dict[str, Any]]:
     return list((await there.api.get(f"/v1/namespaces/tests/executions?workflow={name}")).json()["items"])
 
 
-async def test_an_execution_tells_that_it_started_and_completed(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_an_execution_tells_that_it_started_and_completed(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(GREET)
         started = await there.start()
         await told_eventually(there, started["id"], ["started", "completed"])
@@ -51,8 +51,8 @@ async def test_an_execution_tells_that_it_started_and_completed(fresh_database: 
         assert form["data"]["output"] == {"greeting": "hello"}
 
 
-async def test_what_an_operator_does_is_told_with_the_tasks_that_it_stops(fresh_database: str) -> None:
-    async with world(fresh_database, lifecycle="task") as there:
+async def test_what_an_operator_does_is_told_with_the_tasks_that_it_stops(control_store: str) -> None:
+    async with world(control_store, lifecycle="task") as there:
         execution = await waiting(there)
         await suspend(there, execution)
         await resume(there, execution)
@@ -63,8 +63,8 @@ async def test_what_an_operator_does_is_told_with_the_tasks_that_it_stops(fresh_
         assert there.execute.of(execution)[0].lifecycle == "task", "execute tells of what it runs"
 
 
-async def test_a_fault_is_told_with_its_error(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_a_fault_is_told_with_its_error(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(document("- stop: {raise: {error: {type: 'https://example.com/closed', status: 409}}}"))
         started = await there.start()
         await told_eventually(there, started["id"], ["started", "faulted"])
@@ -72,7 +72,7 @@ async def test_a_fault_is_told_with_its_error(fresh_database: str) -> None:
         assert event.as_json()["data"]["error"]["status"] == 409
 
 
-async def test_a_listener_that_got_what_it_wanted_is_told_with_its_keys(fresh_database: str) -> None:
+async def test_a_listener_that_got_what_it_wanted_is_told_with_its_keys(control_store: str) -> None:
     async def answer(execute: FakeExecute, dispatch: Dispatch) -> Parked | Ended | int:
         outcome = await play(execute, dispatch)
         if not isinstance(outcome, Ended):
@@ -80,7 +80,7 @@ async def test_a_listener_that_got_what_it_wanted_is_told_with_its_keys(fresh_da
         listened = Listened(task="/do/0/pay@1.1", at=dispatch.at, keys={"order": "A-17"})
         return Ended(execution=outcome.execution, epoch=outcome.epoch, status="completed", listened=(listened,))
 
-    async with world(fresh_database) as there:
+    async with world(control_store) as there:
         there.execute.answer = answer
         execution = await waiting(there)
         await there.send(PAID, 1)
@@ -90,8 +90,8 @@ async def test_a_listener_that_got_what_it_wanted_is_told_with_its_keys(fresh_da
         assert event.as_json()["data"]["correlationKeys"] == {"order": "A-17"}
 
 
-async def test_an_event_that_the_broker_never_takes_keeps_none_of_the_others_back(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_an_event_that_the_broker_never_takes_keeps_none_of_the_others_back(control_store: str) -> None:
+    async with world(control_store) as there:
         there.broker.refused = frozenset({COMPLETED})
         await there.deploy(GREET)
         await there.deploy(
@@ -103,16 +103,16 @@ async def test_an_event_that_the_broker_never_takes_keeps_none_of_the_others_bac
         await told_eventually(there, ended[2]["id"], ["started"])
 
 
-async def test_one_that_never_ran_never_started(fresh_database: str) -> None:
-    async with world(fresh_database, max_outstanding=0) as there:
+async def test_one_that_never_ran_never_started(control_store: str) -> None:
+    async with world(control_store, max_outstanding=0) as there:
         await there.deploy(GREET)
         started = await there.start()
         assert (await there.cancel(started["id"])).json()["startedAt"] is None
         await told_eventually(there, started["id"], ["cancelled"])
 
 
-async def test_a_document_says_for_itself_what_is_told_of_it(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_a_document_says_for_itself_what_is_told_of_it(control_store: str) -> None:
+    async with world(control_store) as there:
         quiet = GREET.replace("version: '1.0.0'}", "version: '1.0.0', metadata: {lowtide: {lifecycle: none}}}")
         await there.deploy(quiet)
         started = await there.start()
@@ -123,8 +123,8 @@ async def test_a_document_says_for_itself_what_is_told_of_it(fresh_database: str
         assert told(there, started["id"]) == []
 
 
-async def test_a_broker_that_refuses_them_keeps_nothing_from_ending(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_a_broker_that_refuses_them_keeps_nothing_from_ending(control_store: str) -> None:
+    async with world(control_store) as there:
         execution = await waiting(there)
         there.broker.down = True
         assert (await there.cancel(execution)).json()["phase"] == "cancelled"
@@ -132,9 +132,9 @@ async def test_a_broker_that_refuses_them_keeps_nothing_from_ending(fresh_databa
         await told_eventually(there, execution, ["started", "correlation-started", "cancelled"])
 
 
-async def test_workflows_that_are_scheduled_on_lifecycle_events_do_not_run_away(fresh_database: str) -> None:
+async def test_workflows_that_are_scheduled_on_lifecycle_events_do_not_run_away(control_store: str) -> None:
     """Two auditors hear of everybody but of themselves and of each other's echoes."""
-    async with world(fresh_database) as there:
+    async with world(control_store) as there:
         for name in ("audit", "bill"):
             on = f"schedule: {{on: {{one: {{with: {{type: {COMPLETED}}}}}}}}}"
             await there.deploy(document("- note: {set: {a: 1}}", name=name, head=on))
@@ -153,8 +153,8 @@ async def test_workflows_that_are_scheduled_on_lifecycle_events_do_not_run_away(
         assert [len(await of_workflow(there, name)) for name in ("audit", "bill")] == [1, 1]
 
 
-async def test_a_workflow_that_names_itself_is_started_by_its_own_end(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_a_workflow_that_names_itself_is_started_by_its_own_end(control_store: str) -> None:
+    async with world(control_store) as there:
         on = f"schedule: {{on: {{one: {{with: {{type: {COMPLETED}, lowtideworkflow: again}}}}}}}}"
         await there.deploy(document("- note: {set: {a: 1}}", name="again", head=on))
         await there.start(name="again")
@@ -164,8 +164,8 @@ async def test_a_workflow_that_names_itself_is_started_by_its_own_end(fresh_data
         await there.api.delete("/v1/namespaces/tests/workflows/again")
 
 
-async def test_listeners_of_any_event_hear_no_lifecycle_events(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_listeners_of_any_event_hear_no_lifecycle_events(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(document("- all: {listen: {to: {any: []}}}", name="curious"))
         curious = await there.start(name="curious")
         await there.until(curious["id"], "waiting")
@@ -175,8 +175,8 @@ async def test_listeners_of_any_event_hear_no_lifecycle_events(fresh_database: s
         assert (await there.show(curious["id"]))["phase"] == "waiting"
 
 
-async def test_a_listener_that_names_the_type_hears_of_others_and_not_of_itself(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_a_listener_that_names_the_type_hears_of_others_and_not_of_itself(control_store: str) -> None:
+    async with world(control_store) as there:
         begun = LIFECYCLE + "workflow.started.v1"
         listen = f"- hear: {{listen: {{to: {{one: {{with: {{type: {begun}}}}}}}}}}}"
         await there.deploy(document(listen, name="curious"))
@@ -188,8 +188,8 @@ async def test_a_listener_that_names_the_type_hears_of_others_and_not_of_itself(
         assert shown["output"][0]["name"] == f"sample-{started['id']}.tests"
 
 
-async def test_tasks_of_an_execution_that_is_cancelled_while_it_waits_are_cancelled(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_tasks_of_an_execution_that_is_cancelled_while_it_waits_are_cancelled(control_store: str) -> None:
+    async with world(control_store) as there:
         execution = await waiting(there, LISTEN)
         await there.cancel(execution)
         async for attempt in eventually():
@@ -202,9 +202,9 @@ async def test_tasks_of_an_execution_that_is_cancelled_while_it_waits_are_cancel
 
 
 async def test_cancelled_tasks_of_a_lost_invocation_are_numbered_apart_from_what_it_may_have_told(
-    fresh_database: str,
+    control_store: str,
 ) -> None:
-    async with world(fresh_database, lost_attempts=0) as there:
+    async with world(control_store, lost_attempts=0) as there:
         execution = await waiting(there, LISTEN)
         there.execute.answer = silent
         await there.send(PAID, 1)

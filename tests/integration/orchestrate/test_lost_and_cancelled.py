@@ -63,8 +63,8 @@ def dead(event: CloudEvent, code: int | None, data: str = "") -> CloudEvent:
 # ---------------------------------------------------------------- lost dispatches
 
 
-async def test_a_dispatch_that_nobody_opened_is_issued_again_with_a_fresh_token(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_a_dispatch_that_nobody_opened_is_issued_again_with_a_fresh_token(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(GREET)
         execution, _ = await lost(there)
         await there.tick()
@@ -75,8 +75,8 @@ async def test_a_dispatch_that_nobody_opened_is_issued_again_with_a_fresh_token(
         assert first.attributes[Extension.digest] == second.attributes[Extension.digest]
 
 
-async def test_one_that_nobody_opened_is_left_alone_until_its_time(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_one_that_nobody_opened_is_left_alone_until_its_time(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(GREET)
         execution, _ = await lost(there)
         later = text("UPDATE dispatches SET next_try = clock_timestamp() + interval '1 minute'")
@@ -86,8 +86,8 @@ async def test_one_that_nobody_opened_is_left_alone_until_its_time(fresh_databas
         assert len(there.broker.of_type(DISPATCH)) == 1
 
 
-async def test_one_whose_owner_died_is_issued_again_at_once(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_one_whose_owner_died_is_issued_again_at_once(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(GREET)
         execution, _ = await lost(there)
         later = text("UPDATE dispatches SET next_try = clock_timestamp() + interval '1 hour'")
@@ -97,8 +97,8 @@ async def test_one_whose_owner_died_is_issued_again_at_once(fresh_database: str)
         await there.until(execution, "completed")
 
 
-async def test_one_whose_owner_lives_is_left_alone(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_one_whose_owner_lives_is_left_alone(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(GREET)
         execution, _ = await lost(there)
         there.ingest.states[execution] = LeaseState(epoch=1, alive=True)
@@ -107,8 +107,8 @@ async def test_one_whose_owner_lives_is_left_alone(fresh_database: str) -> None:
         assert (await there.show(execution))["phase"] == "running"
 
 
-async def test_one_that_is_closed_gets_its_outcome_from_the_journal(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_one_that_is_closed_gets_its_outcome_from_the_journal(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(GREET)
         execution, dispatch = await lost(there)
         there.ingest.closed(Ended(execution=dispatch.execution, epoch=1, status="completed", output="from the journal"))
@@ -117,8 +117,8 @@ async def test_one_that_is_closed_gets_its_outcome_from_the_journal(fresh_databa
         assert len(there.broker.of_type(DISPATCH)) == 1, "without another invocation"
 
 
-async def test_a_dispatch_that_never_leads_anywhere_suspends_its_execution(fresh_database: str) -> None:
-    async with world(fresh_database, lost_attempts=2) as there:
+async def test_a_dispatch_that_never_leads_anywhere_suspends_its_execution(control_store: str) -> None:
+    async with world(control_store, lost_attempts=2) as there:
         await there.deploy(GREET)
         execution, _ = await lost(there)
         there.execute.answer = silent
@@ -134,8 +134,8 @@ async def test_a_dispatch_that_never_leads_anywhere_suspends_its_execution(fresh
         assert len(there.broker.of_type(DISPATCH)) == 3
 
 
-async def test_an_outcome_that_comes_after_all_lifts_the_suspension(fresh_database: str) -> None:
-    async with world(fresh_database, lost_attempts=0) as there:
+async def test_an_outcome_that_comes_after_all_lifts_the_suspension(control_store: str) -> None:
+    async with world(control_store, lost_attempts=0) as there:
         await there.deploy(GREET)
         execution, dispatch = await lost(there)
         await there.tick()
@@ -146,8 +146,8 @@ async def test_an_outcome_that_comes_after_all_lifts_the_suspension(fresh_databa
         assert (await there.show(execution))["output"] == "late"
 
 
-async def test_nothing_is_concluded_while_ingest_is_down(fresh_database: str) -> None:
-    async with world(fresh_database, lost_attempts=0) as there:
+async def test_nothing_is_concluded_while_ingest_is_down(control_store: str) -> None:
+    async with world(control_store, lost_attempts=0) as there:
         await there.deploy(GREET)
         execution, _ = await lost(there)
         there.ingest.down = True
@@ -156,8 +156,8 @@ async def test_nothing_is_concluded_while_ingest_is_down(fresh_database: str) ->
         there.ingest.down = False
 
 
-async def test_a_journal_that_is_ahead_suspends_the_execution(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_a_journal_that_is_ahead_suspends_the_execution(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(GREET)
         execution, _ = await lost(there)
         there.ingest.states[execution] = LeaseState(epoch=5, alive=False)
@@ -170,8 +170,8 @@ async def test_a_journal_that_is_ahead_suspends_the_execution(fresh_database: st
 
 
 @pytest.mark.parametrize("code", [503, None], ids=["503", "a delivery timeout"])
-async def test_a_dead_letter_that_the_journal_closed_is_applied(fresh_database: str, code: int | None) -> None:
-    async with world(fresh_database) as there:
+async def test_a_dead_letter_that_the_journal_closed_is_applied(control_store: str, code: int | None) -> None:
+    async with world(control_store) as there:
         await there.deploy(GREET)
         execution, dispatch = await lost(there)
         there.ingest.closed(Ended(execution=dispatch.execution, epoch=1, status="completed", output=1))
@@ -181,8 +181,8 @@ async def test_a_dead_letter_that_the_journal_closed_is_applied(fresh_database: 
         assert await count(there, "dead_letters WHERE verdict = 'applied'") == 1
 
 
-async def test_a_dead_letter_whose_owner_lives_is_ignored(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_a_dead_letter_whose_owner_lives_is_ignored(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(GREET)
         execution, _ = await lost(there)
         there.ingest.states[execution] = LeaseState(epoch=1, alive=True)
@@ -191,8 +191,8 @@ async def test_a_dead_letter_whose_owner_lives_is_ignored(fresh_database: str) -
         assert await count(there, "dead_letters WHERE verdict = 'alive'") == 1
 
 
-async def test_any_other_dead_letter_is_issued_again_after_a_pause(fresh_database: str) -> None:
-    async with world(fresh_database, lost_after=0.5) as there:
+async def test_any_other_dead_letter_is_issued_again_after_a_pause(control_store: str) -> None:
+    async with world(control_store, lost_after=0.5) as there:
         await there.deploy(GREET)
         execution, _ = await lost(there)
         await there.post(dead(there.broker.of_type(DISPATCH)[0], 503), "/dead-letters")
@@ -201,8 +201,8 @@ async def test_any_other_dead_letter_is_issued_again_after_a_pause(fresh_databas
         assert await count(there, "dead_letters WHERE verdict = 'again'") == 1
 
 
-async def test_a_dispatch_that_can_never_succeed_suspends_with_the_reason(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_a_dispatch_that_can_never_succeed_suspends_with_the_reason(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(GREET)
         execution, _ = await lost(there)
         await there.post(dead(there.broker.of_type(DISPATCH)[0], 400, "no such snapshot format"), "/dead-letters")
@@ -210,8 +210,8 @@ async def test_a_dispatch_that_can_never_succeed_suspends_with_the_reason(fresh_
         assert (shown["phase"], "no such snapshot format" in shown["reason"]) == ("suspended", True)
 
 
-async def test_an_outcome_among_the_dead_letters_is_applied(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_an_outcome_among_the_dead_letters_is_applied(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(GREET)
         execution, dispatch = await lost(there)
         digest = str(there.execute.taken[0][0].text(Extension.digest))
@@ -223,8 +223,8 @@ async def test_an_outcome_among_the_dead_letters_is_applied(fresh_database: str)
 # ---------------------------------------------------------------- authenticity
 
 
-async def test_a_forged_outcome_is_refused(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_a_forged_outcome_is_refused(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(GREET)
         execution, dispatch = await lost(there)
         digest = str(there.execute.taken[0][0].text(Extension.digest))
@@ -237,8 +237,8 @@ async def test_a_forged_outcome_is_refused(fresh_database: str) -> None:
         assert (await there.show(execution))["phase"] == "running"
 
 
-async def test_a_forged_dead_letter_is_refused(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_a_forged_dead_letter_is_refused(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(GREET)
         execution, _ = await lost(there)
         letter = dead(there.broker.of_type(DISPATCH)[0], 400)
@@ -247,8 +247,8 @@ async def test_a_forged_dead_letter_is_refused(fresh_database: str) -> None:
         assert (await there.show(execution))["phase"] == "running"
 
 
-async def test_an_outcome_of_another_dispatch_suspends_instead_of_guessing(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_an_outcome_of_another_dispatch_suspends_instead_of_guessing(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(GREET)
         execution, dispatch = await lost(there)
         ended = Ended(execution=dispatch.execution, epoch=1, status="completed")
@@ -259,8 +259,8 @@ async def test_an_outcome_of_another_dispatch_suspends_instead_of_guessing(fresh
 # ---------------------------------------------------------------- cancel
 
 
-async def test_a_waiting_execution_is_cancelled_without_an_invocation(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_a_waiting_execution_is_cancelled_without_an_invocation(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(document("- nap: {wait: {hours: 1}}"))
         started = await there.start()
         await there.until(started["id"], "waiting")
@@ -274,16 +274,16 @@ async def test_a_waiting_execution_is_cancelled_without_an_invocation(fresh_data
         assert await count(there, "timers") == 0
 
 
-async def test_one_that_was_never_sent_is_cancelled_at_once(fresh_database: str) -> None:
-    async with world(fresh_database, max_outstanding=0) as there:
+async def test_one_that_was_never_sent_is_cancelled_at_once(control_store: str) -> None:
+    async with world(control_store, max_outstanding=0) as there:
         await there.deploy(GREET)
         started = await there.start()
         assert (await there.cancel(started["id"])).json()["phase"] == "cancelled"
         assert await count(there, "outbox WHERE kind = 'dispatch'") == 0
 
 
-async def test_a_running_owner_is_signalled_and_has_its_grace(fresh_database: str) -> None:
-    async with world(fresh_database, cancel_grace=1.0) as there:
+async def test_a_running_owner_is_signalled_and_has_its_grace(control_store: str) -> None:
+    async with world(control_store, cancel_grace=1.0) as there:
         await there.deploy(document("- nap: {wait: {hours: 1}}"))
         execution, _ = await lost(there)
         there.ingest.states[execution] = LeaseState(epoch=1, alive=True)
@@ -298,8 +298,8 @@ async def test_a_running_owner_is_signalled_and_has_its_grace(fresh_database: st
         assert (second.epoch, [type(wake.event) for wake in second.wakes]) == (2, [CancelAsked])
 
 
-async def test_a_cancel_twice_is_one_cancel(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_a_cancel_twice_is_one_cancel(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(document("- nap: {wait: {hours: 1}}"))
         started = await there.start()
         await there.until(started["id"], "waiting")
@@ -307,8 +307,8 @@ async def test_a_cancel_twice_is_one_cancel(fresh_database: str) -> None:
         assert {answer.status_code for answer in answers} == {202}
 
 
-async def test_what_has_ended_otherwise_cannot_be_cancelled(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_what_has_ended_otherwise_cannot_be_cancelled(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(GREET)
         started = await there.start()
         await there.until(started["id"], "completed")

@@ -55,8 +55,8 @@ async def origins(there: World) -> list[str]:
     return sorted(item["origin"]["execution"] for item in page["items"] if item["origin"])
 
 
-async def test_a_dry_run_counts_and_does_nothing(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_a_dry_run_counts_and_does_nothing(control_store: str) -> None:
+    async with world(control_store) as there:
         mine, _ = await waiting(there, 2), await waiting(there, 1, "other")
         answer = await begin(there, "cancel", {"workflow": "sample"}, dryRun=True)
         assert (answer.status_code, answer.json()) == (200, {"action": "cancel", "matched": 2})
@@ -64,8 +64,8 @@ async def test_a_dry_run_counts_and_does_nothing(fresh_database: str) -> None:
         assert await count(there, "operations") == 0
 
 
-async def test_an_operation_is_done_to_those_that_are_meant_alone(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_an_operation_is_done_to_those_that_are_meant_alone(control_store: str) -> None:
+    async with world(control_store) as there:
         mine, (other,) = await waiting(there, 3), await waiting(there, 1, "other")
         answer = await begin(there, "cancel", {"workflow": "sample"}, reason="ordered twice")
         assert (answer.status_code, answer.json()["matched"]) == (202, 3)
@@ -77,8 +77,8 @@ async def test_an_operation_is_done_to_those_that_are_meant_alone(fresh_database
         assert [item["id"] for item in listed] == [shown["id"]]
 
 
-async def test_suspend_and_resume_come_round(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_suspend_and_resume_come_round(control_store: str) -> None:
+    async with world(control_store) as there:
         mine = await waiting(there, 2)
         await completed(there, (await begin(there, "suspend", {"all": True})).json()["id"])
         assert {(await there.show(one))["phase"] for one in mine} == {"suspended"}
@@ -86,8 +86,8 @@ async def test_suspend_and_resume_come_round(fresh_database: str) -> None:
         assert {(await there.show(one))["phase"] for one in mine} == {"waiting"}
 
 
-async def test_what_failed_in_one_way_is_retried(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_what_failed_in_one_way_is_retried(control_store: str) -> None:
+    async with world(control_store) as there:
         failed = await faulted(there, 2)
         await there.deploy(
             document("- own: {raise: {error: {type: 'https://example.com/own', status: 400}}}", name="b")
@@ -99,15 +99,15 @@ async def test_what_failed_in_one_way_is_retried(fresh_database: str) -> None:
         assert (shown["matched"], shown["done"], await origins(there)) == (2, 2, sorted(failed))
 
 
-async def test_a_restart_does_not_restart_what_it_began(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_a_restart_does_not_restart_what_it_began(control_store: str) -> None:
+    async with world(control_store) as there:
         failed = await faulted(there, 3)
         shown = await completed(there, (await begin(there, "restart", {"all": True})).json()["id"])
         assert (shown["done"], await origins(there)) == (3, sorted(failed))
 
 
-async def test_what_cannot_be_done_is_told_and_holds_nobody_up(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_what_cannot_be_done_is_told_and_holds_nobody_up(control_store: str) -> None:
+    async with world(control_store) as there:
         failed = await faulted(there, 2)
         await there.api.post(f"/v1/namespaces/tests/executions/{failed[0]}/retry")
         async for attempt in eventually():
@@ -119,15 +119,15 @@ async def test_what_cannot_be_done_is_told_and_holds_nobody_up(fresh_database: s
         assert "it was retried" in shown["problems"][0]["detail"]
 
 
-async def test_what_a_process_left_in_the_middle_goes_on_and_nothing_is_done_twice(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_what_a_process_left_in_the_middle_goes_on_and_nothing_is_done_twice(control_store: str) -> None:
+    async with world(control_store) as there:
         failed = await faulted(there, 6)
         there.execute.answer = _nothing
         operation = (await begin(there, "restart", {"all": True}, rate=20)).json()["id"]
         async for attempt in eventually():
             with attempt:
                 assert (await there.api.get(f"{PATH}/{operation}")).json()["done"] >= 2
-    async with world(fresh_database) as there:
+    async with world(control_store) as there:
         there.execute.answer = _nothing
         shown = (await there.api.get(f"{PATH}/{operation}")).json()
         assert shown["phase"] == "running", "it was left in the middle"
@@ -136,8 +136,8 @@ async def test_what_a_process_left_in_the_middle_goes_on_and_nothing_is_done_twi
         assert (shown["done"], await origins(there)) == (6, sorted(failed))
 
 
-async def test_two_processes_do_nothing_twice(fresh_database: str) -> None:
-    async with world(fresh_database) as one, world(fresh_database) as other:
+async def test_two_processes_do_nothing_twice(control_store: str) -> None:
+    async with world(control_store) as one, world(control_store) as other:
         failed = await faulted(one, 8)
         other.execute.answer = _nothing
         operation = (await begin(one, "restart", {"all": True})).json()["id"]
@@ -148,8 +148,8 @@ async def test_two_processes_do_nothing_twice(fresh_database: str) -> None:
         assert (shown["done"], await origins(one)) == (8, sorted(failed))
 
 
-async def test_an_operation_that_is_stopped_does_nothing_more(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_an_operation_that_is_stopped_does_nothing_more(control_store: str) -> None:
+    async with world(control_store) as there:
         await waiting(there, 4)
         operation = (await begin(there, "suspend", {"workflow": "sample"}, rate=5)).json()["id"]
         stopped = (await there.api.post(f"{PATH}/{operation}/stop")).json()
@@ -161,8 +161,8 @@ async def test_an_operation_that_is_stopped_does_nothing_more(fresh_database: st
         assert again["phase"] == "stopped"
 
 
-async def test_a_slow_operation_does_not_hold_the_process(fresh_database: str) -> None:
-    async with world(fresh_database, tick_horizon=1.0) as there:
+async def test_a_slow_operation_does_not_hold_the_process(control_store: str) -> None:
+    async with world(control_store, tick_horizon=1.0) as there:
         await waiting(there, 2)
         operation = (await begin(there, "suspend", {"workflow": "sample"}, rate=0.01)).json()["id"]
         async for attempt in eventually():
@@ -172,8 +172,8 @@ async def test_a_slow_operation_does_not_hold_the_process(fresh_database: str) -
         assert (await there.api.get(f"{PATH}/{operation}")).json()["phase"] == "running"
 
 
-async def test_the_same_key_begins_one_operation(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_the_same_key_begins_one_operation(control_store: str) -> None:
+    async with world(control_store) as there:
         await waiting(there, 1)
         body = {"action": "suspend", "filter": {"workflow": "sample"}}
         both = [await there.api.post(PATH, json=body, headers={"idempotency-key": "k"}) for _ in range(2)]
@@ -195,16 +195,16 @@ WRONG: list[tuple[Any, str]] = [
 ]
 
 
-async def test_what_makes_no_sense_is_refused(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_what_makes_no_sense_is_refused(control_store: str) -> None:
+    async with world(control_store) as there:
         for body, said in WRONG:
             answer = await there.api.post(PATH, json=body)
             assert (answer.status_code, answer.headers["content-type"]) == (400, "application/problem+json")
             assert said in answer.json()["detail"], answer.text
 
 
-async def test_an_unknown_operation_is_not_there(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_an_unknown_operation_is_not_there(control_store: str) -> None:
+    async with world(control_store) as there:
         for wrong in ("7", "0198f3a2-7c1e-7000-8000-3f1c2b4d5e6f"):
             assert (await there.api.get(f"{PATH}/{wrong}")).status_code == 404
             assert (await there.api.post(f"{PATH}/{wrong}/stop")).status_code == 404

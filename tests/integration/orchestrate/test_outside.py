@@ -76,9 +76,9 @@ async def output_of(there: World, **options: Any) -> Any:
     return shown["output"]
 
 
-async def test_an_execution_performs_the_function_that_was_there_at_the_deployment(fresh_database: str) -> None:
+async def test_an_execution_performs_the_function_that_was_there_at_the_deployment(control_store: str) -> None:
     path = "/functions/greet/1.0.0/function.yaml"
-    async with site({path: GREET}) as shop, world(fresh_database, allow_loopback=True) as there:
+    async with site({path: GREET}) as shop, world(control_store, allow_loopback=True) as there:
         await there.deploy(calling(shop.url))
         shop.texts[path] = "set: changed"
         assert await output_of(there) == "Hello, Ada"
@@ -87,10 +87,10 @@ async def test_an_execution_performs_the_function_that_was_there_at_the_deployme
         assert "greet:1.0.0@shop" in dispatch.plan.functions
 
 
-async def test_a_schema_travels_in_the_plan(fresh_database: str) -> None:
+async def test_a_schema_travels_in_the_plan(control_store: str) -> None:
     async with (
         site({"/order.json": json.dumps({"required": ["id"]})}) as shop,
-        world(fresh_database, allow_loopback=True) as there,
+        world(control_store, allow_loopback=True) as there,
     ):
         head = f"input: {{schema: {{resource: {{endpoint: '{shop.url}/order.json'}}}}}}"
         await there.deploy(document("- look: {set: {a: 1}}", head=head))
@@ -102,8 +102,8 @@ async def test_a_schema_travels_in_the_plan(fresh_database: str) -> None:
         assert (await there.until((await there.start({"id": 1}))["id"], "completed"))["output"] == {"a": 1}
 
 
-async def test_a_version_that_is_there_is_not_fetched_again(fresh_database: str) -> None:
-    async with world(fresh_database, allow_loopback=True) as there:
+async def test_a_version_that_is_there_is_not_fetched_again(control_store: str) -> None:
+    async with world(control_store, allow_loopback=True) as there:
         async with site({"/functions/greet/1.0.0/function.yaml": GREET}) as shop:
             source = calling(shop.url)
             first = await there.deploy(source)
@@ -113,9 +113,9 @@ async def test_a_version_that_is_there_is_not_fetched_again(fresh_database: str)
         assert answer.status_code == 409
 
 
-async def test_every_mistake_is_told_with_its_place_and_nothing_is_stored(fresh_database: str) -> None:
+async def test_every_mistake_is_told_with_its_place_and_nothing_is_stored(control_store: str) -> None:
     texts = {"/functions/a/1.0.0/function.yaml": "set: {b: 1", "/functions/b/1.0.0/function.yaml": "- 1"}
-    async with site(texts) as shop, world(fresh_database, allow_loopback=True) as there:
+    async with site(texts) as shop, world(control_store, allow_loopback=True) as there:
         head = f"use: {{catalogs: {{shop: {{endpoint: '{shop.url}'}}, dead: {{endpoint: 'http://127.0.0.1:1'}}}}}}"
         calls = "".join(f"- {name}: {{call: '{name}:1.0.0@shop'}}\n" for name in "abc")
         found = await refused(there, document(f"{calls}- d: {{call: 'd:1.0.0@dead'}}", head=head))
@@ -128,16 +128,16 @@ async def test_every_mistake_is_told_with_its_place_and_nothing_is_stored(fresh_
         assert (await there.api.get(WORKFLOWS)).json()["items"] == []
 
 
-async def test_loopback_is_refused_unless_an_operator_allows_it(fresh_database: str) -> None:
-    async with site({"/functions/greet/1.0.0/function.yaml": GREET}) as shop, world(fresh_database) as there:
+async def test_loopback_is_refused_unless_an_operator_allows_it(control_store: str) -> None:
+    async with site({"/functions/greet/1.0.0/function.yaml": GREET}) as shop, world(control_store) as there:
         (problem,) = await refused(there, calling(shop.url))
         assert "may not reach" in problem["message"]
         assert shop.asked == []
 
 
-async def test_files_of_the_server_cannot_be_read_by_a_document(fresh_database: str, tmp_path: Path) -> None:
+async def test_files_of_the_server_cannot_be_read_by_a_document(control_store: str, tmp_path: Path) -> None:
     (tmp_path / "secret.yaml").write_text("set: {secret: 1}")
-    async with world(fresh_database, catalog=str(tmp_path / "catalog")) as there:
+    async with world(control_store, catalog=str(tmp_path / "catalog")) as there:
         (problem,) = await refused(there, document(f"- a: {{call: 'file://{tmp_path}/secret.yaml'}}"))
         assert "files may not be read" in problem["message"]
         (problem,) = await refused(there, document("- a: {call: '../../secret:1.0.0@default'}"))
@@ -145,7 +145,7 @@ async def test_files_of_the_server_cannot_be_read_by_a_document(fresh_database: 
 
 
 async def test_the_default_catalog_may_be_a_folder_and_nothing_leads_out_of_it(
-    fresh_database: str, tmp_path: Path
+    control_store: str, tmp_path: Path
 ) -> None:
     (tmp_path / "secret.yaml").write_text("set: {secret: 1}")
     folder = tmp_path / "catalog"
@@ -154,7 +154,7 @@ async def test_the_default_catalog_may_be_a_folder_and_nothing_leads_out_of_it(
         (folder / "functions" / name / "1.0.0" / "function.yaml").write_text(text)
     (folder / "functions" / "linked" / "1.0.0").mkdir(parents=True)
     (folder / "functions" / "linked" / "1.0.0" / "function.yaml").symlink_to(tmp_path / "secret.yaml")
-    async with world(fresh_database, catalog=str(folder)) as there:
+    async with world(control_store, catalog=str(folder)) as there:
         await there.deploy(document("- greet: {call: 'good:1.0.0@default', with: {name: Ada}}"))
         assert await output_of(there) == "Hello, Ada"
         for name in ("climbs", "linked"):
@@ -162,11 +162,11 @@ async def test_the_default_catalog_may_be_a_folder_and_nothing_leads_out_of_it(
             assert "leads out of the catalog" in problem["message"]
 
 
-async def test_a_catalog_is_asked_with_the_secret_that_the_document_names(fresh_database: str, tmp_path: Path) -> None:
+async def test_a_catalog_is_asked_with_the_secret_that_the_document_names(control_store: str, tmp_path: Path) -> None:
     (tmp_path / "token").write_text("t0ken\n")
     async with (
         site({"/functions/greet/1.0.0/function.yaml": GREET}) as shop,
-        world(fresh_database, allow_loopback=True, secrets_dir=tmp_path) as there,
+        world(control_store, allow_loopback=True, secrets_dir=tmp_path) as there,
     ):
         endpoint = f"{{uri: '{shop.url}', authentication: {{bearer: {{token: '${{ $secrets.token }}'}}}}}}"
         head = f"use: {{secrets: [token], catalogs: {{shop: {{endpoint: {endpoint}}}}}}}"
@@ -191,18 +191,18 @@ async def _everything(tx: Tx) -> str:
     return str((await tx.execute(text("select plan, definition from workflow_versions"))).all())
 
 
-async def test_the_same_address_is_asked_once(fresh_database: str) -> None:
-    async with site({"/f.yaml": GREET}) as shop, world(fresh_database, allow_loopback=True) as there:
+async def test_the_same_address_is_asked_once(control_store: str) -> None:
+    async with site({"/f.yaml": GREET}) as shop, world(control_store, allow_loopback=True) as there:
         calls = "".join(f"- t{n}: {{call: '{shop.url}/f.yaml', with: {{name: A}}}}\n" for n in range(20))
         await there.deploy(document(calls))
         assert shop.asked == ["/f.yaml"]
 
 
-async def test_a_slow_host_keeps_nobody_else_waiting_and_holds_no_connection(fresh_database: str) -> None:
+async def test_a_slow_host_keeps_nobody_else_waiting_and_holds_no_connection(control_store: str) -> None:
     """With one database connection: a transaction that was held open would stop everything."""
     async with (
         site({"/functions/greet/1.0.0/function.yaml": GREET}) as shop,
-        world(fresh_database, allow_loopback=True, connections=1) as there,
+        world(control_store, allow_loopback=True, connections=1) as there,
     ):
         arrived, released = asyncio.Event(), asyncio.Event()
 
@@ -220,10 +220,10 @@ async def test_a_slow_host_keeps_nobody_else_waiting_and_holds_no_connection(fre
         assert {one["version"] for one in await asyncio.gather(*slow)} == {f"1.0.{n}" for n in range(5)}
 
 
-async def test_a_dead_host_is_given_up(fresh_database: str) -> None:
+async def test_a_dead_host_is_given_up(control_store: str) -> None:
     async with (
         site({}) as shop,
-        world(fresh_database, allow_loopback=True, fetch_timeout=5.0, fetch_patience=0.5) as there,
+        world(control_store, allow_loopback=True, fetch_timeout=5.0, fetch_patience=0.5) as there,
     ):
         never = asyncio.Event()
         shop.before = never.wait
@@ -231,10 +231,10 @@ async def test_a_dead_host_is_given_up(fresh_database: str) -> None:
         assert "within 0.5 s" in problem["message"]
 
 
-async def test_two_deployments_of_one_version_at_once_store_it_once(fresh_database: str) -> None:
+async def test_two_deployments_of_one_version_at_once_store_it_once(control_store: str) -> None:
     async with (
         site({"/functions/greet/1.0.0/function.yaml": GREET}) as shop,
-        world(fresh_database, allow_loopback=True) as there,
+        world(control_store, allow_loopback=True) as there,
     ):
         both = asyncio.Barrier(2)
         shop.before = both.wait
@@ -244,10 +244,10 @@ async def test_two_deployments_of_one_version_at_once_store_it_once(fresh_databa
         assert sorted(answer.status_code for answer in answers) == [200, 201]
 
 
-async def test_too_much_is_refused(fresh_database: str) -> None:
+async def test_too_much_is_refused(control_store: str) -> None:
     async with (
         site({"/big.json": " " * (5 * 1024 * 1024)}) as shop,
-        world(fresh_database, allow_loopback=True) as there,
+        world(control_store, allow_loopback=True) as there,
     ):
         head = f"input: {{schema: {{resource: {{endpoint: '{shop.url}/big.json'}}}}}}"
         (problem,) = await refused(there, document("- look: {set: {a: 1}}", head=head))

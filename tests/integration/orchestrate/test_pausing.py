@@ -18,8 +18,8 @@ pytestmark = pytest.mark.anyio
 QUICK = document("- done: {set: '${ . }'}")
 
 
-async def test_starts_of_a_paused_workflow_wait_and_what_runs_goes_on(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_starts_of_a_paused_workflow_wait_and_what_runs_goes_on(control_store: str) -> None:
+    async with world(control_store) as there:
         there.execute.answer = busy = Busy()
         assert (await there.api.post("/v1/namespaces/tests/workflows/nobody/pause")).status_code == 404
         await there.deploy(document("- pay: {listen: {to: {one: {with: {type: paid}}}}}"))
@@ -48,8 +48,8 @@ async def test_starts_of_a_paused_workflow_wait_and_what_runs_goes_on(fresh_data
         assert not await rows(there, "SELECT FROM gates")
 
 
-async def test_a_paused_namespace_holds_all_its_workflows_and_no_other(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_a_paused_namespace_holds_all_its_workflows_and_no_other(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(QUICK)
         elsewhere = QUICK.replace("namespace: tests", "namespace: elsewhere")
         path = "/v1/namespaces/elsewhere/workflows"
@@ -66,8 +66,8 @@ async def test_a_paused_namespace_holds_all_its_workflows_and_no_other(fresh_dat
         await there.until(held, "completed")
 
 
-async def test_starts_that_nobody_has_sent_yet_wait_for_the_end_of_the_pause(fresh_database: str) -> None:
-    async with world(fresh_database, max_outstanding=1) as there:
+async def test_starts_that_nobody_has_sent_yet_wait_for_the_end_of_the_pause(control_store: str) -> None:
+    async with world(control_store, max_outstanding=1) as there:
         there.execute.answer = busy = Busy()
         await there.deploy(QUICK)
         started = await begin(there, 5)
@@ -81,8 +81,8 @@ async def test_starts_that_nobody_has_sent_yet_wait_for_the_end_of_the_pause(fre
             await there.until(execution, "completed")
 
 
-async def test_a_ramp_lets_through_so_many_per_second_and_ends_when_nothing_waits(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_a_ramp_lets_through_so_many_per_second_and_ends_when_nothing_waits(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(QUICK)
         await order(there, "workflows/sample/pause")
         started = await begin(there, 12)
@@ -98,8 +98,8 @@ async def test_a_ramp_lets_through_so_many_per_second_and_ends_when_nothing_wait
         assert (await there.start(wait="20s"))["phase"] == "completed", "nothing holds starts any more"
 
 
-async def test_a_start_that_crosses_a_pause_runs_or_waits_and_is_never_lost(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_a_start_that_crosses_a_pause_runs_or_waits_and_is_never_lost(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(QUICK)
         desk = there.service.desk
         sides = [ask(there, key=str(number)) for number in range(8)]
@@ -111,12 +111,12 @@ async def test_a_start_that_crosses_a_pause_runs_or_waits_and_is_never_lost(fres
             await there.until(answer.json()["id"], "completed")
 
 
-async def test_a_pause_outlives_the_process_and_so_does_what_waits(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_a_pause_outlives_the_process_and_so_does_what_waits(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(limited({"concurrency": {"limit": 1}, "queue": 0}))
         await order(there, "workflows/sample/pause")
         started = await begin(there, 2)  # no queue that is full refuses what a pause holds
-    async with world(fresh_database) as there:
+    async with world(control_store) as there:
         await there.tick()
         assert (await state_of(there)) == {"pending": 2}
         assert not there.broker.of_type(DISPATCH)
@@ -132,8 +132,8 @@ async def flood(there: World, namespace: str, count: int) -> None:
     await asyncio.gather(*(there.api.post(f"{path}/sample/executions") for _ in range(count)))
 
 
-async def test_the_flood_of_one_namespace_does_not_starve_another(fresh_database: str) -> None:
-    async with world(fresh_database, max_outstanding=2) as there:
+async def test_the_flood_of_one_namespace_does_not_starve_another(control_store: str) -> None:
+    async with world(control_store, max_outstanding=2) as there:
         there.execute.answer = busy = Busy()
         await flood(there, "loud", 30)
         await busy.until(2)

@@ -112,12 +112,12 @@ async def test_missing_settings_are_all_named() -> None:
     assert "LOWTIDE_CONTROL_URL is not set" in done.stderr
 
 
-async def test_sigterm_lets_a_held_tick_go_and_gives_the_timers_back(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_sigterm_lets_a_held_tick_go_and_gives_the_timers_back(control_store: str) -> None:
+    async with world(control_store) as there:
         execution = await parked(there)
         await _due_in(there, 60)
         there.broker.paused = True
-        async with running(fresh_database, broker=there.broker.url, execute=there.execute.url) as process:
+        async with running(control_store, broker=there.broker.url, execute=there.execute.url) as process:
             tick = asyncio.create_task(_tick(process))
             async for attempt in eventually():
                 with attempt:
@@ -133,11 +133,11 @@ async def test_sigterm_lets_a_held_tick_go_and_gives_the_timers_back(fresh_datab
         assert (await there.show(execution))["phase"] == "waiting"
 
 
-async def test_a_killed_process_loses_no_timer(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_a_killed_process_loses_no_timer(control_store: str) -> None:
+    async with world(control_store) as there:
         execution = await parked(there)
         await _due_in(there, 2)
-        async with running(fresh_database, broker=there.broker.url, execute=there.execute.url) as process:
+        async with running(control_store, broker=there.broker.url, execute=there.execute.url) as process:
             tick = asyncio.create_task(_tick(process))
             async for attempt in eventually():
                 with attempt:

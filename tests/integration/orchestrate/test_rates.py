@@ -11,8 +11,8 @@ from tests.integration.orchestrate.world import world
 pytestmark = pytest.mark.anyio
 
 
-async def test_starts_above_the_rate_wait_for_their_moment(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_starts_above_the_rate_wait_for_their_moment(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(limited({"rate": {"limit": 3, "period": "PT1S"}}))
         started = await begin(there, 8)
         for execution in started:
@@ -29,8 +29,8 @@ async def test_starts_above_the_rate_wait_for_their_moment(fresh_database: str) 
         assert not await rows(there, "SELECT FROM rates")
 
 
-async def test_a_rate_whose_clock_was_set_back_holds_nobody_longer_than_its_period(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_a_rate_whose_clock_was_set_back_holds_nobody_longer_than_its_period(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(limited({"rate": {"limit": 1, "period": "PT0.3S"}}))
         (first,) = await begin(there, 1)
         await there.until(first, "completed")
@@ -40,8 +40,8 @@ async def test_a_rate_whose_clock_was_set_back_holds_nobody_longer_than_its_peri
         await there.until(second, "completed")
 
 
-async def test_above_the_rate_a_start_without_a_queue_is_told_when_to_come_again(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_above_the_rate_a_start_without_a_queue_is_told_when_to_come_again(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(limited({"rate": {"limit": 2, "period": "PT5M", "key": ".who"}, "queue": 0}))
         for _ in range(2):
             assert (await ask(there, {"who": "ada"})).status_code == 202
@@ -54,9 +54,9 @@ async def test_above_the_rate_a_start_without_a_queue_is_told_when_to_come_again
         assert (await ask(there, {"who": "bob"})).status_code == 202
 
 
-async def test_the_last_start_within_the_period_wins_and_repeated_keys_change_nothing(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
-        await there.deploy(limited({"debounce": {"period": "PT1.5S", "key": ".doc"}}))
+async def test_the_last_start_within_the_period_wins_and_repeated_keys_change_nothing(control_store: str) -> None:
+    async with world(control_store) as there:
+        await there.deploy(limited({"debounce": {"period": "PT5S", "key": ".doc"}}))
         first = (await ask(there, {"doc": 1, "text": "a"}, key="a")).json()
         other = (await ask(there, {"doc": 2, "text": "z"}, key="z")).json()
         last = (await ask(there, {"doc": 1, "text": "b"}, key="b")).json()
@@ -69,16 +69,16 @@ async def test_the_last_start_within_the_period_wins_and_repeated_keys_change_no
         assert not there.execute.of(first["id"])
 
 
-async def test_a_start_is_put_off_no_longer_than_at_most(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
-        await there.deploy(limited({"debounce": {"period": "PT1H", "atMost": "PT1S"}}))
+async def test_a_start_is_put_off_no_longer_than_at_most(control_store: str) -> None:
+    async with world(control_store) as there:
+        await there.deploy(limited({"debounce": {"period": "PT1H", "atMost": "PT5S"}}))
         started = [(await there.start({"text": text}))["id"] for text in ("a", "b", "c")]
         await there.until(started[-1], "completed")
         assert [(await there.show(one))["phase"] for one in started[:2]] == ["cancelled", "cancelled"]
 
 
-async def test_those_that_wait_begin_by_priority(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_those_that_wait_begin_by_priority(control_store: str) -> None:
+    async with world(control_store) as there:
         there.execute.answer = busy = Busy()
         await there.deploy(limited({"concurrency": {"limit": 1}, "priority": "${ .p }"}))
         refused = await ask(there, {"p": "high"})

@@ -45,8 +45,8 @@ async def faulted(there: World, source: str = ORDER, at: str = "ship") -> tuple[
     return performer, shown
 
 
-async def test_a_retry_does_what_failed_again_and_nothing_that_was_done(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_a_retry_does_what_failed_again_and_nothing_that_was_done(control_store: str) -> None:
+    async with world(control_store) as there:
         performer, failed = await faulted(there)
         answer = await repeat(there, failed["id"], "retry")
         assert (answer.status_code, answer.json()["phase"]) == (202, "pending")
@@ -60,8 +60,8 @@ async def test_a_retry_does_what_failed_again_and_nothing_that_was_done(fresh_da
         assert performer.keys[-1].startswith(retried), "another execution, so another idempotency key"
 
 
-async def test_the_journal_of_a_retry_is_a_whole_one(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_the_journal_of_a_retry_is_a_whole_one(control_store: str) -> None:
+    async with world(control_store) as there:
         _, failed = await faulted(there)
         retried = (await repeat(there, failed["id"], "retry")).json()["id"]
         await there.until(retried, "completed")
@@ -72,8 +72,8 @@ async def test_the_journal_of_a_retry_is_a_whole_one(fresh_database: str) -> Non
         assert json.encode(played[-1].outcome) == b'{"status":"completed","output":"ship"}'
 
 
-async def test_the_timeline_of_a_retry_tells_of_what_was_done_before(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_the_timeline_of_a_retry_tells_of_what_was_done_before(control_store: str) -> None:
+    async with world(control_store) as there:
         _, failed = await faulted(there)
         retried = (await repeat(there, failed["id"], "retry")).json()["id"]
         await there.until(retried, "completed")
@@ -84,8 +84,8 @@ async def test_the_timeline_of_a_retry_tells_of_what_was_done_before(fresh_datab
                 assert facts[:3] == [("price", "running"), ("price", "completed"), ("charge", "running")]
 
 
-async def test_a_retry_twice_is_one_until_it_has_ended(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_a_retry_twice_is_one_until_it_has_ended(control_store: str) -> None:
+    async with world(control_store) as there:
         performer, failed = await faulted(there)
         there.broker.paused = True
         both = await asyncio.gather(*(repeat(there, failed["id"], "retry") for _ in range(2)))
@@ -102,8 +102,8 @@ async def test_a_retry_twice_is_one_until_it_has_ended(fresh_database: str) -> N
         assert performer.names(retried) == ["ship"]
 
 
-async def test_a_retry_of_a_retry_goes_on_from_where_that_failed(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_a_retry_of_a_retry_goes_on_from_where_that_failed(control_store: str) -> None:
+    async with world(control_store) as there:
         performer, failed = await faulted(there, at="charge")
         performer.effects["ship"] = lambda _: fails()
         second = (await repeat(there, failed["id"], "retry")).json()["id"]
@@ -114,9 +114,9 @@ async def test_a_retry_of_a_retry_goes_on_from_where_that_failed(fresh_database:
         assert [performer.names(one) for one in (second, third)] == [["charge", "ship"], ["ship"]]
 
 
-async def test_what_fails_by_itself_is_retried_with_a_mended_version_only(fresh_database: str) -> None:
+async def test_what_fails_by_itself_is_retried_with_a_mended_version_only(control_store: str) -> None:
     wrong = "- price: {call: price}\n- sum: {set: {sum: '${ . + 1 }'}}"
-    async with world(fresh_database) as there:
+    async with world(control_store) as there:
         performer = driven(there)
         await there.deploy(document(wrong))
         started = await there.start()
@@ -131,9 +131,9 @@ async def test_what_fails_by_itself_is_retried_with_a_mended_version_only(fresh_
         assert (retried["version"], performer.names(retried["id"])) == ("1.0.1", [])
 
 
-async def test_a_timeout_begins_anew_where_its_clock_stood(fresh_database: str) -> None:
+async def test_a_timeout_begins_anew_where_its_clock_stood(control_store: str) -> None:
     """The deadline that struck lies in the past; the retry gets what was left of it when the failed call began."""
-    async with world(fresh_database) as there:
+    async with world(control_store) as there:
         performer = driven(there)
         await there.deploy(
             document("- bell: {listen: {to: {one: {with: {type: bell}}}}, timeout: {after: {hours: 2}}}")
@@ -154,8 +154,8 @@ async def test_a_timeout_begins_anew_where_its_clock_stood(fresh_database: str) 
         assert performer.performed == []
 
 
-async def test_a_failed_child_is_run_again_by_the_retry_of_its_parent(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_a_failed_child_is_run_again_by_the_retry_of_its_parent(control_store: str) -> None:
+    async with world(control_store) as there:
         performer = driven(there)
         performer.effects["pay"] = lambda _: fails()
         await there.deploy(document("- pay: {call: pay}", name="child"))
@@ -172,8 +172,8 @@ async def test_a_failed_child_is_run_again_by_the_retry_of_its_parent(fresh_data
 # ---------------------------------------------------------------- restart
 
 
-async def test_a_restart_begins_anew_with_the_same_input(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_a_restart_begins_anew_with_the_same_input(control_store: str) -> None:
+    async with world(control_store) as there:
         performer, failed = await faulted(there)
         await there.deploy(document("- only: {set: '${ {got: .item} }'}", version="2.0.0"))
         same = (await repeat(there, failed["id"], "restart")).json()
@@ -185,8 +185,8 @@ async def test_a_restart_begins_anew_with_the_same_input(fresh_database: str) ->
         assert (shown["output"], shown["origin"]["kind"]) == ({"got": "book"}, "restart")
 
 
-async def test_a_restart_with_a_key_is_one_and_the_key_is_for_this_alone(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_a_restart_with_a_key_is_one_and_the_key_is_for_this_alone(control_store: str) -> None:
+    async with world(control_store) as there:
         _, failed = await faulted(there)
         answers = [await repeat(there, failed["id"], "restart", idempotency_key="k") for _ in range(2)]
         assert len({answer.json()["id"] for answer in answers}) == 1
@@ -195,8 +195,8 @@ async def test_a_restart_with_a_key_is_one_and_the_key_is_for_this_alone(fresh_d
         assert await count(there, "executions") == 2
 
 
-async def test_a_removed_version_is_not_begun_again(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_a_removed_version_is_not_begun_again(control_store: str) -> None:
+    async with world(control_store) as there:
         _, failed = await faulted(there)
         await there.deploy(document(ORDER, version="1.0.1"))
         await there.api.delete("/v1/namespaces/tests/workflows/sample/versions/1.0.0")
@@ -209,8 +209,8 @@ async def test_a_removed_version_is_not_begun_again(fresh_database: str) -> None
 # ---------------------------------------------------------------- fork
 
 
-async def test_a_fork_goes_on_from_any_task_with_other_data(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_a_fork_goes_on_from_any_task_with_other_data(control_store: str) -> None:
+    async with world(control_store) as there:
         performer, failed = await faulted(there)
         body = {"task": "ship", "context": {"charged": "by hand"}}
         forked = (await repeat(there, failed["id"], "fork", body)).json()
@@ -223,8 +223,8 @@ async def test_a_fork_goes_on_from_any_task_with_other_data(fresh_database: str)
         assert performer.given[-2:] == [{"amount": 42}, {"paid": "charge"}]
 
 
-async def test_a_fork_of_a_fork_has_the_past_of_both(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_a_fork_of_a_fork_has_the_past_of_both(control_store: str) -> None:
+    async with world(control_store) as there:
         performer, failed = await faulted(there)
         first = (await repeat(there, failed["id"], "fork", {"task": "charge", "taskInput": 1})).json()["id"]
         await there.until(first, "completed")
@@ -235,8 +235,8 @@ async def test_a_fork_of_a_fork_has_the_past_of_both(fresh_database: str) -> Non
         assert happened == ["EffectSucceeded", "Forked", "EffectSucceeded", "Forked", "EffectSucceeded"]
 
 
-async def test_a_newer_version_takes_over_what_it_would_have_done_itself(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_a_newer_version_takes_over_what_it_would_have_done_itself(control_store: str) -> None:
+    async with world(control_store) as there:
         performer, failed = await faulted(there)
         await there.deploy(document(ORDER.replace("- ship:", "- wrap: {call: wrap}\n- ship:"), version="1.1.0"))
         forked = (await repeat(there, failed["id"], "fork", {"task": "ship", "version": "1.1.0"})).json()["id"]
@@ -253,9 +253,9 @@ async def test_a_newer_version_takes_over_what_it_would_have_done_itself(fresh_d
     ids=["other arguments", "another call before"],
 )
 async def test_a_version_whose_earlier_part_differs_is_refused(
-    fresh_database: str, change: Callable[[str], str], said: str
+    control_store: str, change: Callable[[str], str], said: str
 ) -> None:
-    async with world(fresh_database) as there:
+    async with world(control_store) as there:
         _, failed = await faulted(there)
         await there.deploy(document(change(ORDER), version="1.1.0"))
         refused = await repeat(there, failed["id"], "fork", {"task": "ship", "version": "1.1.0"})
@@ -263,9 +263,9 @@ async def test_a_version_whose_earlier_part_differs_is_refused(
         assert await count(there, "executions") == 1
 
 
-async def test_another_input_is_taken_where_what_was_done_does_not_depend_on_it(fresh_database: str) -> None:
+async def test_another_input_is_taken_where_what_was_done_does_not_depend_on_it(control_store: str) -> None:
     source = ORDER.replace("{paid: '${ $context.charged }'}", "{to: '${ $workflow.input.to }'}")
-    async with world(fresh_database) as there:
+    async with world(control_store) as there:
         performer, failed = await faulted(there, source)
         changed = {"task": "ship", "input": {"item": "book", "to": "Rome"}}
         forked = (await repeat(there, failed["id"], "fork", changed)).json()["id"]
@@ -275,9 +275,9 @@ async def test_another_input_is_taken_where_what_was_done_does_not_depend_on_it(
         assert (refused.status_code, "other input" in refused.json()["detail"]) == (409, True)
 
 
-async def test_a_task_in_a_loop_is_named_by_its_entry(fresh_database: str) -> None:
+async def test_a_task_in_a_loop_is_named_by_its_entry(control_store: str) -> None:
     source = '- each: {for: {in: \'["a", "b"]\'}, do: [{send: {call: send}}]}\n- last: {call: last}'
-    async with world(fresh_database) as there:
+    async with world(control_store) as there:
         performer, failed = await faulted(there, source, at="last")
         refused = await repeat(there, failed["id"], "fork", {"task": "send"})
         entries = [f"/do/0/each/do/0/send@1.1.{number}.1" for number in (1, 2)]
@@ -300,17 +300,17 @@ async def test_a_task_in_a_loop_is_named_by_its_entry(fresh_database: str) -> No
     ],
 )
 async def test_what_cannot_be_is_a_problem_that_says_why(
-    fresh_database: str, verb: str, body: Any, status: int, said: str
+    control_store: str, verb: str, body: Any, status: int, said: str
 ) -> None:
-    async with world(fresh_database) as there:
+    async with world(control_store) as there:
         _, failed = await faulted(there)
         answer = await there.api.post(f"/v1/namespaces/tests/executions/{failed['id']}/{verb}", json=body)
         assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
         assert said in answer.json()["detail"], answer.text
 
 
-async def test_what_has_not_ended_or_not_faulted_is_refused(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_what_has_not_ended_or_not_faulted_is_refused(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(LISTEN)
         started = await there.start()
         await there.until(started["id"], "waiting")
@@ -323,8 +323,8 @@ async def test_what_has_not_ended_or_not_faulted_is_refused(fresh_database: str)
         assert (await repeat(there, "0198f3a2-7c1e-7000-8000-3f1c2b4d5e6f", "retry")).status_code == 404
 
 
-async def test_without_its_past_nothing_begins(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_without_its_past_nothing_begins(control_store: str) -> None:
+    async with world(control_store) as there:
         _, failed = await faulted(there)
         there.ingest.down = True
         assert (await repeat(there, failed["id"], "retry")).status_code == 503

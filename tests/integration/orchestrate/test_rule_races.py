@@ -91,8 +91,8 @@ def parked(there: World, execution: str) -> tuple[Parked, str]:
 
 
 @pytest.mark.parametrize("event_first", [True, False], ids=["event, park", "park, event"])
-async def test_an_event_that_crosses_the_park_wakes_the_execution(fresh_database: str, event_first: bool) -> None:
-    async with world(fresh_database) as there:
+async def test_an_event_that_crosses_the_park_wakes_the_execution(control_store: str, event_first: bool) -> None:
+    async with world(control_store) as there:
         await there.deploy(LISTEN)
         execution, go = await held_back(there)
         event, dispatch = there.execute.taken[0]
@@ -103,7 +103,7 @@ async def test_an_event_that_crosses_the_park_wakes_the_execution(fresh_database
         registered = Registered(execution=dispatch.execution, epoch=1, commands=outcome.commands)
         assert (await there.post(outcome_event(registered, digest, number=1))).status_code == 202
         sides = [there.send(PAID, "crossing"), there.post(outcome_event(outcome, digest))]
-        await in_order(fresh_database, execution, *(sides if event_first else reversed(sides)))
+        await in_order(control_store, execution, *(sides if event_first else reversed(sides)))
         shown = await there.until(execution, "completed")
         assert shown["output"] == ["crossing"]
         assert [dispatch.epoch for dispatch in there.execute.of(execution)] == [1, 2]
@@ -111,15 +111,15 @@ async def test_an_event_that_crosses_the_park_wakes_the_execution(fresh_database
 
 
 @pytest.mark.parametrize("cancel_first", [True, False], ids=["cancel, park", "park, cancel"])
-async def test_a_cancel_that_crosses_the_park_ends_the_execution(fresh_database: str, cancel_first: bool) -> None:
-    async with world(fresh_database) as there:
+async def test_a_cancel_that_crosses_the_park_ends_the_execution(control_store: str, cancel_first: bool) -> None:
+    async with world(control_store) as there:
         await there.deploy(LISTEN)
         execution, go = await held_back(there)
         event, dispatch = there.execute.taken[0]
         outcome = await play(there.execute, dispatch)
         assert isinstance(outcome, Parked)
         sides = [there.cancel(execution), there.post(outcome_event(outcome, str(event.text(Extension.digest))))]
-        await in_order(fresh_database, execution, *(sides if cancel_first else reversed(sides)))
+        await in_order(control_store, execution, *(sides if cancel_first else reversed(sides)))
         shown = await there.until(execution, "cancelled")
         assert shown["reason"] == "enough"
         assert len(there.execute.of(execution)) == 1, "without an invocation"
@@ -127,34 +127,34 @@ async def test_a_cancel_that_crosses_the_park_ends_the_execution(fresh_database:
 
 
 @pytest.mark.parametrize("cancel_first", [True, False], ids=["cancel, end", "end, cancel"])
-async def test_an_execution_that_closed_before_its_cancel_is_completed(fresh_database: str, cancel_first: bool) -> None:
-    async with world(fresh_database) as there:
+async def test_an_execution_that_closed_before_its_cancel_is_completed(control_store: str, cancel_first: bool) -> None:
+    async with world(control_store) as there:
         await there.deploy(LISTEN)
         execution, go = await held_back(there)
         event, dispatch = there.execute.taken[0]
         ended = Ended(execution=dispatch.execution, epoch=1, status="completed", output=1)
         sides = [there.cancel(execution), there.post(outcome_event(ended, str(event.text(Extension.digest))))]
-        await in_order(fresh_database, execution, *(sides if cancel_first else reversed(sides)))
+        await in_order(control_store, execution, *(sides if cancel_first else reversed(sides)))
         assert (await there.show(execution))["phase"] == "completed"
         go.set()
 
 
-async def test_the_same_outcome_by_two_ways_at_once_is_applied_once(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_the_same_outcome_by_two_ways_at_once_is_applied_once(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(LISTEN)
         execution, go = await held_back(there)
         event, dispatch = there.execute.taken[0]
         outcome = await play(there.execute, dispatch)
         assert isinstance(outcome, Parked)
         reply = outcome_event(outcome, str(event.text(Extension.digest)))
-        await in_order(fresh_database, execution, there.post(reply), there.post(reply))
+        await in_order(control_store, execution, there.post(reply), there.post(reply))
         assert there.ingest.phases(execution).count("waiting") <= 1
         assert (await there.show(execution))["phase"] == "waiting"
         go.set()
 
 
-async def test_a_timer_that_two_processes_fire_at_once_is_one_wake(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_a_timer_that_two_processes_fire_at_once_is_one_wake(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(document("- nap: {wait: {hours: 1}}"))
         started = await there.start()
         await there.until(started["id"], "waiting")
@@ -164,12 +164,12 @@ async def test_a_timer_that_two_processes_fire_at_once_is_one_wake(fresh_databas
         await there.service.desk.database.run(lambda tx: tx.execute(due))
         desk = there.service.desk
         sides = [desk.do(lambda work: fire(work, started["id"], waiting["command"])) for _ in range(2)]
-        await in_order(fresh_database, started["id"], *sides)
+        await in_order(control_store, started["id"], *sides)
         assert (await there.show(started["id"]))["epoch"] == 2
 
 
-async def test_timers_that_two_processes_fire_at_once_in_groups_are_one_wake_each(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_timers_that_two_processes_fire_at_once_in_groups_are_one_wake_each(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(document("- nap: {wait: {hours: 1}}"))
         held = []
         for _ in range(5):
@@ -182,12 +182,12 @@ async def test_timers_that_two_processes_fire_at_once_in_groups_are_one_wake_eac
         desk = there.service.desk
         one = desk.do(lambda work: fire_all(work, held))
         other = desk.do(lambda work: fire_all(work, held[::-1]))
-        await in_order(fresh_database, held[2][0], one, other)
+        await in_order(control_store, held[2][0], one, other)
         assert [(await there.show(execution))["epoch"] for execution, _ in held] == [2] * 5
 
 
-async def test_an_outcome_waits_for_a_registration_that_is_being_stored_and_ends_its_child(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_an_outcome_waits_for_a_registration_that_is_being_stored_and_ends_its_child(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(document("- nap: {wait: {hours: 1}}", name="child"))
         await there.deploy(document("- a: {set: {b: 1}}"))
         execution, go = await held_back(there)
@@ -198,15 +198,15 @@ async def test_an_outcome_waits_for_a_registration_that_is_being_stored_and_ends
         digest = str(event.text(Extension.digest))
         take = there.service.reports.take
         sides = [take(outcome_event(registered, digest)), take(outcome_event(ended, digest))]
-        await in_order(fresh_database, execution, *sides)
+        await in_order(control_store, execution, *sides)
         go.set()
         listed = (await there.api.get("/v1/namespaces/tests/executions", params={"workflow": "child"})).json()
         (child,) = listed["items"]
         await there.until(child["id"], "cancelled")
 
 
-async def test_a_timer_due_before_the_park_is_stored_wakes_at_once(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_a_timer_due_before_the_park_is_stored_wakes_at_once(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(document("- nap: {wait: {hours: 1}}"))
         execution, go = await held_back(there)
         payload, digest = parked(there, execution)
@@ -218,8 +218,8 @@ async def test_a_timer_due_before_the_park_is_stored_wakes_at_once(fresh_databas
         go.set()
 
 
-async def test_a_child_that_ends_while_its_parent_parks_wakes_it(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_a_child_that_ends_while_its_parent_parks_wakes_it(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(document("- one: {set: {n: 1}}", name="child"))
         run = "{run: {workflow: {namespace: tests, name: child, version: latest}}}"
         await there.deploy(document(f"- call: {run}"))
@@ -243,8 +243,8 @@ async def test_a_child_that_ends_while_its_parent_parks_wakes_it(fresh_database:
         go.set()
 
 
-async def test_an_older_epoch_changes_nothing(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_an_older_epoch_changes_nothing(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(LISTEN)
         started = await there.start()
         await there.until(started["id"], "waiting")
@@ -256,9 +256,9 @@ async def test_an_older_epoch_changes_nothing(fresh_database: str) -> None:
         assert (await there.show(started["id"]))["phase"] == "completed"
 
 
-async def test_a_detached_child_starts_also_where_its_parent_has_ended_meanwhile(fresh_database: str) -> None:
+async def test_a_detached_child_starts_also_where_its_parent_has_ended_meanwhile(control_store: str) -> None:
     """Execute considers it handed over; the Broker keeps no order between the two events."""
-    async with world(fresh_database) as there:
+    async with world(control_store) as there:
         await there.deploy(document("- one: {set: {n: 1}}", name="child"))
         await there.deploy(document("- hello: {set: {a: 1}}"))
         execution, go = await held_back(there)

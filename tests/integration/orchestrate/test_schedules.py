@@ -17,8 +17,8 @@ async def executions(there: World) -> list[dict[str, Any]]:
     return list((await there.api.get("/v1/namespaces/tests/executions")).json()["items"])
 
 
-async def test_every_starts_executions_in_its_rhythm(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_every_starts_executions_in_its_rhythm(control_store: str) -> None:
+    async with world(control_store) as there:
         head = "schedule: {every: {seconds: 1}}"
         await there.deploy(document("- hello: {set: {a: 1}}", head=head))
         async for attempt in eventually(20):
@@ -28,8 +28,8 @@ async def test_every_starts_executions_in_its_rhythm(fresh_database: str) -> Non
         assert removed.status_code in (202, 204), "there may be one that lives, which is cancelled"
 
 
-async def test_after_starts_the_next_when_the_one_before_has_ended(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_after_starts_the_next_when_the_one_before_has_ended(control_store: str) -> None:
+    async with world(control_store) as there:
         head = "schedule: {after: {milliseconds: 100}}"
         await there.deploy(document("- nap: {wait: {milliseconds: 300}}", head=head))
         async for attempt in eventually(20):
@@ -40,8 +40,8 @@ async def test_after_starts_the_next_when_the_one_before_has_ended(fresh_databas
             assert earlier["endedAt"] < later["createdAt"], "one after the other"
 
 
-async def test_overlapping_ticks_start_each_moment_once(fresh_database: str) -> None:
-    async with world(fresh_database) as there, world(fresh_database) as other:
+async def test_overlapping_ticks_start_each_moment_once(control_store: str) -> None:
+    async with world(control_store) as there, world(control_store) as other:
         there.broker.paused = other.broker.paused = True
         await there.deploy(document("- hello: {set: {a: 1}}", head="schedule: {cron: '0 0 1 1 *'}"))
         from sqlalchemy import text

@@ -16,8 +16,8 @@ pytestmark = pytest.mark.anyio
 GREET = document("- hello: {set: {greeting: '${ \"Hello \" + .name }'}}")
 
 
-async def test_an_execution_goes_by_the_broker_to_its_outcome(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_an_execution_goes_by_the_broker_to_its_outcome(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(GREET)
         started = await there.start({"name": "Ada"})
         assert started["phase"] == "pending"
@@ -30,8 +30,8 @@ async def test_an_execution_goes_by_the_broker_to_its_outcome(fresh_database: st
                 assert there.ingest.phases(started["id"]) == ["pending", "running", "completed"]
 
 
-async def test_a_dispatch_says_who_it_is_for_and_is_signed(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_a_dispatch_says_who_it_is_for_and_is_signed(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(GREET)
         execution = (await there.start({"name": "Ada"}))["id"]
         await there.until(execution, "completed")
@@ -42,8 +42,8 @@ async def test_a_dispatch_says_who_it_is_for_and_is_signed(fresh_database: str) 
         assert mac.verify(KEY, token, "dispatch", execution, 1, digest, there.execute.taken[0][1].at)
 
 
-async def test_numbers_and_the_order_of_keys_survive_the_way_through(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_numbers_and_the_order_of_keys_survive_the_way_through(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(document("- same: {set: {all: '${ . }'}}", name="same"))
         given = b'{"z":12345678901234567890,"a":1.0,"nul":"\\u0000","u":"\\u20ac"}'
         answer = await there.api.post(
@@ -56,8 +56,8 @@ async def test_numbers_and_the_order_of_keys_survive_the_way_through(fresh_datab
         await there.until(answer.json()["id"], "completed")
 
 
-async def test_a_synchronous_start_takes_the_short_way(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_a_synchronous_start_takes_the_short_way(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(GREET)
         shown = await there.start({"name": "Ada"}, wait="30s")
         assert (shown["phase"], shown["output"]) == ("completed", {"greeting": "Hello Ada"})
@@ -67,8 +67,8 @@ async def test_a_synchronous_start_takes_the_short_way(fresh_database: str) -> N
                 assert there.ingest.phases(shown["id"]) == ["running", "completed"]
 
 
-async def test_the_broker_takes_over_where_the_short_way_fails(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_the_broker_takes_over_where_the_short_way_fails(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(GREET)
         refused: list[str] = []
 
@@ -85,23 +85,23 @@ async def test_the_broker_takes_over_where_the_short_way_fails(fresh_database: s
         assert first[0].data == second[0].data, "what is sent again is the same, byte for byte"
 
 
-async def test_a_synchronous_start_waits_on_while_the_execution_is_parked(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_a_synchronous_start_waits_on_while_the_execution_is_parked(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(document("- nap: {wait: {milliseconds: 300}}\n- done: {set: {woken: true}}"))
         shown = await there.start(wait="20s")
         assert (shown["phase"], shown["output"]) == ("completed", {"woken": True})
 
 
-async def test_a_start_that_takes_longer_than_its_wait_is_accepted(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_a_start_that_takes_longer_than_its_wait_is_accepted(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(document("- nap: {wait: {hours: 1}}"))
         answer = await there.api.post("/v1/namespaces/tests/workflows/sample/executions", params={"wait": "300ms"})
         assert answer.status_code == 202
         assert answer.json()["phase"] in ("running", "waiting")
 
 
-async def test_the_same_key_starts_one_execution_also_at_once(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_the_same_key_starts_one_execution_also_at_once(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(GREET)
         started = await asyncio.gather(*(there.start({"name": "Ada"}, key="k-1") for _ in range(8)))
         assert len({shown["id"] for shown in started}) == 1
@@ -109,8 +109,8 @@ async def test_the_same_key_starts_one_execution_also_at_once(fresh_database: st
         assert len(there.broker.of_type(DISPATCH)) == 1
 
 
-async def test_the_same_key_with_another_body_is_a_conflict(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_the_same_key_with_another_body_is_a_conflict(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(GREET)
         path = "/v1/namespaces/tests/workflows/sample/executions"
         first = await there.api.post(path, json={"name": "Ada"}, headers={"idempotency-key": "k"})
@@ -118,8 +118,8 @@ async def test_the_same_key_with_another_body_is_a_conflict(fresh_database: str)
         assert (first.status_code, again.status_code, again.json()["code"]) == (202, 409, "conflict")
 
 
-async def test_a_start_is_accepted_while_the_broker_is_down(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_a_start_is_accepted_while_the_broker_is_down(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(GREET)
         there.broker.down = True
         started = await there.start({"name": "Ada"})
@@ -128,8 +128,8 @@ async def test_a_start_is_accepted_while_the_broker_is_down(fresh_database: str)
         await there.until(started["id"], "completed")
 
 
-async def test_a_broker_that_answers_only_at_the_end_holds_nobody_up(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_a_broker_that_answers_only_at_the_end_holds_nobody_up(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(GREET)
         there.broker.synchronous = True
         started = [await there.start({"name": "Ada"}) for _ in range(5)]
@@ -137,8 +137,8 @@ async def test_a_broker_that_answers_only_at_the_end_holds_nobody_up(fresh_datab
             await there.until(shown["id"], "completed")
 
 
-async def test_no_more_dispatches_than_allowed_are_with_the_broker(fresh_database: str) -> None:
-    async with world(fresh_database, max_outstanding=3) as there:
+async def test_no_more_dispatches_than_allowed_are_with_the_broker(control_store: str) -> None:
+    async with world(control_store, max_outstanding=3) as there:
         await there.deploy(GREET)
         there.broker.paused = True
         started = [await there.start({"name": str(number)}) for number in range(8)]
@@ -151,8 +151,8 @@ async def test_no_more_dispatches_than_allowed_are_with_the_broker(fresh_databas
             await there.until(shown["id"], "completed")
 
 
-async def test_an_input_that_the_schema_refuses_starts_nothing(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_an_input_that_the_schema_refuses_starts_nothing(control_store: str) -> None:
+    async with world(control_store) as there:
         head = "input: {schema: {format: json, document: {type: object, required: [name]}}}"
         await there.deploy(document("- hello: {set: {a: 1}}", head=head))
         answer = await there.api.post("/v1/namespaces/tests/workflows/sample/executions", json={})
@@ -160,9 +160,9 @@ async def test_an_input_that_the_schema_refuses_starts_nothing(fresh_database: s
         assert "name" in answer.json()["detail"]
 
 
-async def test_starts_that_come_at_once_are_answered_each_for_itself(fresh_database: str) -> None:
+async def test_starts_that_come_at_once_are_answered_each_for_itself(control_store: str) -> None:
     """They share a transaction; what is wrong with one of them is no trouble of the others."""
-    async with world(fresh_database) as there:
+    async with world(control_store) as there:
         head = "input: {schema: {format: json, document: {type: object, required: [name]}}}"
         await there.deploy(document("- hello: {set: {name: '${ .name }'}}", head=head))
         path = "/v1/namespaces/tests/workflows/{}/executions"
@@ -185,19 +185,19 @@ async def test_starts_that_come_at_once_are_answered_each_for_itself(fresh_datab
         assert names in (["Ada", "Bob", "Dan"], ["Ada", "Cem", "Dan"])
 
 
-async def test_what_was_committed_before_a_crash_is_published_by_the_next_process(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_what_was_committed_before_a_crash_is_published_by_the_next_process(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(GREET)
         there.broker.down = True
         started = await there.start({"name": "Ada"})
-    async with world(fresh_database) as there:
+    async with world(control_store) as there:
         await there.tick()
         shown = await there.until(started["id"], "completed", 40)
         assert shown["output"] == {"greeting": "Hello Ada"}
 
 
-async def test_a_failed_task_faults_the_execution_with_its_error(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_a_failed_task_faults_the_execution_with_its_error(control_store: str) -> None:
+    async with world(control_store) as there:
         error = "{type: 'https://example.com/errors/out-of-stock', status: 409, title: Sold out}"
         await there.deploy(document(f"- stop: {{raise: {{error: {error}}}}}"))
         started = await there.start()
@@ -209,8 +209,8 @@ async def test_a_failed_task_faults_the_execution_with_its_error(fresh_database:
                 assert [change.error.status for change in told if change.error] == [409]
 
 
-async def test_outcomes_are_applied_once_however_often_they_come(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_outcomes_are_applied_once_however_often_they_come(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(GREET)
         started = await there.start({"name": "Ada"})
         await there.until(started["id"], "completed")

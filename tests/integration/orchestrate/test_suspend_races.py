@@ -14,15 +14,15 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.mark.parametrize("suspend_first", [True, False], ids=["suspend, park", "park, suspend"])
-async def test_a_suspend_that_crosses_the_park_suspends(fresh_database: str, suspend_first: bool) -> None:
-    async with world(fresh_database) as there:
+async def test_a_suspend_that_crosses_the_park_suspends(control_store: str, suspend_first: bool) -> None:
+    async with world(control_store) as there:
         await there.deploy(LISTEN)
         execution, go = await held_back(there)
         event, dispatch = there.execute.taken[0]
         outcome = await play(there.execute, dispatch)
         assert isinstance(outcome, Parked)
         sides = [suspend(there, execution), there.post(outcome_event(outcome, str(event.text(Extension.digest))))]
-        await in_order(fresh_database, execution, *(sides if suspend_first else reversed(sides)))
+        await in_order(control_store, execution, *(sides if suspend_first else reversed(sides)))
         await there.until(execution, "suspended")
         await there.send(PAID, 1)
         assert (await there.show(execution))["phase"] == "suspended"
@@ -32,12 +32,12 @@ async def test_a_suspend_that_crosses_the_park_suspends(fresh_database: str, sus
 
 
 @pytest.mark.parametrize("suspend_first", [True, False], ids=["suspend, wake", "wake, suspend"])
-async def test_a_suspend_that_crosses_a_wake_loses_no_event(fresh_database: str, suspend_first: bool) -> None:
-    async with world(fresh_database) as there:
+async def test_a_suspend_that_crosses_a_wake_loses_no_event(control_store: str, suspend_first: bool) -> None:
+    async with world(control_store) as there:
         execution = await waiting(there)
         there.broker.paused = True
         sides = [suspend(there, execution), there.send(PAID, "crossing")]
-        await in_order(fresh_database, execution, *(sides if suspend_first else reversed(sides)))
+        await in_order(control_store, execution, *(sides if suspend_first else reversed(sides)))
         shown = await there.show(execution)
         assert (shown["phase"], shown["epoch"]) in (
             (("suspended", 1),) if suspend_first else (("suspended", 2), ("running", 2))
@@ -50,40 +50,40 @@ async def test_a_suspend_that_crosses_a_wake_loses_no_event(fresh_database: str,
 
 
 @pytest.mark.parametrize("suspend_first", [True, False], ids=["suspend, cancel", "cancel, suspend"])
-async def test_a_cancel_that_crosses_a_suspend_wins(fresh_database: str, suspend_first: bool) -> None:
-    async with world(fresh_database) as there:
+async def test_a_cancel_that_crosses_a_suspend_wins(control_store: str, suspend_first: bool) -> None:
+    async with world(control_store) as there:
         execution = await waiting(there)
         sides = [suspend(there, execution), there.cancel(execution)]
-        await in_order(fresh_database, execution, *(sides if suspend_first else reversed(sides)))
+        await in_order(control_store, execution, *(sides if suspend_first else reversed(sides)))
         await there.until(execution, "cancelled")
 
 
 @pytest.mark.parametrize("suspend_first", [True, False], ids=["suspend, cancel", "cancel, suspend"])
-async def test_a_cancel_that_crosses_a_suspend_wins_where_it_runs(fresh_database: str, suspend_first: bool) -> None:
-    async with world(fresh_database) as there:
+async def test_a_cancel_that_crosses_a_suspend_wins_where_it_runs(control_store: str, suspend_first: bool) -> None:
+    async with world(control_store) as there:
         await there.deploy(LISTEN)
         execution, go = await held_back(there)
         sides = [suspend(there, execution), there.cancel(execution)]
-        await in_order(fresh_database, execution, *(sides if suspend_first else reversed(sides)))
+        await in_order(control_store, execution, *(sides if suspend_first else reversed(sides)))
         go.set()
         assert (await there.until(execution, "cancelled"))["reason"] == "enough"
 
 
 @pytest.mark.parametrize("suspend_first", [True, False], ids=["suspend, end", "end, suspend"])
-async def test_a_suspend_that_crosses_the_end_changes_nothing(fresh_database: str, suspend_first: bool) -> None:
-    async with world(fresh_database) as there:
+async def test_a_suspend_that_crosses_the_end_changes_nothing(control_store: str, suspend_first: bool) -> None:
+    async with world(control_store) as there:
         await there.deploy(LISTEN)
         execution, go = await held_back(there)
         event, dispatch = there.execute.taken[0]
         ended = Ended(execution=dispatch.execution, epoch=1, status="completed", output=1)
         sides = [suspend(there, execution), there.post(outcome_event(ended, str(event.text(Extension.digest))))]
-        await in_order(fresh_database, execution, *(sides if suspend_first else reversed(sides)))
+        await in_order(control_store, execution, *(sides if suspend_first else reversed(sides)))
         assert (await there.show(execution))["phase"] == "completed"
         go.set()
 
 
-async def test_an_owner_that_reports_while_it_is_to_park_is_told_again(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_an_owner_that_reports_while_it_is_to_park_is_told_again(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(LISTEN)
         execution, go = await held_back(there)
         event, dispatch = there.execute.taken[0]

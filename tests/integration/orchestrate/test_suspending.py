@@ -43,8 +43,8 @@ async def run_sql(there: World, statement: str) -> None:
 # ---------------------------------------------------------------- what rests
 
 
-async def test_a_waiting_execution_is_suspended_at_once_and_shows_why(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_a_waiting_execution_is_suspended_at_once_and_shows_why(control_store: str) -> None:
+    async with world(control_store) as there:
         execution = await waiting(there)
         answer = await suspend(there, execution, "the warehouse is closed")
         assert (answer.status_code, answer.json()["phase"]) == (202, "suspended")
@@ -56,8 +56,8 @@ async def test_a_waiting_execution_is_suspended_at_once_and_shows_why(fresh_data
                 assert there.ingest.phases(execution)[-1:] == ["suspended"]
 
 
-async def test_an_event_that_comes_meanwhile_is_kept_until_it_is_resumed(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_an_event_that_comes_meanwhile_is_kept_until_it_is_resumed(control_store: str) -> None:
+    async with world(control_store) as there:
         execution = await waiting(there)
         await suspend(there, execution)
         await there.send(PAID, "meanwhile")
@@ -68,8 +68,8 @@ async def test_an_event_that_comes_meanwhile_is_kept_until_it_is_resumed(fresh_d
         assert (shown["output"], shown["reason"]) == (["meanwhile"], None)
 
 
-async def test_a_timer_that_falls_due_meanwhile_is_kept_until_it_is_resumed(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_a_timer_that_falls_due_meanwhile_is_kept_until_it_is_resumed(control_store: str) -> None:
+    async with world(control_store) as there:
         execution = await waiting(there, NAP)
         await suspend(there, execution)
         await run_sql(there, "UPDATE timers SET due = clock_timestamp()")
@@ -80,8 +80,8 @@ async def test_a_timer_that_falls_due_meanwhile_is_kept_until_it_is_resumed(fres
         await there.until(execution, "completed")
 
 
-async def test_a_child_that_ends_meanwhile_is_kept_until_its_parent_is_resumed(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_a_child_that_ends_meanwhile_is_kept_until_its_parent_is_resumed(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(document(f"- pay: {{listen: {{to: {{one: {{with: {{type: {PAID}}}}}}}}}}}", name="child"))
         parent = await waiting(
             there, document("- c: {run: {workflow: {namespace: tests, name: child, version: latest}}}")
@@ -96,8 +96,8 @@ async def test_a_child_that_ends_meanwhile_is_kept_until_its_parent_is_resumed(f
         assert (await there.until(parent, "completed"))["output"] == [7]
 
 
-async def test_resuming_with_nothing_in_the_inbox_goes_on_waiting(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_resuming_with_nothing_in_the_inbox_goes_on_waiting(control_store: str) -> None:
+    async with world(control_store) as there:
         execution = await waiting(there)
         await suspend(there, execution)
         assert (await resume(there, execution)).json()["phase"] == "waiting"
@@ -106,23 +106,23 @@ async def test_resuming_with_nothing_in_the_inbox_goes_on_waiting(fresh_database
         assert len(there.execute.of(execution)) == 2
 
 
-async def test_a_pending_execution_is_not_sent_until_it_is_resumed(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_a_pending_execution_is_not_sent_until_it_is_resumed(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(GREET)
-    async with world(fresh_database, max_outstanding=0) as there:
+    async with world(control_store, max_outstanding=0) as there:
         started = await there.start()
         assert (await suspend(there, started["id"])).json()["phase"] == "suspended"
         assert await count(there, "outbox WHERE kind = 'dispatch'") == 0
         await there.tick()
         assert there.broker.of_type(DISPATCH) == []
         assert (await resume(there, started["id"])).json()["phase"] == "pending"
-    async with world(fresh_database) as there:
+    async with world(control_store) as there:
         await there.tick()
         assert (await there.until(started["id"], "completed"))["epoch"] == 1
 
 
-async def test_a_suspended_execution_can_be_cancelled(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_a_suspended_execution_can_be_cancelled(control_store: str) -> None:
+    async with world(control_store) as there:
         execution = await waiting(there)
         await suspend(there, execution)
         assert (await there.cancel(execution, "enough")).json()["phase"] == "cancelled"
@@ -130,8 +130,8 @@ async def test_a_suspended_execution_can_be_cancelled(fresh_database: str) -> No
         assert (await resume(there, execution)).status_code == 409
 
 
-async def test_suspending_and_resuming_twice_is_doing_it_once(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_suspending_and_resuming_twice_is_doing_it_once(control_store: str) -> None:
+    async with world(control_store) as there:
         execution = await waiting(there)
         answers = await asyncio.gather(*(suspend(there, execution, f"reason {n}") for n in range(4)))
         assert {(answer.status_code, answer.json()["phase"]) for answer in answers} == {(202, "suspended")}
@@ -141,8 +141,8 @@ async def test_suspending_and_resuming_twice_is_doing_it_once(fresh_database: st
 
 
 @pytest.mark.parametrize("order", ["suspend", "resume"])
-async def test_what_has_ended_answers_409_and_what_is_not_there_404(fresh_database: str, order: str) -> None:
-    async with world(fresh_database) as there:
+async def test_what_has_ended_answers_409_and_what_is_not_there_404(control_store: str, order: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(GREET)
         started = await there.start()
         await there.until(started["id"], "completed")
@@ -157,8 +157,8 @@ async def test_what_has_ended_answers_409_and_what_is_not_there_404(fresh_databa
 
 
 @pytest.mark.parametrize("body", [[1], {"reason": 5}, "why"])
-async def test_a_reason_that_is_no_text_is_refused(fresh_database: str, body: Any) -> None:
-    async with world(fresh_database) as there:
+async def test_a_reason_that_is_no_text_is_refused(control_store: str, body: Any) -> None:
+    async with world(control_store) as there:
         execution = await waiting(there)
         answer = await there.api.post(f"/v1/namespaces/tests/executions/{execution}/suspend", json=body)
         assert (answer.status_code, answer.json()["code"]) == (400, "input.invalid")
@@ -168,8 +168,8 @@ async def test_a_reason_that_is_no_text_is_refused(fresh_database: str, body: An
 # ---------------------------------------------------------------- what runs
 
 
-async def test_a_running_owner_is_told_to_park_and_is_suspended_then(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_a_running_owner_is_told_to_park_and_is_suspended_then(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(LISTEN)
         execution, go = await held_back(there)
         assert (await suspend(there, execution)).json()["phase"] == "running"
@@ -186,8 +186,8 @@ async def test_a_running_owner_is_told_to_park_and_is_suspended_then(fresh_datab
         assert (await there.until(execution, "completed"))["output"] == [1]
 
 
-async def test_an_owner_that_did_not_hear_is_told_again(fresh_database: str) -> None:
-    async with world(fresh_database, cancel_grace=0.3) as there:
+async def test_an_owner_that_did_not_hear_is_told_again(control_store: str) -> None:
+    async with world(control_store, cancel_grace=0.3) as there:
         await there.deploy(LISTEN)
         execution, go = await held_back(there)
         await suspend(there, execution)
@@ -198,9 +198,9 @@ async def test_an_owner_that_did_not_hear_is_told_again(fresh_database: str) -> 
         await there.until(execution, "suspended")
 
 
-async def test_work_that_the_park_interrupted_goes_on_when_resumed(fresh_database: str) -> None:
+async def test_work_that_the_park_interrupted_goes_on_when_resumed(control_store: str) -> None:
     """The owner yields with a call that it had not begun: nothing but the resume will ever wake it."""
-    async with world(fresh_database) as there:
+    async with world(control_store) as there:
         await there.deploy(document("- one: {call: http, with: {method: get, endpoint: 'http://x.test'}}"))
         execution, go = await held_back(there)
         event, dispatch = there.execute.taken[0]
@@ -223,8 +223,8 @@ async def _interrupted(dispatch: Any) -> Parked:
     return Parked(execution=dispatch.execution, epoch=1, snapshot=snapshot, resume_now=True)
 
 
-async def test_a_suspend_that_is_withdrawn_lets_the_execution_go_on(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_a_suspend_that_is_withdrawn_lets_the_execution_go_on(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(LISTEN)
         execution, go = await held_back(there)
         await suspend(there, execution)
@@ -233,8 +233,8 @@ async def test_a_suspend_that_is_withdrawn_lets_the_execution_go_on(fresh_databa
         await there.until(execution, "waiting")
 
 
-async def test_an_execution_that_ends_before_it_parks_has_ended(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_an_execution_that_ends_before_it_parks_has_ended(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(GREET)
         execution, go = await held_back(there)
         await suspend(there, execution)
@@ -246,8 +246,8 @@ async def test_an_execution_that_ends_before_it_parks_has_ended(fresh_database: 
 # ---------------------------------------------------------------- what the system does meanwhile
 
 
-async def test_ticks_and_dead_letters_leave_a_suspended_execution_alone(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_ticks_and_dead_letters_leave_a_suspended_execution_alone(control_store: str) -> None:
+    async with world(control_store) as there:
         execution = await waiting(there)
         await suspend(there, execution)
         letter = there.broker.of_type(DISPATCH)[0]
@@ -259,8 +259,8 @@ async def test_ticks_and_dead_letters_leave_a_suspended_execution_alone(fresh_da
         assert len(there.broker.of_type(DISPATCH)) == 1
 
 
-async def test_a_park_that_comes_twice_keeps_the_reason(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_a_park_that_comes_twice_keeps_the_reason(control_store: str) -> None:
+    async with world(control_store) as there:
         execution = await waiting(there)
         event, dispatch = there.execute.taken[0]
         await suspend(there, execution)
@@ -270,8 +270,8 @@ async def test_a_park_that_comes_twice_keeps_the_reason(fresh_database: str) -> 
         assert (await there.show(execution))["reason"] == "closed"
 
 
-async def test_an_execution_whose_dispatches_were_lost_is_issued_again_when_resumed(fresh_database: str) -> None:
-    async with world(fresh_database, lost_attempts=0) as there:
+async def test_an_execution_whose_dispatches_were_lost_is_issued_again_when_resumed(control_store: str) -> None:
+    async with world(control_store, lost_attempts=0) as there:
         await there.deploy(GREET)
         execution, _ = await lost(there)
         await there.tick()
@@ -283,8 +283,8 @@ async def test_an_execution_whose_dispatches_were_lost_is_issued_again_when_resu
         assert second.data == first.data, "byte for byte"
 
 
-async def test_what_is_resumed_in_vain_is_suspended_again_after_as_many_attempts(fresh_database: str) -> None:
-    async with world(fresh_database, lost_attempts=1) as there:
+async def test_what_is_resumed_in_vain_is_suspended_again_after_as_many_attempts(control_store: str) -> None:
+    async with world(control_store, lost_attempts=1) as there:
         await there.deploy(GREET)
         execution, _ = await lost(there)
         there.execute.answer = silent
@@ -309,9 +309,9 @@ async def _tick_until_suspended(there: World, execution: str) -> None:
 
 
 async def test_a_lost_invocation_that_parks_after_all_stays_suspended_where_an_operator_wants_it(
-    fresh_database: str,
+    control_store: str,
 ) -> None:
-    async with world(fresh_database, lost_attempts=0) as there:
+    async with world(control_store, lost_attempts=0) as there:
         await there.deploy(LISTEN)
         execution, dispatch = await lost(there)
         await there.tick()

@@ -36,8 +36,8 @@ async def claimed(there: World) -> int:
     return count
 
 
-async def test_a_short_wait_asks_for_a_tick_and_ends_on_time(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_a_short_wait_asks_for_a_tick_and_ends_on_time(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(nap(milliseconds=700))
         began = time.monotonic()
         started = await there.start()
@@ -47,8 +47,8 @@ async def test_a_short_wait_asks_for_a_tick_and_ends_on_time(fresh_database: str
         assert [dispatch.epoch for dispatch in there.execute.of(started["id"])] == [1, 2]
 
 
-async def test_a_waiting_execution_says_what_it_waits_for(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_a_waiting_execution_says_what_it_waits_for(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(nap(hours=1))
         started = await there.start()
         shown = await there.until(started["id"], "waiting")
@@ -57,8 +57,8 @@ async def test_a_waiting_execution_says_what_it_waits_for(fresh_database: str) -
         assert waiting["until"] > shown["createdAt"]
 
 
-async def test_a_tick_with_nothing_due_answers_at_once(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_a_tick_with_nothing_due_answers_at_once(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(nap(hours=1))
         started = await there.start()
         await there.until(started["id"], "waiting")
@@ -66,8 +66,8 @@ async def test_a_tick_with_nothing_due_answers_at_once(fresh_database: str) -> N
         assert (answer.status_code, answer.content) == (202, b"")
 
 
-async def test_a_tick_is_answered_only_when_what_it_holds_has_fired(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_a_tick_is_answered_only_when_what_it_holds_has_fired(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(nap(seconds=1))
         there.broker.paused = True  # the tick that is asked for does not arrive
         started = await there.start()
@@ -83,8 +83,8 @@ async def test_a_tick_is_answered_only_when_what_it_holds_has_fired(fresh_databa
                 assert (await there.show(started["id"]))["phase"] in ("running", "completed")
 
 
-async def test_execute_is_woken_shortly_before_a_timer_is_due(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_execute_is_woken_shortly_before_a_timer_is_due(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(nap(hours=1))
         started = await there.start()
         await there.until(started["id"], "waiting")
@@ -99,8 +99,8 @@ async def test_execute_is_woken_shortly_before_a_timer_is_due(fresh_database: st
         await ticking
 
 
-async def test_overlapping_ticks_fire_each_timer_once(fresh_database: str) -> None:
-    async with world(fresh_database) as there, world(fresh_database) as other:
+async def test_overlapping_ticks_fire_each_timer_once(control_store: str) -> None:
+    async with world(control_store) as there, world(control_store) as other:
         await there.deploy(nap(hours=1))
         started = [await there.start() for _ in range(20)]
         for shown in started:
@@ -112,8 +112,8 @@ async def test_overlapping_ticks_fire_each_timer_once(fresh_database: str) -> No
             assert (ended["epoch"], ended["output"]) == (2, {"woken": True})
 
 
-async def test_many_timers_that_are_due_at_once_fire_together(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_many_timers_that_are_due_at_once_fire_together(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(nap(hours=1))
         started = [await there.start() for _ in range(40)]
         for shown in started:
@@ -126,8 +126,8 @@ async def test_many_timers_that_are_due_at_once_fire_together(fresh_database: st
             await there.until(shown["id"], "completed", 30)
 
 
-async def test_timers_of_a_process_that_died_are_fired_by_another(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_timers_of_a_process_that_died_are_fired_by_another(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(nap(hours=1))
         started = await there.start()
         await there.until(started["id"], "waiting")
@@ -142,8 +142,8 @@ async def test_timers_of_a_process_that_died_are_fired_by_another(fresh_database
         await there.until(started["id"], "completed")
 
 
-async def test_a_process_that_ends_gives_its_timers_back_and_asks_for_another(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_a_process_that_ends_gives_its_timers_back_and_asks_for_another(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(nap(hours=1))
         started = await there.start()
         await there.until(started["id"], "waiting")
@@ -160,13 +160,13 @@ async def test_a_process_that_ends_gives_its_timers_back_and_asks_for_another(fr
                 assert len(there.broker.of_type(TICK)) == 1
                 assert await claimed(there) == 0
         await due_in(there, 0)
-    async with world(fresh_database) as there:
+    async with world(control_store) as there:
         await there.tick()
         await there.until(started["id"], "completed")
 
 
-async def test_what_fell_due_while_nobody_was_there_is_fired_at_the_next_tick(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_what_fell_due_while_nobody_was_there_is_fired_at_the_next_tick(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(nap(hours=5))
         started = await there.start()
         await there.until(started["id"], "waiting")
@@ -176,8 +176,8 @@ async def test_what_fell_due_while_nobody_was_there_is_fired_at_the_next_tick(fr
         await there.until(started["id"], "completed")
 
 
-async def test_a_timer_that_is_early_by_the_database_clock_waits_on(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_a_timer_that_is_early_by_the_database_clock_waits_on(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(nap(hours=1))
         started = await there.start()
         await there.until(started["id"], "waiting")
@@ -205,8 +205,8 @@ async def copies(there: World, count: int, due: str) -> None:
         await there.service.desk.database.run(lambda tx, one=statement: tx.execute(text(one)))  # type: ignore[misc]
 
 
-async def test_overdue_timers_are_spread_and_do_not_hold_up_those_on_time(fresh_database: str) -> None:
-    async with world(fresh_database, overdue_per_second=8.0) as there:
+async def test_overdue_timers_are_spread_and_do_not_hold_up_those_on_time(control_store: str) -> None:
+    async with world(control_store, overdue_per_second=8.0) as there:
         await there.deploy(nap(hours=1))
         started = await there.start()
         await there.until(started["id"], "waiting")
@@ -227,8 +227,8 @@ async def test_overdue_timers_are_spread_and_do_not_hold_up_those_on_time(fresh_
         )
 
 
-async def test_a_claim_looks_at_no_timer_that_is_far_away_or_held(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_a_claim_looks_at_no_timer_that_is_far_away_or_held(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(nap(hours=1))
         started = await there.start()
         await there.until(started["id"], "waiting")

@@ -61,8 +61,8 @@ async def until_waiting(url: str) -> None:
 # ---------------------------------------------------------------- pinned and latest
 
 
-async def test_an_execution_goes_on_with_its_version_and_new_ones_begin_with_the_latest(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_an_execution_goes_on_with_its_version_and_new_ones_begin_with_the_latest(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(LISTEN + "\n- say: {set: {version: old}}")
         old = (await there.start())["id"]
         await there.until(old, "waiting")
@@ -75,20 +75,20 @@ async def test_an_execution_goes_on_with_its_version_and_new_ones_begin_with_the
 # ---------------------------------------------------------------- removal
 
 
-async def test_a_removal_waits_for_starts_under_way_and_sees_them(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_a_removal_waits_for_starts_under_way_and_sees_them(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(LISTEN)
-        async with elsewhere(fresh_database, "SELECT 1 FROM workflow_versions FOR KEY SHARE"):
+        async with elsewhere(control_store, "SELECT 1 FROM workflow_versions FOR KEY SHARE"):
             removing = asyncio.create_task(there.api.delete(f"{WORKFLOWS}/sample"))
-            await until_waiting(fresh_database)
+            await until_waiting(control_store)
             begun = await there.start()
         assert (await removing).status_code == 409
         await there.until(begun["id"], "waiting")
 
 
 @pytest.mark.parametrize("left", [None, "1.0.0"], ids=["the only version", "the newest of two"])
-async def test_a_start_that_meets_a_removal_begins_with_what_is_left(fresh_database: str, left: str | None) -> None:
-    async with world(fresh_database) as there:
+async def test_a_start_that_meets_a_removal_begins_with_what_is_left(control_store: str, left: str | None) -> None:
+    async with world(control_store) as there:
         if left:
             await there.deploy(says(left))
         await there.deploy(says("2.0.0"))
@@ -97,15 +97,15 @@ async def test_a_start_that_meets_a_removal_begins_with_what_is_left(fresh_datab
             "UPDATE workflow_versions SET deleted_at = now() FROM held WHERE held.id = workflow_versions.id"
         )
         path = f"{WORKFLOWS}/sample/executions"
-        async with elsewhere(fresh_database, hide):
+        async with elsewhere(control_store, hide):
             starting = asyncio.create_task(there.api.post(path, json=None))
-            await until_waiting(fresh_database)
+            await until_waiting(control_store)
         answer = await starting
         assert (answer.status_code, answer.json().get("version")) == ((202, left) if left else (404, None))
 
 
-async def test_a_forced_removal_cancels_what_lives_and_leaves_nothing_dangling(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_a_forced_removal_cancels_what_lives_and_leaves_nothing_dangling(control_store: str) -> None:
+    async with world(control_store) as there:
         head = f"schedule: {{on: {{one: {{with: {{type: {PAID}.start}}}}}}}}"
         await there.deploy(LISTEN.replace("\ndo:", head + "\ndo:"))
         running, go = await held_back(there)
@@ -124,8 +124,8 @@ async def test_a_forced_removal_cancels_what_lives_and_leaves_nothing_dangling(f
         assert (await there.api.get(f"{WORKFLOWS}/sample")).status_code == 404
 
 
-async def test_a_removal_without_living_executions_has_nothing_to_cancel(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_a_removal_without_living_executions_has_nothing_to_cancel(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(LISTEN)
         assert (await there.api.delete(f"{WORKFLOWS}/sample?force=true")).status_code == 204
         assert await count(there, "interests") == await count(there, "operations") == 0
@@ -139,9 +139,9 @@ BOTH = "schedule: {on: {all: [{with: {type: order}}, {with: {type: paid}}]}}"
 
 
 async def test_an_event_that_came_before_a_deployment_and_is_matched_after_it_starts_the_new_version_once(
-    fresh_database: str,
+    control_store: str,
 ) -> None:
-    async with world(fresh_database) as there:
+    async with world(control_store) as there:
         await there.deploy(says("1.0.0", ON))
         (number,) = await there.service.desk.do(lambda work: _keep(work, [event("order")], "tests"))
         await there.deploy(says("2.0.0", ON))
@@ -149,20 +149,20 @@ async def test_an_event_that_came_before_a_deployment_and_is_matched_after_it_st
         assert await started(there) == [("2.0.0", {"version": "2.0.0"})]
 
 
-async def test_an_event_that_meets_a_deployment_starts_one_execution(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_an_event_that_meets_a_deployment_starts_one_execution(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(says("1.0.0", ON))
-        async with elsewhere(fresh_database, "SELECT 1 FROM workflows FOR UPDATE"):
+        async with elsewhere(control_store, "SELECT 1 FROM workflows FOR UPDATE"):
             sending = asyncio.create_task(there.send("order"))
-            await until_waiting(fresh_database)
+            await until_waiting(control_store)
             deploying = asyncio.create_task(there.deploy(says("2.0.0", ON)))
         await asyncio.gather(sending, deploying)
         ((version, output),) = await started(there)
         assert output == {"version": version}
 
 
-async def test_what_was_gathered_is_for_the_new_version_where_the_filters_are_the_same(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_what_was_gathered_is_for_the_new_version_where_the_filters_are_the_same(control_store: str) -> None:
+    async with world(control_store) as there:
         await there.deploy(says("1.0.0", BOTH))
         await there.post(event("order"), "/v1/namespaces/tests/events")
         assert await count(there, "gathered") == 1
@@ -174,12 +174,12 @@ async def test_what_was_gathered_is_for_the_new_version_where_the_filters_are_th
         assert await count(there, "gathered") == 0
 
 
-async def test_a_rhythm_goes_on_whatever_version_it_starts(fresh_database: str) -> None:
+async def test_a_rhythm_goes_on_whatever_version_it_starts(control_store: str) -> None:
     async def due(there: World) -> list[Any]:
         asked = text("SELECT due, version FROM schedules JOIN workflow_versions v ON v.id = workflow_version")
         return list(await there.service.desk.database.run(lambda tx: tx.execute(asked)))
 
-    async with world(fresh_database) as there:
+    async with world(control_store) as there:
         await there.deploy(says("1.0.0", "schedule: {every: {hours: 1}}"))
         ((first, _),) = await due(there)
         await there.deploy(says("2.0.0", "schedule: {every: {hours: 1}}"))
@@ -191,8 +191,8 @@ async def test_a_rhythm_goes_on_whatever_version_it_starts(fresh_database: str) 
         assert await due(there) == []
 
 
-async def test_after_waits_for_the_execution_of_the_version_before(fresh_database: str) -> None:
-    async with world(fresh_database) as there:
+async def test_after_waits_for_the_execution_of_the_version_before(control_store: str) -> None:
+    async with world(control_store) as there:
         head = "schedule: {after: {milliseconds: 1}}"
         await there.deploy(LISTEN.replace("\ndo:", head + "\ndo:"))
         async for attempt in eventually():
