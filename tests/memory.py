@@ -14,7 +14,7 @@ import pytest
 
 __all__ = ["roomy"]
 
-_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - folders in it get names that cannot be guessed
+_MEMORY: Final = Path("/dev/shm")
 _ROOM: Final = 4 << 30
 """Bytes: the laptop platforms of several tests at once, with a margin."""
 
