@@ -31,34 +31,35 @@ DEEPEST: Final = 100
 
 
 def advance_sequence(run: Run, tasks: tuple[Task, ...], sequence: Sequence, path: str, place: Place) -> Result:
-    """Perform tasks in order, as far as possible. ``Done.over`` where the workflow ends here."""
-    while True:
-        child = sequence.child
-        if child is None:
-            if sequence.index >= len(tasks):
-                return Done(sequence.data)
-            if run.pause():
-                return PENDING
-            sequence.entered += 1
-            task = tasks[sequence.index]
-            child = new_frame(run, task, sequence.data, f"{path}.{sequence.entered}", place)
+    """Perform tasks in order, as far as possible. ``Done.over`` where the workflow ends here; else ``sequence.index``
+    says which task left the list, or that there is none."""
+    index, entered, data, child = sequence.index, sequence.entered, sequence.data, sequence.child
+    if child is not None:
+        sequence.child = None  # whoever cancels the sequence while the task goes on, or fails, has nothing to cancel
+    while index < len(tasks):
+        task = tasks[index]
+        if child is not None:
+            result = advance_task(run, task, child, place)
+        elif run.pause():
+            result = PENDING
+        else:
+            entered += 1
+            child = new_frame(run, task, data, f"{path}.{entered}", place)
             result = enter_task(run, task, child, place)
-        else:
-            sequence.child = None
-            result = advance_task(run, tasks[sequence.index], child, place)
-        if result is PENDING:
-            sequence.child = child  # it stays in place
+        if result is PENDING:  # all stays in place
+            sequence.index, sequence.entered, sequence.data, sequence.child = index, entered, data, child
             return PENDING
-        sequence.data = result.output
-        then = result.then
+        child, data, then = None, result.output, result.then
         if result.over or then == "end":
-            return Done(sequence.data, over=True)
+            return Done(data, over=True)
         if then is None or then == "continue":
-            sequence.index += 1
+            index += 1
         elif then == "exit":
-            return Done(sequence.data)
+            break
         else:
-            sequence.index = _index_of(tasks, then)
+            index = _index_of(tasks, then)
+    sequence.index = index
+    return Done(data)
 
 
 def new_frame(run: Run, task: Task, raw: JSON, path: str, place: Place) -> TaskFrame:
@@ -69,6 +70,7 @@ def new_frame(run: Run, task: Task, raw: JSON, path: str, place: Place) -> TaskF
         started=run.now,
         attempt=place.attempt,
         raw=raw,
+        input=raw,
     )
 
 
@@ -84,7 +86,6 @@ def enter_task(run: Run, task: Task, frame: TaskFrame, place: Place) -> Result:
             run.fact(frame, "skipped")
             return Done(frame.raw)
         run.fact(frame, "running")
-        frame.input = frame.raw
         if task.input is not None:
             check_schema(run, task.input.schema, frame.raw, "input")
             if task.input.from_ is not None:
@@ -108,7 +109,7 @@ def _amend(run: Run, frame: TaskFrame, place: Place) -> None:
         return
     run.state.amendments = rest
     if amendment.input is not msgspec.UNSET:
-        frame.raw = amendment.input
+        frame.raw = frame.input = amendment.input
         run.depths.check(frame.raw, "input")
     if amendment.context is not msgspec.UNSET:
         place.holder.context = amendment.context
@@ -134,16 +135,29 @@ def body_scope(run: Run, frame: TaskFrame, place: Place) -> Scope:
 def _finish(run: Run, task: Task, frame: TaskFrame, place: Place, result: Result, authorization: JSON = None) -> Result:
     if result is PENDING:
         return result
-    output = raw_output = result.output
+    output = result.output
     if output is not frame.input and output is not frame.raw:
         run.depths.check(output, "output")
-    if not result.over and task.output is not None:
+    if (task.output is not None or task.export is not None) and not result.over:
+        result.output = _shape(run, task, frame, place, output, authorization)
+    if run.state.pending or run.arrivals:
+        retract_frame(run, frame)
+    run.fact(frame, "completed")
+    if result.then is None:
+        result.then = task.then
+    return result
+
+
+def _shape(run: Run, task: Task, frame: TaskFrame, place: Place, raw_output: JSON, authorization: JSON) -> JSON:
+    """The task's output, transformed and checked; what it exports becomes the context."""
+    output = raw_output
+    if task.output is not None:
         if task.output.as_ is not None:
             scope = Scope(run, place, "output", frame, raw_output=raw_output, authorization=authorization)
             output = render(run, task.output.as_, raw_output, scope)
             run.depths.check(output, "output")
         check_schema(run, task.output.schema, output, "output")
-    if not result.over and task.export is not None:
+    if task.export is not None:
         context = place.holder.context
         if task.export.as_ is not None:
             scope = Scope(
@@ -153,13 +167,7 @@ def _finish(run: Run, task: Task, frame: TaskFrame, place: Place, result: Result
             run.depths.check(context, "exported context")
         check_schema(run, task.export.schema, context, "exported context")
         place.holder.context = context
-    if run.state.pending or run.arrivals:
-        retract_frame(run, frame)
-    run.fact(frame, "completed")
-    result.output = output
-    if result.then is None:
-        result.then = task.then
-    return result
+    return output
 
 
 def _fail(run: Run, frame: TaskFrame, error: Error) -> TaskFailed:

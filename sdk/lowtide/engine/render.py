@@ -31,10 +31,10 @@ def render(run: Run, template: Template, value: JSON, scope: Variables) -> JSON:
     match template:
         case Expression():
             return evaluate(run, template, value, scope)
-        case Literal_():
-            return template.value
         case ObjectTemplate():
             return {key: render(run, member, value, scope) for key, member in template.members.items()}
+        case Literal_():
+            return template.value
         case ArrayTemplate():
             return [render(run, item, value, scope) for item in template.items]
         case Interpolation():

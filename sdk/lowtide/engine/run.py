@@ -8,7 +8,6 @@ from functools import lru_cache
 from typing import Final
 
 import msgspec
-from msgspec.structs import replace
 
 from lowtide.engine.depth import Depths
 from lowtide.engine.host import Host
@@ -90,7 +89,8 @@ class Place(msgspec.Struct, gc=False):
     subject: Subject | None = None
 
     def with_variables(self, more: dict[str, JSON]) -> Place:
-        return Place(self.holder, self.variables | more, self.attempt, self.rebase, self.subject)
+        variables = self.variables | more if self.variables else more
+        return Place(self.holder, variables, self.attempt, self.rebase, self.subject)
 
     def ref(self, pointer: str) -> str:
         """The reference of the task at ``pointer``, as seen from this execution."""
@@ -118,24 +118,44 @@ class Bodies(msgspec.Struct, frozen=True):
     advance: Callable[[Run, Task, TaskFrame, Place], Result]
 
 
-class Run(msgspec.Struct):
-    """The turn in progress. ``arrivals`` are events by the command they answer, until a frame takes them; ``told``
-    is the frame that the last fact is of."""
+class Run:
+    """The turn in progress. ``arrivals`` are events by the command they answer, until a frame takes them.
 
-    bodies: Bodies
-    plan: Plan
-    host: Host
-    state: State
-    now: Millis
-    random: float = 0.0
-    arrivals: dict[str, Event] = msgspec.field(default_factory=dict)
-    commands: dict[str, Command] = msgspec.field(default_factory=dict)
-    retracted: list[str] = msgspec.field(default_factory=list)
-    facts: list[Fact] = msgspec.field(default_factory=list)
-    told: TaskFrame | None = None
-    steps_left: int = STEPS_PER_TURN
-    more: bool = False
-    depths: Depths = msgspec.field(default_factory=Depths)
+    A plain class: each task writes to it, and a struct takes twice as long for that.
+    """
+
+    __slots__ = (
+        "_told",
+        "arrivals",
+        "bodies",
+        "commands",
+        "depths",
+        "host",
+        "more",
+        "now",
+        "plan",
+        "random",
+        "retracted",
+        "state",
+        "steps_left",
+    )
+
+    def __init__(
+        self, bodies: Bodies, plan: Plan, host: Host, state: State, now: Millis, random: float, steps_left: int
+    ) -> None:
+        self.bodies = bodies
+        self.plan = plan
+        self.host = host
+        self.state = state
+        self.now = now
+        self.random = random
+        self.arrivals: dict[str, Event] = {}
+        self.commands: dict[str, Command] = {}
+        self.retracted: list[str] = []
+        self._told: list[tuple[str, str, str, int, TaskStatus, Error | None, dict[str, JSON]]] = []
+        self.steps_left = steps_left
+        self.more = False
+        self.depths = Depths()
 
     def pause(self) -> bool:
         """Count one step; ``True`` where the turn has done its share and must stop here."""
@@ -172,26 +192,32 @@ class Run(msgspec.Struct):
         return any(command_id.startswith(ref) for command_id in self.arrivals)
 
     def fact(self, frame: TaskFrame, status: TaskStatus, error: Error | None = None) -> None:
-        self.state.facts = number = self.state.facts + 1
-        if frame is self.told:  # most tasks end as soon as they are entered
-            fact = replace(self.facts[-1], number=number, status=status, error=error)
-        else:
-            fact = Fact(
-                number=number,
-                task=frame_id(frame),
-                name=name_of(frame.ref),
-                reference=frame.ref,
-                kind=frame.kind,
-                status=status,
-                at=self.now,
-                attempt=frame.attempt,
-                error=error,
-                keys=_NO_KEYS,
-            )
-            self.told = frame
-        if type(frame.body) is ListenBody and status == "completed":
-            fact = replace(fact, keys=dict(frame.body.keys))
-        self.facts.append(fact)
+        """Tell what became of a task. What is noted keeps none of the frame's data alive."""
+        body = frame.body
+        keys = dict(body.keys) if type(body) is ListenBody and status == "completed" else _NO_KEYS
+        self._told.append((frame.ref, frame.path, frame.kind, frame.attempt, status, error, keys))
+
+    def facts(self) -> tuple[Fact, ...]:
+        """What was told in this turn: made at its end and all at once, which is faster than between the tasks."""
+        return tuple(
+            [
+                Fact(
+                    number=number,
+                    task=f"{ref}@{path}",
+                    name=name_of(ref),
+                    reference=ref,
+                    kind=kind,
+                    status=status,
+                    at=self.now,
+                    attempt=attempt,
+                    error=error,
+                    keys=keys,
+                )
+                for number, (ref, path, kind, attempt, status, error, keys) in enumerate(
+                    self._told, start=self.state.facts + 1
+                )
+            ]
+        )
 
 
 @lru_cache(maxsize=4096)

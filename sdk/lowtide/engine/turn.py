@@ -171,7 +171,9 @@ def _turn(run: Run, work: Callable[[], Outcome | None]) -> Turn:
     state.more = run.more and outcome is None
     if outcome is not None:
         _close(run, outcome)
-    return Turn(state, tuple(run.commands.values()), tuple(run.retracted), tuple(run.facts), state.more, state.outcome)
+    facts = run.facts()
+    state.facts += len(facts)
+    return Turn(state, tuple(run.commands.values()), tuple(run.retracted), facts, state.more, state.outcome)
 
 
 def _close(run: Run, outcome: Outcome) -> None:

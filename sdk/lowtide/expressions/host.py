@@ -70,17 +70,18 @@ class JqHost:
 
     def evaluate(self, program: str, value: JSON, variables: Variables, now: Millis) -> JSON:
         prepared = prepare(program)
-        bound = prepared.bind(variables) if prepared.names else {}
-        if prepared.function is not None:
+        function = prepared.function
+        if function is not None:
             try:
-                return self._exactness.check(prepared.function(value, bound))
+                return self._exactness.check(function(value, prepared.bind(variables) if prepared.names else {}))
             except Unsure:
                 pass  # jq knows, or has the right words for what is wrong
-        wrapped, text = prepared.request(value, bound, now)
+        wrapped, text = prepared.request(value, variables, now)
         if len(text) > self._limits.input_bytes:
             limit = self._limits.input_bytes
             raise ExpressionFailed(f"its input is {len(text)} bytes of JSON, more than {limit}")
-        if len(text) <= prepared.cost.length or prepared.cost.is_cheap(text):
+        cost = prepared.cost or prepared.measure()
+        if len(text) <= cost.length or cost.is_cheap(text):
             return self._programs.first(wrapped, text)
         if not self._patient:
             raise WouldWait

@@ -1,8 +1,9 @@
 """Compiled jq programs: the guards, variables, and the cache (decision A-20).
 
-A program with variables is wrapped as ``. as [$a,$b,$now,$d] | $d | guards ( … )``: compiled once, and fed its
-variables with its input, because binding them at compile time costs milliseconds each time. The parentheses keep
-``include`` and ``import`` out; what could read the process, end it, or differ on a replay is shadowed.
+A program with variables is wrapped as ``.[0] as $a | .[1] as $b | .[2] | guards ( … )``: compiled once, and fed its
+variables with its input, because binding them at compile time costs milliseconds each time. (Taking the array apart by
+a pattern, ``. as [$a,$b,$d]``, costs more.) The parentheses keep ``include`` and ``import`` out; what could read the
+process, end it, or differ on a replay is shadowed.
 """
 
 from __future__ import annotations
@@ -10,8 +11,7 @@ from __future__ import annotations
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -58,7 +58,8 @@ def names(program: str) -> frozenset[str]:
     return frozenset(_VARIABLE.findall(program)) - {"ENV", "__loc__", "__prog_args"}
 
 
-def _wrap(program: str, variables: Iterable[str], *, uses_now: bool) -> str:
+@lru_cache(maxsize=4096)
+def _wrap(program: str, variables: tuple[str, ...], *, uses_now: bool) -> str:
     """The guarded program; its input is an array of the variables, ``now`` where it is used, and last the data; or,
     where it has no variables, the data itself."""
     guards = "".join(guard for name, guard in _GUARDS if name in program)
@@ -66,8 +67,8 @@ def _wrap(program: str, variables: Iterable[str], *, uses_now: bool) -> str:
     if not bound:
         return f"{guards}(\n{program}\n)"
     now = "def now: $__now; " if uses_now else ""
-    pattern = ",".join(f"${name}" for name in (*bound, "__d"))
-    return f". as [{pattern}] | $__d | {now}{guards}(\n{program}\n)"
+    bindings = "".join(f".[{index}] as ${name} | " for index, name in enumerate(bound))
+    return f"{bindings}.[{len(bound)}] | {now}{guards}(\n{program}\n)"
 
 
 class Prepared:
@@ -78,17 +79,16 @@ class Prepared:
         self.names = tuple(sorted(names(program)))
         self.function = simple(program)
         self.uses_now = _NEEDS_NOW.search(program) is not None
+        self.cost: Cost | None = None
+        self._wrapped = _wrap(program, self.names, uses_now=self.uses_now)
+        """With all variables that it names: only what a program binds itself is missing."""
 
-    @cached_property
-    def cost(self) -> Cost:
+    def measure(self) -> Cost:
+        """What it may cost, which is then known as ``cost``."""
         from lowtide.expressions.cost import Cost  # not at a cold start: most programs never come to jq
 
-        return Cost(self.program)
-
-    @cached_property
-    def _wrapped(self) -> str:
-        """With all variables that it names: only what a program binds itself is missing."""
-        return _wrap(self.program, self.names, uses_now=self.uses_now)
+        self.cost = cost = Cost(self.program)
+        return cost
 
     def bind(self, variables: Variables) -> dict[str, JSON]:
         """The values of the variables that the program may refer to, by name and in its order."""
@@ -99,15 +99,17 @@ class Prepared:
                 bound[name] = value
         return bound
 
-    def request(self, value: JSON, bound: dict[str, JSON], now: Millis) -> tuple[str, str]:
+    def request(self, value: JSON, variables: Variables, now: Millis) -> tuple[str, str]:
         """The wrapped program and its input as JSON text."""
         wrapped, given = self._wrapped, value
-        if self.uses_now:
-            given = [*bound.values(), now / 1000, value]
-        elif bound:
-            given = [*bound.values(), value]
-        if self.names and len(bound) < len(self.names):
-            wrapped = _wrap(self.program, bound, uses_now=self.uses_now)
+        if self.names or self.uses_now:
+            bound = self.bind(variables)
+            if len(bound) < len(self.names):
+                wrapped = _wrap(self.program, tuple(bound), uses_now=self.uses_now)
+            if self.uses_now:
+                given = [*bound.values(), now / 1000, value]
+            elif bound:
+                given = [*bound.values(), value]
         try:
             return wrapped, _encode(given).decode()
         except RecursionError as error:

@@ -27,18 +27,20 @@ def start(run: Run, task: For, frame: TaskFrame, place: Place) -> Result:
 def advance(run: Run, task: For, frame: TaskFrame, place: Place) -> Result:
     body = frame.body
     assert isinstance(body, ForBody)
+    seq, body.seq = body.seq, None
     while body.index < len(body.items):
         inner = place.with_variables({task.each: body.items[body.index], task.at: body.index})
-        if body.seq is None:
+        if seq is None:
             if run.pause():
                 return PENDING
             if task.while_ is not None and not truthy(run, task.while_, body.data, Scope(run, inner, "body", frame)):
                 break
-            body.seq = Sequence(data=body.data)
-        result = advance_sequence(run, task.do, body.seq, f"{frame.path}.{body.index + 1}", inner)
+            seq = Sequence(data=body.data)
+        result = advance_sequence(run, task.do, seq, f"{frame.path}.{body.index + 1}", inner)
         if result is PENDING:
+            body.seq = seq
             return PENDING
-        body.seq = None
+        seq = None
         body.data = result.output
         body.index += 1
         if result.over:
