@@ -19,7 +19,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -32,7 +32,7 @@ from lowtide.runtime.claimed import ClaimedJournal
 from lowtide.runtime.claims import Formatted
 from lowtide.runtime.driver import Diverged, Driver, Gone, Reply
 from lowtide.runtime.masked import masked
-from lowtide.runtime.ports import Subject
+from lowtide.runtime.ports import Journal, Subject
 from lowtide.runtime.work import Policy, Ports, Work
 from lowtide.wire import json, mac, problem
 from lowtide.wire.claims import MEDIA_TYPE, Payload, referred
@@ -52,6 +52,9 @@ from lowtide.wire.types import (
 
 from .birth import since_birth
 from .parts import Parts
+
+if TYPE_CHECKING:
+    from lowtide.runtime.relaxed import Away
 
 __all__ = ["Answer", "Invocations"]
 
@@ -84,6 +87,7 @@ class Invocations:
         self._drivers: set[Driver] = set()
         self._sending: set[asyncio.Task[None]] = set()
         self._first = True
+        self._away: Away | None = None
 
     @property
     def running(self) -> int:
@@ -173,7 +177,7 @@ class Invocations:
                 self._in_background(sending)
 
         ports = Ports(
-            journal=ClaimedJournal(parts.journal, parts.claims, dispatch.namespace),
+            journal=self._journal(dispatch),
             effects=parts.effects,
             publisher=parts.publisher_for(dispatch.namespace, order.traceparent, echo=dispatch.echo),
             history=masked(parts.history, dispatch.plan, parts.host.secrets),
@@ -193,6 +197,15 @@ class Invocations:
             extra={"execution": dispatch.execution, "epoch": dispatch.epoch, "as": reply.type, "turns": driver.turns},
         )
         return await self._answer(order, reply, abandoned)
+
+    def _journal(self, dispatch: Dispatch) -> Journal:
+        journal = ClaimedJournal(self._parts.journal, self._parts.claims, dispatch.namespace)
+        if dispatch.plan.durability == "full":
+            return journal
+        from lowtide.runtime.relaxed import Away, RelaxedJournal  # not at a cold start that has no use for it
+
+        self._away = self._away or Away(self._parts.clock)
+        return RelaxedJournal(journal, self._away)
 
     def _announce(self, order: _Order, subject: Subject) -> Callable[[tuple[Fact, ...]], None]:
         """Where the lifecycle events of tasks are told, if anybody wants them: not at a cold start, then."""

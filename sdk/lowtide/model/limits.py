@@ -21,6 +21,7 @@ import msgspec
 
 from lowtide.model.base import JSON, Millis
 from lowtide.model.duration import to_millis, write
+from lowtide.model.ours import ours
 
 __all__ = [
     "EXPRESSIONS",
@@ -108,9 +109,7 @@ class Mistake(msgspec.Struct, frozen=True):
 
 def declared_limits(definition: Mapping[str, JSON]) -> Limits | None:
     """The limits in a checked document; ``None`` where it declares none."""
-    found: JSON = definition
-    for name in ("document", "metadata", "lowtide", "limits"):
-        found = found.get(name) if isinstance(found, Mapping) else None
+    found = ours(definition, "limits")
     return None if found is None else read_limits(found)[0]
 
 

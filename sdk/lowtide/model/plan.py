@@ -325,3 +325,4 @@ class Plan(Noun, frozen=True, kw_only=True):
     extensions: tuple[Extension, ...] = ()
     secrets: tuple[str, ...] = ()
     mode: Literal["strict", "loose"] = "strict"
+    durability: Literal["full", "relaxed"] = "full"

@@ -19,6 +19,7 @@ from typing import Final, Literal
 from lowtide.model.base import JSON, Millis, Value, iso
 from lowtide.model.error import Error
 from lowtide.model.fact import Fact, TaskStatus
+from lowtide.model.ours import ours
 from lowtide.wire import json
 from lowtide.wire.cloudevents import CloudEvent
 from lowtide.wire.records import Change, Subject
@@ -61,9 +62,7 @@ class About(Value, frozen=True):
 
 def level_of(definition: Mapping[str, JSON], default: Level) -> Level:
     """What a document asks for by ``document.metadata.lowtide.lifecycle``, or the default."""
-    found: JSON = definition
-    for key in ("document", "metadata", "lowtide", "lifecycle"):
-        found = found.get(key) if isinstance(found, Mapping) else None
+    found = ours(definition, "lifecycle")
     return found if found in LEVELS else default
 
 

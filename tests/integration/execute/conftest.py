@@ -31,7 +31,7 @@ from tests.ports import free_port
 
 KEY = b"a key of the tests"
 _ROOT = Path(__file__).parents[3]
-_HEAD = "document: {dsl: '1.0.3', namespace: tests, name: sample, version: '1.0.0'}\n"
+_HEAD = "document: {{dsl: '1.0.3', namespace: tests, name: sample, version: '1.0.0', metadata: {metadata}}}\n"
 
 
 @dataclass
@@ -55,6 +55,7 @@ def order(
     key: bytes = KEY,
     lifetime: float = 60.0,
     extra: dict[str, Any] | None = None,
+    metadata: dict[str, Any] | None = None,
     **policy: Any,
 ) -> Order:
     now = Millis(int(time.time() * 1000))
@@ -66,7 +67,7 @@ def order(
         version="1.0.0",
         epoch=epoch,
         at=now,
-        plan=plan(_HEAD + do, "sample.yaml"),
+        plan=plan(_HEAD.format(metadata=json.dumps(metadata or {})) + do, "sample.yaml"),
         seed=None if snapshot else Seed(execution=name, input=input, at=now, random=0.5),
         snapshot=snapshot,
         wakes=wakes,
@@ -97,12 +98,12 @@ def order(
 class ExecuteProcess:
     """One ``python -m functions.execute``."""
 
-    def __init__(self, ingest: IngestProcess, broker: Peer, **tunables: object) -> None:
+    def __init__(self, ingest: str, broker: Peer, **tunables: object) -> None:
         self.port = free_port()
         settings = {
             "key": KEY.decode(),
             "broker_url": broker.url,
-            "ingest_target": ingest.target,
+            "ingest_target": ingest,
             "host": "127.0.0.1",
             "allow_loopback": "true",
             **tunables,
@@ -175,7 +176,7 @@ def run_execute(ingest: IngestProcess, broker: Peer) -> Iterator[Any]:
     with contextlib.ExitStack() as stack:
 
         def run(**tunables: object) -> ExecuteProcess:
-            process = ExecuteProcess(ingest, broker, **tunables)
+            process = ExecuteProcess(ingest.target, broker, **tunables)
             stack.callback(process.close)
             return process.wait_until_ready()
 

@@ -19,6 +19,7 @@ from lowtide.wire.json import decode
 from lowtide.wire.types import Ended, Parked, Wake
 from tests.integration.execute.conftest import KEY, ExecuteProcess, order
 from tests.peers import Peer, Request, peer
+from tests.ports import free_port
 
 
 def eventually(condition: Callable[[], bool], seconds: float = 10.0) -> None:
@@ -294,6 +295,34 @@ def test_logs_are_json_without_tracebacks(execute: ExecuteProcess) -> None:
     execute.process.wait(10)
     execute.close()
     assert all("exception" not in json.loads(line) for line in execute.lines)
+
+
+# ---------------------------------------------------------------- relaxed durability
+
+
+def test_decision_24_a_relaxed_execution_ends_without_ingest_and_others_wait_for_it(broker: Peer) -> None:
+    process = ExecuteProcess(f"127.0.0.1:{free_port()}", broker, open_deadline=1)
+    try:
+        process.wait_until_ready()
+        with peer(lambda request: (200, {"path": request.path})) as shop:
+            steps = call(shop.url + "/paid")
+            relaxed = order(steps, metadata={"lowtide": {"durability": "relaxed"}})
+            answer = process.deliver(relaxed)
+            assert decode(answer.content, Ended).output == {"path": "/paid"}
+            assert process.deliver(order(steps)).status_code == 503
+            assert len(shop.requests) == 1
+            parks = order("do: [{w: {wait: {hours: 1}}}]", metadata={"lowtide": {"durability": "relaxed"}})
+            assert process.deliver(parks).status_code == 503
+    finally:
+        process.close()
+
+
+def test_a_relaxed_execution_has_its_journal_in_the_end(execute: ExecuteProcess) -> None:
+    with peer(lambda request: (200, {})) as shop:
+        what = order(call(shop.url), metadata={"lowtide": {"durability": "relaxed"}})
+        first, again = execute.deliver(what), execute.deliver(what)
+    assert first.content == again.content
+    assert len(shop.requests) == 1
 
 
 # ---------------------------------------------------------------- borders

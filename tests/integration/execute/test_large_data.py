@@ -40,7 +40,7 @@ def broker() -> Iterator[Peer]:
 @pytest.fixture(scope="module")
 def execute(ingest: IngestProcess, broker: Peer) -> Iterator[ExecuteProcess]:
     """One process for all tests that leave it alive: executions do not meet."""
-    process = ExecuteProcess(ingest, broker)
+    process = ExecuteProcess(ingest.target, broker)
     yield process.wait_until_ready()
     process.close()
 

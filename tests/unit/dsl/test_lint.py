@@ -7,6 +7,7 @@ import pytest
 from lowtide.dsl import Problem, check
 from lowtide.dsl.lint.cron import explain_cron
 from lowtide.dsl.lint.document import LEVELS
+from lowtide.model.ours import DURABILITIES
 from lowtide.wire.types import Level
 
 HEAD = "document: {dsl: 1.0.3, namespace: default, name: test, version: 1.0.0}\n"
@@ -201,3 +202,11 @@ def test_a_level_of_lifecycle_events_that_there_is_not_is_an_error(level: str) -
     found = [problem.message for problem in check(head + f"do:\n- a: {WAIT}\n").problems]
     assert len(found) == (level not in LEVELS), found
     assert all("is none of none, workflow, task, all" in message for message in found)
+
+
+@pytest.mark.parametrize("durability", [*DURABILITIES, "none", "[full]"])
+def test_a_durability_that_there_is_not_is_an_error(durability: str) -> None:
+    head = HEAD.replace("version: 1.0.0}", f"version: 1.0.0, metadata: {{lowtide: {{durability: {durability}}}}}}}")
+    found = [problem.message for problem in check(head + f"do:\n- a: {WAIT}\n").problems]
+    assert len(found) == (durability not in DURABILITIES), found
+    assert all("is none of full, relaxed" in message for message in found)

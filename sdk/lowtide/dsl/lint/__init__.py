@@ -59,7 +59,7 @@ RULES: Final[tuple[Callable[[Node, list[Listed], Report], None], ...]] = (
     containers.container_arguments,
     document.evaluate_language,
     document.empty_values,
-    document.lifecycle_level,
+    document.our_choices,
     limits.limits,
 )
 

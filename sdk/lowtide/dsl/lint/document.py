@@ -9,8 +9,9 @@ from lowtide.dsl.lint.lists import Listed
 from lowtide.dsl.normalise.draft import NOTHING, Draft
 from lowtide.dsl.problem import Report
 from lowtide.dsl.tree import Node
+from lowtide.model.ours import DURABILITIES
 
-__all__ = ["empty_values", "evaluate_language", "lifecycle_level", "unused_definitions"]
+__all__ = ["empty_values", "evaluate_language", "our_choices", "unused_definitions"]
 
 LEVELS: Final = ("none", "workflow", "task", "all")
 """What ``lowtide.wire.types.Level`` allows; a test holds the two together."""
@@ -24,15 +25,16 @@ def evaluate_language(root: Node, lists: list[Listed], report: Report) -> None:
         )
 
 
-def lifecycle_level(root: Node, lists: list[Listed], report: Report) -> None:
-    """``document.metadata.lowtide.lifecycle`` (decision A-18): metadata is free, this member of it is ours."""
-    level = root.get("document", "metadata", "lowtide", "lifecycle")
-    if level is not None and level.value not in LEVELS:
-        report.error(
-            level.mark,
-            f"'{str(level.value)[:40]}' is none of {', '.join(LEVELS)}",
-            "write one of them, or remove the key",
-        )
+def our_choices(root: Node, lists: list[Listed], report: Report) -> None:
+    """``lifecycle`` (decision A-18) and ``durability`` (A-24) of ``document.metadata.lowtide``: these are ours."""
+    for member, choices in (("lifecycle", LEVELS), ("durability", DURABILITIES)):
+        chosen = root.get("document", "metadata", "lowtide", member)
+        if chosen is not None and chosen.value not in choices:
+            report.error(
+                chosen.mark,
+                f"'{str(chosen.value)[:40]}' is none of {', '.join(choices)}",
+                "write one of them, or remove the key",
+            )
 
 
 def empty_values(root: Node, lists: list[Listed], report: Report) -> None:

@@ -13,6 +13,7 @@ from lowtide.dsl.normalise.scope import Scope, TaskScope
 from lowtide.dsl.normalise.tasks import escaped, task, tasks
 from lowtide.dsl.normalise.values import authentication, structure, timeout
 from lowtide.dsl.tree import Entry, Node
+from lowtide.model.ours import durability_of
 from lowtide.model.plan import Extension, Plan, Template
 
 __all__ = ["make_plan"]
@@ -43,6 +44,7 @@ def make_plan(draft: Draft) -> Plan:
         extensions=tuple(_extension(draft, entry) for entry in (draft.use.get("extensions") or NOTHING).entries()),
         secrets=tuple(item.text for item in secrets.items if item.text is not None),
         mode="loose" if draft.loose else "strict",
+        durability=durability_of(root.value),
     )
     _visit_unused(draft)
     return made
