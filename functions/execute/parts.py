@@ -10,6 +10,7 @@ from lowtide.effects import EffectTable, build
 from lowtide.expressions import JqHost
 from lowtide.expressions.secrets import FolderSecrets
 from lowtide.model.base import JSON
+from lowtide.model.command import Perform
 from lowtide.runtime.chance import new_owner, uniform
 from lowtide.runtime.claims import Claims
 from lowtide.runtime.clock import Clock, SystemClock
@@ -74,6 +75,12 @@ def build_parts(settings: ExecuteSettings) -> Parts:
     )
     ingest.start()
     registry = StepRegistry.load(settings.steps)
+
+    async def callback(command: Perform, idempotency_key: str) -> JSON:
+        from lowtide.effects.callback import Callbacks  # few workflows give out URLs: others do not pay for it
+
+        return await Callbacks(settings.key, settings.public_url, clock).perform(command, idempotency_key)
+
     return Parts(
         key=settings.key,
         clock=clock,
@@ -81,6 +88,7 @@ def build_parts(settings: ExecuteSettings) -> Parts:
         effects=build(
             clock=clock,
             step=registry.perform,
+            callback=callback,
             allow_loopback=settings.allow_loopback,
             allow_files=settings.allow_files,
             allow_shell=settings.allow_shell,

@@ -16,7 +16,7 @@ Flows, each a few functions over one transaction:
 ``cancelling``   cancel, and its grace               ``lost``         lost dispatches
 ``deadletters``  what could not be delivered         ``redriving``    when an operator has looked
 ``repeating``    restart, retry, fork                ``requests``     starts over HTTP
-``explaining``   why it waits, pure
+``asking``       callbacks, human tasks             ``explaining``   why it waits, pure
 ``operating``    bulk operations; ``actions``: what they do to each one
 ``rounds``       rows that are served until none is left
 ``deploying``    a document becomes a version        ``shortway``     synchronous starts

@@ -11,7 +11,19 @@ from fastapi import FastAPI
 from lowtide.settings import OrchestrateSettings
 from lowtide.wire.triggers import DEAD_LETTER_PATH
 
-from .api import deadletters, events, executions, functions, health, journal, operations, shapes, workflows
+from .api import (
+    callbacks,
+    deadletters,
+    events,
+    executions,
+    functions,
+    health,
+    journal,
+    operations,
+    shapes,
+    tasks,
+    workflows,
+)
 from .problems import BodyLimit, install
 from .service import Neighbours, Service
 
@@ -57,7 +69,8 @@ def create_app(
         limit=settings.max_body_bytes,
         exempt={functions.EVENTS_PATH: larger, DEAD_LETTER_PATH: larger},
     )
-    for part in (workflows, executions, operations, deadletters, journal, events, functions, health):
+    parts = (workflows, executions, operations, deadletters, journal, tasks, callbacks, events, functions, health)
+    for part in parts:
         app.router.routes.extend(part.routes(service).routes)  # ``include_router`` would build each of them again
     shapes.show_problems(app)
     return app

@@ -8,7 +8,7 @@ from typing import Final, assert_never
 from lowtide.engine.frames import open_frames
 from lowtide.engine.run import frame_id
 from lowtide.model.base import JSON, iso
-from lowtide.model.command import Await, AwaitFilter, RunChild, RunContainer, Sleep
+from lowtide.model.command import Ask, Await, AwaitFilter, RunChild, RunContainer, Sleep
 from lowtide.model.event import EventsReceived
 from lowtide.model.state import ListenBody, State, TaskFrame, TryBody
 from lowtide.wire import json
@@ -172,6 +172,8 @@ def _wait(command: Passive, standing: Standing, frame: TaskFrame | None) -> dict
     match command:
         case Sleep():
             return {**found, **_timer(command, place, standing, frame)}
+        case Await(ask=Ask() as ask):
+            return {**found, **_asked(ask, command.id, place, standing)}
         case Await():
             return {**found, **_listener(command, place, standing, frame)}
         case RunChild():
@@ -235,6 +237,35 @@ def _listener(command: Await, place: str, standing: Standing, frame: TaskFrame |
         ],
         "sentence": f"{place} listens for {each} of: {wanted}.{rest}",
     }
+
+
+def _asked(ask: Ask, command: str, place: str, standing: Standing) -> dict[str, JSON]:
+    row = standing.asks.get(command)
+    until, since = None if ask.until is None else iso(ask.until), None if row is None else _text(row.created_at)
+    found: dict[str, JSON] = {"kind": ask.kind, "askedSince": since, "until": until}
+    if row is None:
+        return {**found, "sentence": f"{place} was answered; it goes on with that."}
+    if ask.task is None:
+        sentence = f"{place} waits since {since} for somebody to POST to the callback URL {ask.key}, until {until}."
+        return {**found, "callback": ask.key, "sentence": sentence}
+    assignee = row.assignee or ask.task.assignee
+    return {
+        **found,
+        "id": str(row.id),
+        "title": ask.task.title,
+        "assignee": assignee,
+        "claimedBy": row.claimed_by,
+        "escalation": [{"at": iso(step.at), "assignee": step.assignee} for step in ask.task.escalation],
+        "sentence": f"{place} waits since {since} for {_who(assignee)} to complete task {row.id}, {ask.task.title!r}"
+        f"{f', which {row.claimed_by} has claimed' if row.claimed_by else ''}"
+        f"{f', until {until}' if until else ''}. "
+        f"To complete it: lowtide tasks complete {row.id} -n {row.namespace} --by NAME --data JSON",
+    }
+
+
+def _who(assignee: str) -> str:
+    kind, _, name = assignee.partition(":")
+    return name if kind == "user" else f"somebody of {name}"
 
 
 def _described(wanted: AwaitFilter) -> str:

@@ -12,12 +12,12 @@ from lowtide.model.event import TimerFired
 from lowtide.runtime import chance
 from lowtide.wire.types import Wake
 
-from . import dispatching
+from . import asking, dispatching
 from .cancelling import force
 from .changing import notes_of
 from .nouns import Execution, Note, Signal, millis
 from .rule import Cancel, Go, decide
-from .store import executions, group_wakes, groups, wakes
+from .store import asks, executions, group_wakes, groups, wakes
 from .store.group_wakes import Timer, Woken
 from .suspending import remind
 from .waking import deliver, end, timer_key
@@ -39,6 +39,8 @@ async def fire(work: Work, execution_id: str, key: str) -> float:
         await force(work, execution, now)
     elif key == wakes.SUSPEND:
         await remind(work, execution, now)
+    elif asks.is_timer(key):
+        await asking.fire(work, execution, asks.number_of(key), now)
     else:
         event = TimerFired(at=millis(now), random=chance.uniform(), command=command)
         await deliver(work, execution, Wake(key=timer_key(command), event=event), now)

@@ -22,6 +22,7 @@ from lowtide.wire.lifecycle import of_listening
 from lowtide.wire.types import REGISTERED, Ended, Listened, Parked, Registered, Snapshot, Wake, decode_outcome
 
 from .announcing import about, tell
+from .asking import serve
 from .changing import change
 from .containers.serving import container_key, want
 from .listening import subscribe
@@ -29,7 +30,7 @@ from .nouns import Commands, Execution, Passive, Signal, millis, moment
 from .rule import command_of
 from .starting import start_child
 from .states import forget_dispatch, forget_state
-from .store import events, executions, outbox, wakes
+from .store import asks, events, executions, outbox, wakes
 from .suspension import YIELD, parks_as
 from .waking import cancel_below, end, settle, timer_key
 from .work import Work
@@ -139,6 +140,7 @@ async def _park(work: Work, execution: Execution, report: Parked, now: datetime,
     await wakes.drop_timers_except(tx, execution.id, (command.id for command in commands if isinstance(command, Sleep)))
     await wakes.drop_timer(tx, execution.id, wakes.CANCEL)
     await events.unsubscribe(tx, execution.id, keep=[command.id for command in commands if isinstance(command, Await)])
+    await asks.close_except(tx, execution.id, wanted)
     await _register(work, execution, commands, now, issued)
     await cancel_below(work, execution, wanted)
     state = _stored(report.snapshot)
@@ -170,7 +172,9 @@ async def _register(work: Work, execution: Execution, commands: Commands, now: d
     there = {wake.key for wake in await wakes.wakes_of(work.tx, execution.id)}
     await _set_timers(work, execution, commands, there, now)
     for command in commands:
-        if isinstance(command, Await):
+        if isinstance(command, Await) and command.ask is not None:
+            await serve(work, execution, command, now)
+        elif isinstance(command, Await):
             await subscribe(work, execution, command, issued, now)
         elif isinstance(command, RunChild) and not command.detached:
             await start_child(work, execution, command, now)

@@ -9,7 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from lowtide.errors import InvalidDocument, LowtideError, TooLarge
+from lowtide.errors import InvalidAnswer, InvalidDocument, LowtideError, TooLarge
 from lowtide.model.base import JSON
 from lowtide.wire import json, problem
 
@@ -42,7 +42,15 @@ async def _on_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, LowtideError)
     if isinstance(error, InvalidDocument):
         return answer(problem.of_error(error, problems=getattr(error, "found", [])))
+    if isinstance(error, InvalidAnswer):
+        return answer(problem.of_error(error, errors=[_told(line) for line in error.wrong]))
     return answer(problem.of_error(error))
+
+
+def _told(line: str) -> dict[str, JSON]:
+    """One violation: RFC 9457, section 3, gives ``errors`` this shape."""
+    pointer, _, detail = line.partition(": ")
+    return {"pointer": pointer, "detail": detail} if pointer.startswith("/") else {"detail": line}
 
 
 async def _on_http(request: Request, error: Exception) -> Response:
@@ -62,7 +70,9 @@ async def _on_request(_: Request, error: Exception) -> Response:
 
 
 async def _on_defect(request: Request, error: Exception) -> Response:
-    log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    # As the route is written: the path of a callback is a secret.
+    path = getattr(request.scope.get("route"), "path", request.url.path)
+    log.error("%s %s failed", request.method, path, exc_info=error)
     return answer(problem.of_status(500, "this is a defect of ours; the log of orchestrate says more"))
 
 

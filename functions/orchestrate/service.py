@@ -78,6 +78,7 @@ class Service:
     ) -> None:
         self.desk = desk
         self.fetcher = fetcher
+        self.key = desk.terms.key
         self.max_body_bytes = max_body_bytes
         self.ingest = neighbours.ingest
         self.waiters = Waiters(desk)

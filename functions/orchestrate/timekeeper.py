@@ -21,7 +21,7 @@ from lowtide.runtime.grouping import Grouped
 from .background import Background
 from .firing import fire, fire_all
 from .scheduling import begin_next
-from .store import rates, schedules, wakes
+from .store import asks, rates, schedules, wakes
 from .store.database import Tx
 from .store.wakes import Held
 from .work import Desk, Work
@@ -156,7 +156,7 @@ class Timekeeper:
     async def _fire(self, execution: ExecutionId, key: str) -> None:
         """A timer that cannot be fired now stays in the store and is claimed again when its claim has run out."""
         try:
-            if execution == schedules.OWNER or key in wakes.OF_OPERATORS:
+            if execution == schedules.OWNER or key in wakes.OF_OPERATORS or asks.is_timer(key):
                 async with self._slots:
                     early = await self._desk.do(lambda work: self._fire_one(work, execution, key))
             else:

@@ -8,6 +8,8 @@
     ├── TooLarge                 input.too_large    no         413   OUT_OF_RANGE       a body exceeds its limit
     ├── NotFound                 not_found          no         404   NOT_FOUND
     ├── PayloadLost              payload.lost       no         410   DATA_LOSS          large data is no longer there
+    ├── Gone                     gone               no         410   NOT_FOUND          it comes too late
+    ├── InvalidAnswer            answer.invalid     no         422   INVALID_ARGUMENT   it does not fit a task's form
     ├── Conflict                 conflict           no         409   ALREADY_EXISTS     same key, other content
     ├── Misconfigured            settings.invalid   no         500   FAILED_PRECONDITION
     ├── Unavailable              unavailable        yes        503   UNAVAILABLE        a dependency is down or behind
@@ -24,6 +26,7 @@ The mapping of codes to HTTP and gRPC statuses is the class attribute below and 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
@@ -32,7 +35,9 @@ if TYPE_CHECKING:
 __all__ = [
     "Conflict",
     "Fenced",
+    "Gone",
     "Held",
+    "InvalidAnswer",
     "InvalidDocument",
     "InvalidEvent",
     "InvalidInput",
@@ -111,6 +116,28 @@ class PayloadLost(LowtideError):
     http_status = 410
     grpc_status = "DATA_LOSS"
     title = "Large data is no longer there"
+
+
+class Gone(LowtideError):
+    """What was asked can no longer be answered: its time is over, or nobody waits for it any more."""
+
+    code = "gone"
+    http_status = 410
+    grpc_status = "NOT_FOUND"
+    title = "It comes too late"
+
+
+class InvalidAnswer(LowtideError):
+    """A human task's answer does not fit its form; ``wrong`` are lines ``pointer: what``."""
+
+    code = "answer.invalid"
+    http_status = 422
+    grpc_status = "INVALID_ARGUMENT"
+    title = "The answer does not fit the form"
+
+    def __init__(self, wrong: Sequence[str]) -> None:
+        super().__init__("; ".join(wrong))
+        self.wrong = tuple(wrong)
 
 
 class Conflict(LowtideError):

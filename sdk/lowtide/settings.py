@@ -14,6 +14,7 @@ object never travels further. Durations are seconds unless the name says otherwi
     LOWTIDE_EXECUTE_URL          orchestrate                  execute, for synchronous starts
     LOWTIDE_INGEST_TARGET        orchestrate execute          host:port of ingest's gRPC
     LOWTIDE_LIFECYCLE            orchestrate                  lifecycle events: none, workflow (default), task, all
+    LOWTIDE_PUBLIC_URL           execute                      where the world reaches the API, for callback URLs
     LOWTIDE_STEPS                execute                      modules with step functions, comma-separated
     LOWTIDE_SECRETS_DIR          orchestrate execute          one file (or folder of files) per secret
     LOWTIDE_CATALOG              orchestrate                  the default catalog of functions: a URL or a folder
@@ -99,6 +100,7 @@ class ExecuteSettings(_FromEnvironment, frozen=True, kw_only=True):
     ingest_target: str
     port: int = 8080
     host: str = "0.0.0.0"
+    public_url: str = ""
     steps: tuple[str, ...] = ()
     secrets_dir: Path | None = None
     allow_loopback: bool = False

@@ -22,6 +22,7 @@ from lowtide.dsl.load import load
 from lowtide.dsl.problem import Report as Problems
 from lowtide.dsl.source import Source
 from lowtide.effects import build
+from lowtide.effects.callback import Callbacks
 from lowtide.effects.container import Bounds, LocalContainers
 from lowtide.effects.outside import Fetcher
 from lowtide.errors import InvalidDocument
@@ -129,7 +130,8 @@ class World:
         containers = LocalContainers(
             SystemClock(), install(Path(folder.name)), allowed=allowed.pop("allow_container", False), bounds=Bounds()
         )
-        effects = build(clock=clock, step=self._step, allow_loopback=True, **allowed)
+        callback = Callbacks(b"", "https://callback.invalid", clock).perform
+        effects = build(clock=clock, step=self._step, callback=callback, allow_loopback=True, **allowed)
         canceller = asyncio.ensure_future(self._cancel(clock, cancelled))
         pause = Pause()
         pausing = asyncio.ensure_future(self._suspend(clock, pause))

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import queue
 import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.ports import free_port
@@ -225,3 +230,92 @@ def test_an_execution_is_replayed_from_its_journal(up: _Platform) -> None:
     told = up.typed("replay", execution["id"])
     assert "/do/0/nap: its time has come" in told
     assert told.endswith('outcome    {"status":"completed","output":{"woken":true}}\n')
+
+
+_REFUND = """\
+document: {dsl: 1.0.3, namespace: default, name: refund, version: 1.0.0}
+do:
+  - create:
+      call: create-callback:1.0.0@default
+      export: {as: '${ $context + {callback: .} }'}
+  - check:
+      call: http
+      with: {method: post, endpoint: '${ $context.bank }', body: {notify: '${ $context.callback.url }'}}
+  - checked: {call: 'await-callback:1.0.0@default', with: {callback: '${ $context.callback }'}}
+  - approve:
+      call: human-task:1.0.0@default
+      with:
+        title: Refund ${ .amount }
+        form: {type: object, required: [ok], properties: {ok: {type: boolean}}}
+        assignee: {group: finance}
+        deadline: P2D
+"""
+
+
+def test_another_system_and_a_person_answer_an_execution(up: _Platform) -> None:
+    """A bank is given a URL by a call and posts to it later; then a person fills in a form."""
+    up.typed("deploy", up.file("refund.yaml", _REFUND))
+    with _bank() as bank:
+        execution = _started(up, "refund", "--input", json.dumps({"bank": bank.url}))["id"]
+        notify = bank.asked.get(timeout=60)["notify"]
+        assert notify.startswith(f"{up.url}/v1/callbacks/")
+        _until_waiting(up, execution, "callback")
+        assert httpx.get(notify).status_code == 405
+        assert httpx.post(notify, json={"amount": 250}).status_code == 202
+        assert httpx.post(notify, json={"amount": 0}).status_code == 409
+    _until_waiting(up, execution, "task")
+    (task,) = json.loads(up.typed("tasks", "list", "--status", "open", "--execution", execution, "--json"))["items"]
+    said = up.typed("executions", "explain", execution)
+    assert f"lowtide tasks complete {task['id']} -n default --by NAME --data JSON" in said
+    assert "Refund 250" in up.typed("tasks", "show", task["id"])
+    up.typed("tasks", "claim", task["id"], "--by", "ann")
+    assert "/ok: 'yes' is not of type 'boolean'" in up.refused(
+        "tasks", "complete", task["id"], "--by", "ann", "--data", '{"ok": "yes"}'
+    )
+    up.typed("tasks", "complete", task["id"], "--by", "ann", "--data", '{"ok": true}')
+    assert up.typed("executions", "watch", execution, "--timeout", "60s").startswith("completed\n")
+    output = json.loads(up.typed("executions", "show", execution, "--json"))["output"]
+    assert (output["status"], output["data"], output["by"]) == ("completed", {"ok": True}, "ann")
+    assert httpx.post(notify, json={"amount": 0}).status_code == 409
+
+
+class _Bank(ThreadingHTTPServer):
+    asked: queue.Queue[dict[str, Any]] = queue.Queue()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/"
+
+
+class _Counter(BaseHTTPRequestHandler):
+    server: _Bank
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["content-length"]))
+        self.server.asked.put(json.loads(body))
+        self.send_response(202)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Says nothing."""
+
+
+@contextmanager
+def _bank() -> Iterator[_Bank]:
+    """Takes orders, and answers by a call of its own."""
+    with _Bank(("127.0.0.1", 0), _Counter) as bank:
+        thread = threading.Thread(target=bank.serve_forever, daemon=True)
+        thread.start()
+        yield bank
+        bank.shutdown()
+
+
+def _until_waiting(up: _Platform, execution: str, kind: str) -> None:
+    ends = time.monotonic() + 60
+    while True:
+        shown = json.loads(up.typed("executions", "show", execution, "--json"))
+        if shown["phase"] == "waiting" and shown["waitingFor"][0]["kind"] == kind:
+            return
+        assert time.monotonic() < ends, shown
+        time.sleep(0.2)

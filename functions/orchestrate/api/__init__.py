@@ -7,6 +7,8 @@
 ``explanation``  why it waits
 ``operations``   bulk operations: begin, list, show, stop
 ``deadletters``  list, show, redrive, discard
+``tasks``        human tasks: list, show, claim, release, complete
+``callbacks``    URLs that can be called once
 ``events``       events that users publish
 ``functions``    what the Broker posts: outcomes, ticks, the world's events, dead letters
 ``health``       /livez, /readyz

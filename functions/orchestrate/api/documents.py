@@ -13,7 +13,7 @@ from lowtide.wire.types import Extension
 
 from ..problems import UnsupportedType
 
-__all__ = ["DOCUMENT_BODY", "JSON_BODY", "document_text", "json_body", "reply", "trace_of"]
+__all__ = ["DOCUMENT_BODY", "JSON_BODY", "document_text", "json_body", "media_type", "reply", "trace_of"]
 
 _DOCUMENTS: Final = ("text/yaml", "application/yaml", "application/x-yaml", "text/x-yaml", "application/json")
 
@@ -44,16 +44,17 @@ def JSON_BODY(example: JSON, *, required: bool = False) -> dict[str, JSON]:
     return {"requestBody": {"required": required, "content": {"application/json": {"schema": {}, "example": example}}}}
 
 
-def _media_type(request: Request) -> str:
+def media_type(request: Request) -> str:
+    """What the body is said to be, without parameters, in lower case; empty where nothing says it."""
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 async def document_text(request: Request) -> bytes:
     """A workflow document as it was sent; YAML includes JSON."""
-    media_type = _media_type(request)
-    if media_type not in _DOCUMENTS:
+    given = media_type(request)
+    if given not in _DOCUMENTS:
         raise UnsupportedType(
-            f"Content-Type {media_type or 'missing'}: send the document as application/yaml or application/json"
+            f"Content-Type {given or 'missing'}: send the document as application/yaml or application/json"
         )
     return await request.body()
 
@@ -63,9 +64,9 @@ async def json_body(request: Request, default: JSON = None) -> tuple[JSON, bytes
     body = await request.body()
     if not body.strip():
         return default, b""
-    media_type = _media_type(request)
-    if media_type != "application/json" and not media_type.endswith("+json"):
-        raise UnsupportedType(f"Content-Type {media_type or 'missing'}: send application/json")
+    given = media_type(request)
+    if given != "application/json" and not given.endswith("+json"):
+        raise UnsupportedType(f"Content-Type {given or 'missing'}: send application/json")
     try:
         return json.parse(body), body
     except InvalidInput as error:

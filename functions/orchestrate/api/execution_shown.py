@@ -7,7 +7,7 @@ from typing import Any
 
 from lowtide.errors import NotFound
 from lowtide.model.base import JSON
-from lowtide.model.command import Await, RunChild, RunContainer, Sleep
+from lowtide.model.command import Ask, Await, RunChild, RunContainer, Sleep
 from lowtide.wire import json
 from lowtide.wire.masking import NOTHING_SECRET, Mask
 
@@ -84,6 +84,10 @@ def _waiting(command: Passive, mask: Mask) -> dict[str, JSON]:
         case Sleep():
             until = time_text(moment(command.until))
             return {"command": command.id, "kind": "timer", "until": until, "purpose": command.purpose}
+        case Await(ask=Ask() as ask):
+            title = {} if ask.task is None else {"title": mask.text(ask.task.title)}
+            due = None if ask.until is None else time_text(moment(ask.until))
+            return {"command": command.id, "kind": ask.kind, "until": due, **title}
         case Await():
             types = [wanted.with_["type"] for wanted in command.filters if "type" in wanted.with_]
             return {"command": command.id, "kind": "events", "need": command.need, "types": mask.json(types)}

@@ -336,10 +336,11 @@ _MEANING: Final = {
     403: "The event was not written by this installation",
     404: "There is no such thing",
     409: "It conflicts with what exists",
+    410: "It comes too late: its time is over, or nobody waits for it any more",
     413: "The body is too large",
     415: "The content type is not taken here",
     429: "The workflow has reached its limits: `retryAfter` says in how many seconds to try again",
-    422: "The document has mistakes: `problems` lists them",
+    422: "The document has mistakes: `problems` lists them; or an answer does not fit: `errors` lists why",
     500: "A defect of ours",
     503: "The control store cannot be used now; try again",
 }

@@ -8,6 +8,7 @@
 ``lanes``       dispatches that wait to be admitted; ``debounces``, ``rates``, ``gates``: why
 ``overdue``     dispatches without an outcome
 ``events``      kept events, subscriptions, deliveries, what is gathered for a start
+``asks``        callbacks and human tasks
 ``workflows``   workflows, their versions, what they may listen for
 ``outbox``      what must be told to others, and dead letters
 ``keys``        hashes that fit an index

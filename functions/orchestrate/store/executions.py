@@ -175,6 +175,8 @@ _CLEAR = text("""
     wakes AS (DELETE FROM inbox WHERE execution = :execution),
     due AS (DELETE FROM timers WHERE execution = :execution),
     listening AS (DELETE FROM subscriptions WHERE execution = :execution),
+    asked AS (UPDATE asks SET status = 'closed', ended_at = clock_timestamp()
+               WHERE execution = :execution AND status = 'open'),
     loose AS (UPDATE kept_events SET execution = NULL WHERE execution = :execution)
     UPDATE schedules SET running = NULL, due = clock_timestamp() + pause WHERE running = :execution RETURNING due
 """)

@@ -201,6 +201,8 @@ orders AS (DELETE FROM dispatches WHERE execution = ANY(%(ids)b::uuid[])),
 wakes AS (DELETE FROM inbox WHERE execution = ANY(%(ids)b::uuid[])),
 due AS (DELETE FROM timers WHERE execution = ANY(%(ids)b::uuid[])),
 listening AS (DELETE FROM subscriptions WHERE execution = ANY(%(ids)b::uuid[])),
+asked AS (UPDATE asks SET status = 'closed', ended_at = clock_timestamp()
+           WHERE execution = ANY(%(ids)b::uuid[]) AND status = 'open'),
 loose AS (UPDATE kept_events SET execution = NULL WHERE execution = ANY(%(ids)b::uuid[])),
 ended AS (
     UPDATE executions

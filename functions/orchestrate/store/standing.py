@@ -10,6 +10,7 @@ from sqlalchemy import select
 from lowtide.model.event import Event
 
 from ..nouns import Dispatched, Execution
+from .asks import Asked, open_of
 from .database import Tx
 from .executions import dispatch_of
 from .tables import containers, executions, inbox, outbox, subscriptions, timers
@@ -37,14 +38,15 @@ class Arrived:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """``due``, ``listening`` (since when), ``children`` and ``containers`` are by command. ``sending``: when the outbox
-    sends its dispatch, and how often it has tried."""
+    """``due``, ``listening`` (since when), ``children``, ``containers`` and ``asks`` are by command. ``sending``: when
+    the outbox sends its dispatch, and how often it has tried."""
 
     wakes: tuple[Arrived, ...]
     due: dict[str, datetime]
     listening: dict[str, datetime]
     children: dict[str, Child]
     containers: dict[str, Child]
+    asks: dict[str, Asked]
     dispatch: Dispatched | None
     sending: tuple[datetime, int] | None
 
@@ -73,6 +75,7 @@ async def standing_of(tx: Tx, execution: Execution) -> Standing:
         listening={row[0]: row[1] for row in listening},
         children={row[0]: Child(f"{row[1]} of workflow {row[2]}", row[3]) for row in children},
         containers={row[0]: Child(row[1], row[2]) for row in held},
+        asks={command: row for row in await open_of(tx, execution.id) for command in row.commands},
         dispatch=await dispatch_of(tx, execution.id, execution.epoch),
         sending=None if sending is None else (sending[0], sending[1]),
     )

@@ -21,6 +21,7 @@ from .rows import columns_of, perform
 from .tables import inbox, timers
 
 __all__ = [
+    "ASK",
     "CANCEL",
     "EVENT",
     "OF_OPERATORS",
@@ -46,6 +47,9 @@ CANCEL = "cancel"
 
 SUSPEND = "suspend"
 """Likewise of what reminds the owner of a running execution that it is to park."""
+
+ASK = "ask:"
+"""So begin the keys of timers of what others were asked."""
 
 OF_OPERATORS = (CANCEL, SUSPEND)
 """The keys of timers that are no command's."""
@@ -94,7 +98,8 @@ async def add_timers(tx: Tx, execution: str, due: Iterable[tuple[str, datetime]]
 
 async def drop_timers_except(tx: Tx, execution: str, commands: Iterable[str]) -> None:
     keys = [CANCEL, *(short(command) for command in commands)]
-    await tx.execute(delete(timers).where(timers.c.execution == execution, timers.c.key.not_in(keys)))
+    of_a_sleep = timers.c.key.not_in(keys) & ~timers.c.key.startswith(ASK)
+    await tx.execute(delete(timers).where(timers.c.execution == execution, of_a_sleep))
 
 
 async def drop_timer(tx: Tx, execution: str, key: str) -> None:

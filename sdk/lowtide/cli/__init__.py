@@ -1,7 +1,7 @@
 """The ``lowtide`` command. One file per command or group of commands; heavy imports stand inside the commands.
 
 ``run`` ``validate`` ``draw``                    a document, in this process, without any server
-``deploy`` ``start`` ``workflows`` ``executions`` ``operations`` ``deadletters`` ``events`` ``replay``
+``deploy`` ``start`` ``workflows`` ``executions`` ``tasks`` ``operations`` ``deadletters`` ``events`` ``replay``
                                                  talk to a server (``server``: its options)
 ``up`` ``status`` ``migrate``                    the platform on this machine
 
@@ -29,6 +29,7 @@ from lowtide.cli.run import EPILOG, run
 from lowtide.cli.shown import examples
 from lowtide.cli.start import start
 from lowtide.cli.status import status
+from lowtide.cli.tasks import tasks
 from lowtide.cli.up import up
 from lowtide.cli.validate import validate
 from lowtide.cli.workflows import workflows
@@ -68,6 +69,7 @@ app.add_typer(executions, name="executions")
 app.add_typer(workflows, name="workflows")
 app.add_typer(operations, name="operations")
 app.add_typer(deadletters, name="deadletters")
+app.add_typer(tasks, name="tasks")
 app.add_typer(events, name="events")
 app.command(
     short_help="Step through an execution's journal, without effects.",

@@ -5,7 +5,17 @@ from __future__ import annotations
 import sys
 from typing import Final
 
-from lowtide.errors import Conflict, InvalidDocument, InvalidInput, LowtideError, NotFound, TooLarge, Unauthentic
+from lowtide.errors import (
+    Conflict,
+    Gone,
+    InvalidAnswer,
+    InvalidDocument,
+    InvalidInput,
+    LowtideError,
+    NotFound,
+    TooLarge,
+    Unauthentic,
+)
 
 __all__ = ["CANCELLED", "COMPLETED", "FAILED", "FAULTED", "INVALID", "TIMED_OUT", "of_error", "of_phase", "say"]
 
@@ -19,7 +29,7 @@ CANCELLED: Final = 4
 TIMED_OUT: Final = 5
 """The execution had not ended when nothing was left to wait for, or the time to wait was over."""
 
-_INVALID: Final = (InvalidDocument, InvalidInput, NotFound, Conflict, TooLarge, Unauthentic)
+_INVALID: Final = (InvalidDocument, InvalidInput, InvalidAnswer, NotFound, Conflict, Gone, TooLarge, Unauthentic)
 _OF_PHASE: Final = {"completed": COMPLETED, "faulted": FAULTED, "cancelled": CANCELLED}
 
 

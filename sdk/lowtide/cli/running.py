@@ -17,6 +17,7 @@ from lowtide.cli.folder import finder
 from lowtide.cli.shown import show_json
 from lowtide.dsl import Checked, check
 from lowtide.errors import InvalidDocument, InvalidInput, Misconfigured
+from lowtide.model.answer import answered_type
 from lowtide.model.base import JSON
 from lowtide.model.command import Await, Command
 from lowtide.model.error import STANDARD_BASE, Error, same_type
@@ -122,15 +123,15 @@ async def perform(request: Request) -> Ended:
         ) as fetcher:
             workflow = await _checked(request, fetcher)
             others = [await _pinned(given.text_of(path), path, fetcher) for path in request.also]
-        find = finder([workflow, *others], request.file)
-        async with _effects(request) as effects, _containers(request) as containers:
+        find, clock = finder([workflow, *others], request.file), _clock(request)
+        async with _effects(request, clock) as effects, _containers(request) as containers:
             with _on_interrupt(cancelled), _timeline(request, workflow) as on_facts, _lifecycle(request) as tell:
                 report = await run_plan(
                     workflow,
                     request.input,
                     host=host,
                     effects=effects,
-                    clock=_clock(request),
+                    clock=clock,
                     events=request.events,
                     find=find,
                     on_facts=on_facts,
@@ -160,8 +161,9 @@ def _plan_of(checked: Checked) -> Plan:
 
 
 @contextlib.asynccontextmanager
-async def _effects(request: Request) -> AsyncIterator[Effects]:
+async def _effects(request: Request, clock: Clock) -> AsyncIterator[Effects]:
     from lowtide.effects import build
+    from lowtide.effects.callback import Callbacks
     from lowtide.runtime.clock import SystemClock
     from lowtide.runtime.steps import StepRegistry
 
@@ -172,6 +174,8 @@ async def _effects(request: Request) -> AsyncIterator[Effects]:
     effects = build(
         clock=SystemClock(),  # others live by real time, also where this execution does not
         step=steps.perform,
+        # Nobody can call this URL (RFC 2606): its answer is one of the given events.
+        callback=Callbacks(b"", "https://callback.invalid", clock).perform,
         allow_loopback=request.allow_loopback,
         allow_files=True,
         allow_shell=request.allow_shell,
@@ -271,6 +275,9 @@ def _fault(error: Error) -> str:
 
 def _awaited(command: Command) -> str:
     where = command.id.partition("@")[0]
+    if isinstance(command, Await) and command.ask is not None:
+        kind = answered_type(command.ask.kind)
+        return f"{where} awaits an answer; give it with --event FILE, of type {kind} and subject {where}"
     if isinstance(command, Await):
         types = sorted({str(wanted.with_.get("type", "of any type")) for wanted in command.filters})
         return f"{where} awaits an event {', '.join(types)}; give it with --event FILE"

@@ -228,6 +228,40 @@ class Orchestrate(HttpClient):
         path = path_of("v1", "namespaces", namespace, "deadletters", letter, "discard")
         return _object(await self.request("POST", path))
 
+    async def tasks(
+        self, namespace: str, *, limit: int | None = None, cursor: str | None = None, **wanted: str | None
+    ) -> dict[str, JSON]:
+        """One page of human tasks, newest first: ``{items, next}``. ``wanted``: ``status``, ``user``, ``group``,
+        ``claimedBy``, ``workflow``, ``execution``."""
+        query: dict[str, str | int | None] = {**wanted, "limit": limit, "cursor": cursor}
+        return _object(await self.request("GET", path_of("v1", "namespaces", namespace, "tasks"), query=query))
+
+    async def task(self, namespace: str, task: str) -> dict[str, JSON]:
+        """One, with its form, its data and its answer."""
+        return _object(await self.request("GET", path_of("v1", "namespaces", namespace, "tasks", task)))
+
+    async def claim(self, namespace: str, task: str, by: str) -> dict[str, JSON]:
+        """Nobody else can complete it from now on."""
+        return await self._do(namespace, task, "claim", {"by": by})
+
+    async def release(self, namespace: str, task: str, by: str) -> dict[str, JSON]:
+        """It is anybody's again to whom it is assigned."""
+        return await self._do(namespace, task, "release", {"by": by})
+
+    async def complete(self, namespace: str, task: str, by: str, data: JSON, *, key: str) -> dict[str, JSON]:
+        """The workflow goes on with ``data``. With the same ``key`` it is completed once, however often it is asked.
+
+        Raises :class:`lowtide.errors.InvalidAnswer`, ``Conflict``, ``Gone``.
+        """
+        return await self._do(namespace, task, "complete", {"by": by, "data": data}, key=key)
+
+    async def _do(
+        self, namespace: str, task: str, verb: str, said: dict[str, JSON], *, key: str | None = None
+    ) -> dict[str, JSON]:
+        path = path_of("v1", "namespaces", namespace, "tasks", task, verb)
+        headers = _JSON if key is None else {**_JSON, "idempotency-key": key}
+        return _object(await self.request("POST", path, body=json.encode(said), headers=headers))
+
     async def journal(self, namespace: str, execution: str) -> dict[str, JSON]:
         """All pages as one: ``{plan, seed, items: [{number, epoch, entry: {turn, event, key}}]}``."""
         path = path_of("v1", "namespaces", namespace, "executions", execution, "journal")

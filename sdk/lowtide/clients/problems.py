@@ -8,6 +8,8 @@ from typing import Final
 
 from lowtide.errors import (
     Conflict,
+    Gone,
+    InvalidAnswer,
     InvalidDocument,
     InvalidInput,
     LowtideError,
@@ -27,6 +29,7 @@ _BY_STATUS: Final[dict[int, type[LowtideError]]] = {
     HTTPStatus.FORBIDDEN: Unauthentic,
     HTTPStatus.NOT_FOUND: NotFound,
     HTTPStatus.CONFLICT: Conflict,
+    HTTPStatus.GONE: Gone,
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: TooLarge,
     HTTPStatus.TOO_MANY_REQUESTS: Unavailable,
     HTTPStatus.BAD_GATEWAY: Unavailable,
@@ -45,6 +48,8 @@ def error_of(status: int, body: bytes, request: str) -> LowtideError:
         return _class_of("", status)(f"{request} was answered {status}: {body[:200].decode(errors='replace').strip()}")
     kind = _class_of(str(problem.get("code", "")), status)
     problems = problem.get("problems")
+    if issubclass(kind, InvalidAnswer):
+        return kind([str(problem.get("detail", ""))])
     if issubclass(kind, InvalidDocument):
         return kind([line_of(found) for found in problems or []] or [_sentence(problem)])
     return kind(_sentence(problem))

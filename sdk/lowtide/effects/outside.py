@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from lowtide.dsl.checked import Checked
 from lowtide.dsl.outside.addresses import below
+from lowtide.dsl.outside.builtin import BUILT_IN, read_builtin
 from lowtide.dsl.outside.pinning import MOST_BYTES, Pinning
 from lowtide.dsl.outside.references import CATALOG, Found, Need, Refused
 from lowtide.effects.workshop import Allowed, Workshop
@@ -33,7 +34,8 @@ _AT_ONCE: Final = 8
 
 
 class Fetcher:
-    """``catalog`` is the installation's own (``name:version@default``): a URL or a folder, nothing where there is none.
+    """``catalog`` is the installation's own (``name:version@default``): a URL or a folder, nothing where there is none
+    beside what is built in.
 
     ``seconds`` bounds one request, ``patience`` all that one document needs. ``secrets`` are those that a document may
     authenticate with; ``files`` allows ``file:`` URIs, relative ones below ``base``.
@@ -146,9 +148,12 @@ class Fetcher:
             return Found(found.uri, found.body)
 
     async def _from_catalog(self, path: str, resources: Resources) -> Found | Refused:
+        built_in = read_builtin(path)
+        if built_in is not None:
+            return Found(CATALOG + path, built_in)
         if not self._catalog:
             return Refused(
-                "is of the default catalog, and there is none here",
+                f"is of the default catalog, and there is none here beside what is built in ({', '.join(BUILT_IN)})",
                 "an operator can set LOWTIDE_CATALOG to a URL or a folder; lowtide run takes --catalog",
             )
         if self._catalog.startswith(("http://", "https://")):

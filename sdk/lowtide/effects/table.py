@@ -45,6 +45,7 @@ def build(
     *,
     clock: Clock | None = None,
     step: Performer | None = None,
+    callback: Performer | None = None,
     allow_loopback: bool = False,
     allow_files: bool = False,
     allow_shell: bool = False,
@@ -59,7 +60,7 @@ def build(
 ) -> EffectTable:
     """The effects of this version. ``http_timeout`` in seconds is a call's own unless its task sets a timeout; before
     that, a call ends that waits longer for a connection, or for the next byte.
-    ``clock`` dates signed assertions of OAuth 2 clients.
+    ``clock`` dates signed assertions of OAuth 2 clients. ``step`` and ``callback`` are other people's performers.
 
     ``base`` is the folder of relative ``file:`` resources; ``process_*`` are the limits of a workflow's processes, in
     bytes.
@@ -94,4 +95,6 @@ def build(
     }
     if step is not None:
         performers["step"] = step
+    if callback is not None:
+        performers["callback"] = callback
     return EffectTable(performers, (workshop.close,))

@@ -6,11 +6,14 @@ The expression language and JSON Schema live in layers above; they are handed in
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Final, Protocol
 
 from lowtide.model.base import JSON, Millis
 
-__all__ = ["ExpressionFailed", "Host", "Variables", "WouldWait"]
+__all__ = ["WRONG_SCHEMA", "ExpressionFailed", "Host", "Variables", "WouldWait"]
+
+WRONG_SCHEMA: Final = "the schema itself is wrong"
+"""So begins the one violation of a schema that is none."""
 
 
 class ExpressionFailed(Exception):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
 from lowtide.engine.frames import open_frames
 from lowtide.engine.run import Run
 from lowtide.model.base import LATEST, Millis
-from lowtide.model.command import Sleep
+from lowtide.model.command import Ask, Await, Sleep
 from lowtide.model.state import SubscriptionBody, TryBody
 
 __all__ = ["shift"]
@@ -26,6 +28,8 @@ def shift(run: Run, length: int) -> None:
     for command in list(state.pending.values()):
         if isinstance(command, Sleep):
             run.issue(msgspec.structs.replace(command, until=later(command.until)))
+        elif isinstance(command, Await) and command.ask is not None:
+            run.issue(msgspec.structs.replace(command, ask=_later(command.ask, later)))
     for frame in open_frames(state):
         frame.started = later(frame.started)
         if frame.deadline is not None:
@@ -37,3 +41,11 @@ def shift(run: Run, length: int) -> None:
                 body.ends = later(body.ends)
             case _:
                 pass
+
+
+def _later(ask: Ask, later: Callable[[Millis], Millis]) -> Ask:
+    task = ask.task
+    if task is not None:
+        steps = tuple(msgspec.structs.replace(step, at=later(step.at)) for step in task.escalation)
+        task = msgspec.structs.replace(task, escalation=steps)
+    return msgspec.structs.replace(ask, until=None if ask.until is None else later(ask.until), task=task)

@@ -13,6 +13,7 @@ from jsonschema.exceptions import SchemaError
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 
+from lowtide.engine.host import WRONG_SCHEMA
 from lowtide.model.base import JSON
 
 __all__ = ["Validators", "may_take_long"]
@@ -54,13 +55,13 @@ class Validators:
         try:
             found = sorted(self._get(schema).iter_errors(value), key=lambda error: list(map(str, error.absolute_path)))
         except SchemaError as error:
-            return [f"the schema itself is wrong: {error.message}"]
+            return [f"{WRONG_SCHEMA}: {error.message}"]
         except Unresolvable as error:
-            return [f"the schema itself is wrong: the reference {error.ref!r} leads nowhere in it"]
+            return [f"{WRONG_SCHEMA}: the reference {error.ref!r} leads nowhere in it"]
         except OverflowError:
             return ["/: a number is too large to be checked by the schema"]
         except RecursionError:
-            return ["the schema itself is wrong, or the value is nested too deeply: the check has no end"]
+            return [f"{WRONG_SCHEMA}, or the value is nested too deeply: the check has no end"]
         return [f"{_pointer(error)}: {error.message[:300]}" for error in found[:_MOST]]
 
     def _get(self, schema: JSON) -> Any:

@@ -69,7 +69,7 @@ def environment(
             stores = {"LOWTIDE_CONTROL_URL": databases.control, "LOWTIDE_EXECUTE_URL": known.execute}
             told = {**shared, **stores, **_workflows_world(options), **_catalog(options)}
         case "execute":
-            told = {**shared, **_execute(options)}
+            told = {**shared, "LOWTIDE_PUBLIC_URL": known.gateway, **_execute(options)}
         case "ingest":
             told = {"LOWTIDE_JOURNAL_URL": databases.journal, "LOWTIDE_ANALYTICS_URL": databases.analytics}
         case "analytics":

@@ -11,10 +11,15 @@ from lowtide.model.process import Return
 
 __all__ = [
     "Active",
+    "Ask",
+    "AskKind",
     "Await",
     "AwaitFilter",
     "Command",
     "Container",
+    "Escalation",
+    "HumanTask",
+    "Otherwise",
     "Passive",
     "Perform",
     "Publish",
@@ -82,16 +87,61 @@ class AwaitFilter(Noun, frozen=True):
         return any(correlation.known for correlation in self.correlate.values())
 
 
+AskKind: TypeAlias = Literal["callback", "task"]
+"""Who is asked: whoever calls a one-time URL, or a person."""
+
+
+class Escalation(Noun, frozen=True):
+    """From ``at`` on the task is another's; whoever had claimed it, has not any more."""
+
+    at: Millis
+    assignee: str
+
+
+class Otherwise(Noun, frozen=True):
+    """What counts where nobody has answered in time."""
+
+    data: JSON = None
+
+
+class HumanTask(Noun, frozen=True, kw_only=True):
+    """``assignee`` is ``user:NAME`` or ``group:NAME``; ``form`` the JSON Schema that the answer's data must fit,
+    ``data`` what the person is shown; without ``otherwise`` the end of its time is a ``timeout`` error."""
+
+    title: str
+    assignee: str
+    description: str = ""
+    form: JSON = None
+    data: JSON = None
+    escalation: tuple[Escalation, ...] = ()
+    otherwise: Otherwise | None = None
+
+
+class Ask(Noun, frozen=True, kw_only=True):
+    """``key`` tells it from all else that its execution asks; after ``until`` no answer counts any more, and an
+    ``expired`` event is the answer. Without a ``task`` it is a callback."""
+
+    key: str
+    until: Millis | None = None
+    task: HumanTask | None = None
+
+    @property
+    def kind(self) -> AskKind:
+        return "callback" if self.task is None else "task"
+
+
 class Await(_Wanted, frozen=True, kw_only=True, tag="await"):
     """Feed ``EventsReceived`` for events that match.
 
     ``need`` says when a waiting execution is worth waking: ``any`` one match, or ``all`` filters matched once each.
-    ``filters`` are those still open. ``since``: the turn's time at which the listener was issued.
+    ``filters`` are those still open. ``since``: the turn's time at which the listener was issued. ``ask``: no event of
+    the world is awaited, but the answer of somebody who is asked.
     """
 
     need: Literal["any", "all"]
     filters: tuple[AwaitFilter, ...]
     since: Millis
+    ask: Ask | None = None
 
 
 class RunChild(_Wanted, frozen=True, kw_only=True, tag="child"):

@@ -10,10 +10,11 @@ from lowtide.errors import Fenced, LowtideError, TaskFailed, TooLarge, Unavailab
 from lowtide.model.base import Millis
 from lowtide.model.command import Await, Command, Perform, Publish, RunChild, RunContainer, Sleep
 from lowtide.model.error import Error, standard_error
-from lowtide.model.event import EffectFailed, EffectSucceeded, Event, TimerFired
+from lowtide.model.event import EffectFailed, EffectSucceeded, Event, EventsReceived, Received, TimerFired
 from lowtide.runtime.chance import uniform
 from lowtide.runtime.work import Ports, Work
 from lowtide.wire import json
+from lowtide.wire.types import source_of
 
 __all__ = ["ActiveCommands", "is_served_elsewhere"]
 
@@ -35,7 +36,7 @@ class ActiveCommands:
         self._ports = ports
         self._happened = happened
         self._effects: dict[str, asyncio.Task[None]] = {}
-        self._timers: dict[str, tuple[Sleep, asyncio.Task[None]]] = {}
+        self._timers: dict[str, tuple[Command, asyncio.Task[None]]] = {}
         self._began = ports.clock.monotonic()
 
     @property
@@ -74,18 +75,26 @@ class ActiveCommands:
             self._effects[command.id] = asyncio.ensure_future(self._perform(command))
 
     def set_timers(self, pending: Iterable[Command]) -> None:
-        """While the invocation goes on, every pending ``Sleep`` is kept in this process."""
+        """While the invocation goes on, every pending ``Sleep`` is kept in this process.
+
+        Until when an answer counts, orchestrate says; where nobody else is there (``stay``), this process does.
+        """
         for command in pending:
-            if not isinstance(command, Sleep):
-                continue
+            until = self._until(command)
             running = self._timers.get(command.id)
-            if running is None or running[0] != command:
+            if until is not None and (running is None or running[0] != command):
                 self.retract(command.id)
-                self._timers[command.id] = (command, asyncio.ensure_future(self._sleep(command)))
+                self._timers[command.id] = (command, asyncio.ensure_future(self._sleep(command, until)))
+
+    def _until(self, command: Command) -> Millis | None:
+        if isinstance(command, Sleep):
+            return command.until
+        return command.ask.until if isinstance(command, Await) and command.ask and self._work.policy.stay else None
 
     def next_due(self) -> Millis | None:
         """The earliest moment at which a timer of this process fires."""
-        return min((sleep.until for sleep, _ in self._timers.values()), default=None)
+        dues = (self._until(command) for command, _ in self._timers.values())
+        return min((due for due in dues if due is not None), default=None)
 
     def retract(self, command_id: str) -> None:
         """Stop it; its result, if it comes, is of no interest."""
@@ -104,12 +113,21 @@ class ActiveCommands:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _sleep(self, sleep: Sleep) -> None:
+    async def _sleep(self, command: Command, until: Millis) -> None:
         clock = self._ports.clock
-        while (left := sleep.until - clock.now()) > 0:
+        while (left := until - clock.now()) > 0:
             await clock.sleep(left / 1000)
-        self._timers.pop(sleep.id, None)
-        self._happened(TimerFired(command=sleep.id, at=Millis(max(sleep.until, clock.now())), random=uniform()))
+        self._timers.pop(command.id, None)
+        at = Millis(max(until, clock.now()))
+        if isinstance(command, Await) and command.ask is not None:
+            from lowtide.model.answer import expired_event
+
+            subject = self._work.subject
+            name, source = f"{subject.execution}:{command.id}", source_of(subject.namespace, subject.workflow)
+            over = Received(expired_event(command.ask.kind, name, source, at), 1)
+            self._happened(EventsReceived(command=command.id, events=(over,), at=at, random=uniform()))
+        else:
+            self._happened(TimerFired(command=command.id, at=at, random=uniform()))
 
     async def _perform(self, command: Command) -> None:
         happened: Event | LowtideError

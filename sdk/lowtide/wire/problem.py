@@ -32,6 +32,7 @@ _CODES: Final[dict[int, str]] = {
     405: "method.not_allowed",
     406: "accept.unsupported",
     409: "conflict",
+    410: "gone",
     413: "input.too_large",
     415: "content_type.unsupported",
     422: "input.invalid",

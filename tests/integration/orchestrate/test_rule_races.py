@@ -52,14 +52,14 @@ async def queued(url: str, count: int) -> None:
                 assert found[0] >= count
 
 
-async def in_order(url: str, execution: str, *sides: Awaitable[Any]) -> None:
-    """Let the sides queue up behind the execution's lock one after the other, then let go."""
+async def in_order(url: str, execution: str, *sides: Awaitable[Any]) -> list[Any]:
+    """Let the sides queue up behind the execution's lock one after the other, then let go; what they gave."""
     tasks = []
     async with locked(url, execution):
         for number, side in enumerate(sides, 1):
             tasks.append(asyncio.ensure_future(side))
             await queued(url, number)
-    await asyncio.gather(*tasks)
+    return await asyncio.gather(*tasks)
 
 
 async def held_back(there: World) -> tuple[str, asyncio.Event]:

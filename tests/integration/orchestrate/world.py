@@ -21,6 +21,7 @@ from functions.orchestrate.app import create_app
 from functions.orchestrate.service import Neighbours, Service
 from functions.orchestrate.shortway import HttpExecute
 from lowtide.clients.broker import Broker
+from lowtide.effects.callback import Callbacks
 from lowtide.effects.container import Bounds, LocalContainers
 from lowtide.engine import Turn, begin, resume
 from lowtide.errors import PayloadLost
@@ -55,6 +56,7 @@ __all__ = ["KEY", "FakeBroker", "FakeExecute", "World", "document", "outcome_eve
 
 KEY = b"a key of the tests"
 HOST = JqHost()
+CALLBACKS = Callbacks(KEY, "https://lowtide.example", SystemClock())
 
 
 def document(do: str, *, name: str = "sample", version: str = "1.0.0", head: str = "") -> str:
@@ -88,7 +90,7 @@ Answer = Callable[["FakeExecute", Dispatch], Awaitable[Parked | Ended | int]]
 
 
 async def play(execute: FakeExecute, dispatch: Dispatch) -> Parked | Ended | int:
-    """Run the pure engine; effects give their arguments back, emitted events are published."""
+    """Run the pure engine; effects give their arguments back, callback URLs are real, emitted events are published."""
     turn = (
         begin(dispatch.plan, dispatch.seed, HOST)
         if dispatch.seed
@@ -122,6 +124,8 @@ async def _settle(execute: FakeExecute, dispatch: Dispatch, turn: Turn) -> Turn:
             if isinstance(command, Publish):
                 await execute.broker.publish(command.event)
             output = command.arguments if isinstance(command, Perform) else None
+            if isinstance(command, Perform) and command.call == "callback":
+                output = await CALLBACKS.perform(command, f"{dispatch.execution}{command.id}")
             at = Millis(turn.state.now + 1)
             turn = resume(dispatch.plan, turn.state, EffectSucceeded(command=command.id, output=output, at=at), HOST)
         else:

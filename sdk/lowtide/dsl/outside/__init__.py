@@ -5,6 +5,7 @@
 ``text``        what was fetched, read
 ``functions``   a function's own document -> a checked draft
 ``schemas``     a schema's text -> JSON, and what is wrong with it
+``builtin``     the functions that every default catalog has
 ``pinning``     all of it together, round by round, without any I/O
 
 Nothing here fetches: :class:`lowtide.effects.outside.Fetcher` does, when a version is deployed or before

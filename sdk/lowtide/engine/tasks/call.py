@@ -1,4 +1,4 @@
-"""``call``: a protocol's effect, a function of the document, or a step of the registry."""
+"""``call``: a protocol's effect, a function of the document, what is built in, or a step of the registry."""
 
 from __future__ import annotations
 
@@ -20,6 +20,10 @@ __all__ = ["PROTOCOLS", "advance", "start"]
 
 PROTOCOLS: Final = frozenset({"http", "openapi", "grpc", "asyncapi", "mcp", "a2a"})
 
+# What the functions call that every default catalog has; documents name those functions.
+_CREATE_CALLBACK: Final = "lowtide:create-callback"
+_ASKS: Final = "lowtide:await-"
+
 
 def start(run: Run, task: Call, frame: TaskFrame, place: Place) -> Result:
     arguments = render(run, task.with_, frame.input, body_scope(run, frame, place))
@@ -28,8 +32,14 @@ def start(run: Run, task: Call, frame: TaskFrame, place: Place) -> Result:
         return _start_function(run, function, frame, place, arguments)
     if task.call == "asyncapi" and subscription.is_subscription(arguments):
         return subscription.start(run, task, frame, place, arguments)
+    if task.call.startswith(_ASKS):
+        from lowtide.engine.tasks import asking  # few workflows ask anybody: others do not pay for it
+
+        return asking.start(run, task.call, frame, arguments)
     if task.call in PROTOCOLS:
         call, arguments = task.call, expand_endpoints(task.with_, arguments, frame.input)
+    elif task.call == _CREATE_CALLBACK:
+        call = "callback"
     else:
         call, arguments = "step", {"name": task.call, "with": arguments}
     timeout = None if frame.deadline is None else frame.deadline - frame.started
@@ -65,6 +75,10 @@ def advance(run: Run, task: Call, frame: TaskFrame, place: Place) -> Result:
         return _without_directive(advance_task(run, function, frame.body.child, inside))
     if isinstance(frame.body, SubscriptionBody):
         return subscription.advance(run, task, frame, place)
+    if task.call.startswith(_ASKS):
+        from lowtide.engine.tasks import asking
+
+        return asking.advance(run, frame)
     match run.take(frame_id(frame)):
         case None:
             return PENDING
