@@ -48,7 +48,7 @@ format: $(VENV)/.ready  ## Put the code into its form
 
 bench: $(VENV)/.ready  ## make bench NAME=cold_start
 	@test -n "$(NAME)" || { echo "name one of: $$(ls benchmarks | sed -n 's/\.py$$//p' | tr '\n' ' ')"; exit 2; }
-	@$(BIN)/python benchmarks/$(NAME).py
+	@$(BIN)/python -m benchmarks.$(NAME)
 
 bench-peers: build/peers/.ready  ## What the benchmark `durability` compares with, in an environment of its own
 

@@ -22,8 +22,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from statistics import median
 
-from measuring import report, spread
-
+from benchmarks.measuring import report, spread
 from lowtide.dsl import plan
 from lowtide.local.options import Options
 from lowtide.local.platform import Platform
@@ -122,7 +121,7 @@ def execute_once(target: str) -> float:
 def bare_once() -> float:
     body, headers = order()
     with Reserved() as here:
-        command = [sys.executable, str(ROOT / "benchmarks" / "bare.py"), str(here.port)]
+        command = [sys.executable, "-m", "benchmarks.bare", str(here.port)]
         with started(command, clean_environment()) as began:
             response = first_answer(here.port, body, headers)
             took = time.perf_counter() - began

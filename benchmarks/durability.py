@@ -30,8 +30,8 @@ from typing import Any
 
 import psutil
 from aiohttp import ClientConnectionError, ClientSession, TCPConnector
-from measuring import quantile, report
 
+from benchmarks.measuring import quantile, report
 from lowtide.local.datadir import DataDirectory
 from lowtide.local.ports import Reserved
 from lowtide.local.postgres import Postgres

@@ -20,8 +20,8 @@ from typing import Any
 import jq
 import msgspec
 import psutil
-from measuring import report, spread
 
+from benchmarks.measuring import report, spread
 from lowtide.dsl import check, plan
 from lowtide.engine import begin, resume
 from lowtide.expressions import JqHost

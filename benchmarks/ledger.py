@@ -25,8 +25,9 @@ from typing import Final
 import psutil
 import psycopg
 from aiohttp import ClientSession, TCPConnector
-from durability import System, lowtide, postgres
-from measuring import report, spread
+
+from benchmarks.durability import System, lowtide, postgres
+from benchmarks.measuring import report, spread
 
 CLIENTS: Final = int(os.environ.get("LEDGER_CLIENTS", "16"))
 WORKFLOWS: Final = int(os.environ.get("LEDGER_WORKFLOWS", "500"))

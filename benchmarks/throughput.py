@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from aiohttp import ClientSession, TCPConnector, web
-from measuring import quantile, report
 
+from benchmarks.measuring import quantile, report
 from lowtide.local.options import Options
 from lowtide.local.platform import Platform
 

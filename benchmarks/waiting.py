@@ -20,8 +20,8 @@ from typing import Any, Final, LiteralString
 import psutil
 import psycopg
 from aiohttp import ClientSession, TCPConnector
-from measuring import quantile, report
 
+from benchmarks.measuring import quantile, report
 from lowtide.local.options import Options
 from lowtide.local.platform import Platform
 

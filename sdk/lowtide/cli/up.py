@@ -35,12 +35,11 @@ def up(
     ] = None,
     idle: Annotated[float, typer.Option(min=0.1, metavar="SECONDS", help="Idle time after which a process ends.")] = 10,
     tick: Annotated[float, typer.Option(min=0.1, metavar="SECONDS", help="Time between two ticks.")] = 60,
+    concurrency: Annotated[int, typer.Option(min=1, metavar="N", help="Dispatches at once per execute process.")] = 100,
     steps: Annotated[
         list[str] | None, typer.Option(metavar="MODULE", help="A module with step functions; may be repeated.")
     ] = None,
-    path: Annotated[
-        list[Path] | None, typer.Option(metavar="DIR", help="Where such modules are; may be repeated.")
-    ] = None,
+    path: Annotated[list[Path] | None, typer.Option(metavar="DIR", help="Where they are; may be repeated.")] = None,
     secrets_dir: Annotated[Path | None, typer.Option(metavar="DIR", help="One file per secret.")] = None,
     catalog: Catalog = "",
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show what all processes write.")] = False,
@@ -68,6 +67,7 @@ def up(
         broker_database_url=broker_database_url,
         idle=idle,
         tick=tick,
+        concurrency=concurrency,
         steps=tuple(steps or ()),
         path=tuple(path or ()),
         secrets_directory=secrets_dir,

@@ -20,6 +20,7 @@ class Options:
 
     ``database_url`` names one PostgreSQL server, on which the databases are made where they are missing; the four
     single URLs name databases that exist. Without any of them PostgreSQL runs inside the data directory.
+    ``concurrency``: dispatches that one process of execute is given at once (``containerConcurrency`` on Knative).
     ``steps`` are modules with step functions, found in ``path``, the working directory, or the environment.
     ``catalog`` is the default catalog of functions, a URL or a folder.
     ``extra`` are environment variables for all deployables (``LOWTIDE_*`` tunables).
@@ -38,6 +39,7 @@ class Options:
     tick: float = 60.0
     stop_grace: float = 5.0
     start_timeout: float = 60.0
+    concurrency: int = 100
     steps: tuple[str, ...] = ()
     path: tuple[Path, ...] = ()
     secrets_directory: Path | None = None

@@ -36,7 +36,7 @@ from .processes import Child, start
 from .programs import BROKER, command, module_of
 from .proxy import new_session
 from .resident import Resident
-from .services import MIGRATED, SERVICES, Addresses, Name, environment
+from .services import MIGRATED, SERVICES, Addresses, Name, environment, service_of
 from .serving import serve
 from .splice import Splice, tcp_probe
 from .ticker import Ticker
@@ -45,6 +45,7 @@ __all__ = ["Platform"]
 
 _QUIET: Final = 15.0  # seconds: longer than the pause between two heartbeats of a stream
 _FOLLOW: Final = 0.2  # seconds between two looks at the logs, when their lines are shown
+_IN_DELIVERY: Final = 500  # events that the broker delivers at once to each subscriber, at least
 _BOUND: Final = 10.0  # and when they are only kept from growing
 
 
@@ -220,7 +221,7 @@ class Platform:
     # ------------------------------------------------------------ building parts
 
     def _pool(self, name: Name, databases: Databases, addresses: Addresses, key: str, session: ClientSession) -> Pool:
-        service, options = SERVICES[name], self._options
+        service, options = service_of(name, self._options), self._options
         told = environment(name, options, databases, addresses, key)
 
         async def launch(port: int) -> Child:
@@ -235,13 +236,14 @@ class Platform:
 
     def _broker(self, databases: Databases, addresses: Addresses, session: ClientSession) -> Resident:
         """Its port is chosen once, so that the one that follows a crash answers at the same address."""
-        port = int(addresses.broker.rpartition(":")[2])
+        port, execute = int(addresses.broker.rpartition(":")[2]), service_of("execute", self._options)
         told = {
             "LOWTIDE_HOST": LOOPBACK,
             "PORT": str(port),
             "LOWTIDE_BROKER_DATABASE_URL": databases.broker,
             "LOWTIDE_EXECUTE_URL": addresses.execute,
             "LOWTIDE_ORCHESTRATE_URL": addresses.orchestrate,
+            "LOWTIDE_CONCURRENCY": str(max(_IN_DELIVERY, execute.limit * execute.maximum)),
         }
         launch = functools.partial(self._launch, "broker", BROKER, told)
         probe = functools.partial(http_probe, session, port)

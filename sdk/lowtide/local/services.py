@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal
 
 from .databases import Databases
 from .options import Options
 
-__all__ = ["MIGRATED", "SERVICES", "Addresses", "Name", "Service", "environment"]
+__all__ = ["MIGRATED", "SERVICES", "Addresses", "Name", "Service", "environment", "service_of"]
 
 Name = Literal["execute", "ingest", "orchestrate", "analytics"]
 
@@ -36,6 +36,15 @@ SERVICES: Final[dict[Name, Service]] = {
     "ingest": Service("ingest", target=1000, limit=1000, maximum=1, protocol="grpc"),
     "analytics": Service("analytics", target=100, limit=200, maximum=1),
 }
+
+
+def service_of(name: Name, options: Options) -> Service:
+    """A service as it was chosen for this platform."""
+    service = SERVICES[name]
+    if name != "execute":
+        return service
+    return replace(service, limit=options.concurrency, target=min(service.target, options.concurrency))
+
 
 MIGRATED: Final[tuple[Name, ...]] = ("orchestrate", "ingest", "analytics")
 """The services that bring a store's tables up to date when they are called with ``migrate``."""
