@@ -14,7 +14,7 @@ from datetime import datetime
 from lowtide.engine import WouldWait
 from lowtide.errors import Conflict, Gone, InvalidAnswer, NotFound
 from lowtide.model.answer import answer_event, expired_event
-from lowtide.model.base import JSON
+from lowtide.model.base import JSON, iso
 from lowtide.model.command import Await, HumanTask
 from lowtide.model.event import EventsReceived, Received
 from lowtide.runtime import chance
@@ -52,7 +52,8 @@ async def serve(work: Work, execution: Execution, command: Await, now: datetime)
     row = await asks.by_key(work.tx, execution.id, ask.key)
     if row is None:
         until = None if ask.until is None else moment(ask.until)
-        about = {"asked": json.encode(ask), "assignee": ask.task and ask.task.assignee, "due": until}
+        task = {} if ask.task is None else {"title": ask.task.title, "assignee": ask.task.assignee}
+        about = {"asked": json.encode(ask), "due": until, **task}
         row = await _add(work, execution, ask.key, now, kind=ask.kind, status="open", commands=[command.id], **about)
         await _set_timer(work, row, None)
         return
@@ -224,7 +225,8 @@ def _refuse_others(row: Asked, now: datetime, by: str | None) -> None:
     if row.status == "closed":
         raise Gone(f"nobody waits for task {row.id} any more: its execution has ended or gone on")
     if row.status == "expired" or (row.due is not None and now >= row.due):
-        raise Gone(f"the deadline of task {row.id} is over; it was {row.due}")
+        until = "" if row.due is None else f": it was {iso(millis(row.due))}"
+        raise Gone(f"the deadline of task {row.id} is over{until}")
     kind, _, name = (row.assignee or "").partition(":")
     if kind == "user" and name != by:
         raise Conflict(f"task {row.id} is assigned to {name}, and not to {by}")

@@ -246,7 +246,10 @@ def _asked(ask: Ask, command: str, place: str, standing: Standing) -> dict[str, 
     if row is None:
         return {**found, "sentence": f"{place} was answered; it goes on with that."}
     if ask.task is None:
-        sentence = f"{place} waits since {since} for somebody to POST to the callback URL {ask.key}, until {until}."
+        sentence = (
+            f"{place} waits since {since} for somebody to POST to a callback URL, until {until}; the URL is in the "
+            f"output of its create-callback, with the id {ask.key}."
+        )
         return {**found, "callback": ask.key, "sentence": sentence}
     assignee = row.assignee or ask.task.assignee
     return {

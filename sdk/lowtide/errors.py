@@ -136,7 +136,7 @@ class InvalidAnswer(LowtideError):
     title = "The answer does not fit the form"
 
     def __init__(self, wrong: Sequence[str]) -> None:
-        super().__init__("; ".join(wrong))
+        super().__init__(f"the answer does not fit: {'; '.join(wrong)}")
         self.wrong = tuple(wrong)
 
 

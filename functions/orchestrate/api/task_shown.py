@@ -95,17 +95,15 @@ async def shown(desk: Desk, row: Asked) -> dict[str, JSON]:
 
 
 def _summary(row: Asked) -> dict[str, JSON]:
-    task = row.ask.task
-    assert task is not None
     return {
         "id": str(row.id),
         "namespace": row.namespace,
         "workflow": row.workflow,
         "execution": row.execution,
         "task": row.commands[0].rpartition("@")[0],
-        "title": task.title,
+        "title": row.title,
         "status": row.status,
-        "assignee": _assignee(row.assignee or task.assignee),
+        "assignee": _assignee(str(row.assignee)),
         "claimedBy": row.claimed_by,
         "claimedAt": time_text(row.claimed_at),
         "deadline": time_text(row.due),

@@ -77,6 +77,10 @@ def _add_lookups(router: APIRouter, service: Service) -> None:
     ) -> Response:
         """Human tasks, newest first, without their data."""
         named("namespace", namespace)
+        if workflow is not None:
+            named("workflow", workflow)
+        if any("\x00" in (name or "") for name in (user, group, claimed_by)):
+            raise InvalidInput("user, group, claimedBy: nobody has a name with NUL in it")
         if user is not None and group is not None:
             raise InvalidInput("a task is assigned to a person or to a group: give user or group")
         if execution is not None and not executions.is_id(execution.lower()):

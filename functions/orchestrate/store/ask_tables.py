@@ -24,8 +24,10 @@ asks = Table(
     Column("status", Text, nullable=False),
     # Who waits for it: none yet, where a callback was called before its execution has come so far.
     Column("commands", ARRAY(Text), nullable=False),
-    # JSON of lowtide.model.ask.Ask; null: as above.
+    # JSON of lowtide.model.command.Ask; null: as above.
     Column("asked", LargeBinary),
+    # What of it is shown in lists.
+    Column("title", Text),
     # user:NAME or group:NAME, as it is now.
     Column("assignee", Text),
     Column("claimed_by", Text),

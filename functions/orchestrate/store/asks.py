@@ -13,7 +13,7 @@ from typing import Any, Final, Literal, TypeAlias
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, null, select, update
 
 from lowtide.model.base import ExecutionId, Noun
 from lowtide.model.command import Ask, AskKind
@@ -49,7 +49,7 @@ _ASKED: Final = msgspec.json.Decoder(Ask)
 
 @dataclass(frozen=True)
 class Asked:
-    """A row of ``asks``. ``answer`` is JSON of an event."""
+    """A row of ``asks``. ``answer`` is JSON of an event; it and ``asked`` are left out of lists."""
 
     id: int
     execution: ExecutionId
@@ -61,6 +61,7 @@ class Asked:
     status: Status
     commands: list[str]
     asked: bytes | None
+    title: str | None
     assignee: str | None
     claimed_by: str | None
     claimed_at: datetime | None
@@ -89,6 +90,7 @@ class TaskFilter(Noun, frozen=True, kw_only=True):
 
 
 _ALL = [asks.c[name] for name in Asked.__dataclass_fields__]
+_SUMMARY = [null() if column.name in {"asked", "answer"} else column for column in _ALL]
 
 
 def timer_of(number: int) -> str:
@@ -148,7 +150,7 @@ async def close_except(tx: Tx, execution: str, wanted: Collection[str]) -> None:
 
 async def page(tx: Tx, namespace: str, wanted: TaskFilter, before: int | None, limit: int) -> list[Asked]:
     """Human tasks, newest first, of those older than ``before``."""
-    statement = select(*_ALL).where(asks.c.kind == "task", asks.c.namespace == namespace)
+    statement = select(*_SUMMARY).where(asks.c.kind == "task", asks.c.namespace == namespace)
     for name in TaskFilter.__struct_fields__:
         value = getattr(wanted, name)
         if value is not None:

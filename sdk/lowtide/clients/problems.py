@@ -49,7 +49,8 @@ def error_of(status: int, body: bytes, request: str) -> LowtideError:
     kind = _class_of(str(problem.get("code", "")), status)
     problems = problem.get("problems")
     if issubclass(kind, InvalidAnswer):
-        return kind([str(problem.get("detail", ""))])
+        told = [": ".join(filter(None, (one.get("pointer"), one.get("detail")))) for one in problem.get("errors") or []]
+        return kind(told or [_sentence(problem)])
     if issubclass(kind, InvalidDocument):
         return kind([line_of(found) for found in problems or []] or [_sentence(problem)])
     return kind(_sentence(problem))

@@ -331,7 +331,7 @@ class _Execution:
                 self._town.start(self, command)
             elif isinstance(command, RunContainer):
                 self._town.start_container(self, command)
-            elif isinstance(command, Await) and command.id not in self._known:
+            elif isinstance(command, Await) and command.ask is None and command.id not in self._known:
                 self._teller.listens(command.id, self._town.clock.now())
             self._known[command.id] = command
         self._town.bus.listen(self, [command for command in new if isinstance(command, Await)])

@@ -78,6 +78,7 @@ Feature: Callbacks and people
       | an escalation after the deadline   | deadline: PT1H, escalation: [{after: PT2H, assignee: {user: eve}}]           | does not come before the deadline |
       | a default without a deadline       | default: 1                                                                   | give one                          |
       | a default that does not fit        | deadline: PT1H, form: {type: object}, default: 1                             | does not fit the form             |
+      | what no store can hold             | data: 1, escalation: [{after: PT2H, assignee: {user: "\0"}}]                 | does not match                    |
       | two assignees                      | escalation: [{after: PT2H, assignee: {user: eve, group: all}}]               | assignee                          |
 
   Scenario Outline: What cannot be a callback is a validation error: <mistake>
@@ -108,7 +109,7 @@ Feature: Callbacks and people
       do:
         - answer:
             call: await-callback:1.0.0@default
-            with: {callback: {id: AAAA, expires: '2026-01-01T00:10:00Z'}}
+            with: {callback: {id: AAAAAAAAAAAAAAAA, expires: '2026-01-01T00:10:00Z'}}
       """
     When the workflow is executed
     Then the workflow should fault with error:

@@ -102,7 +102,7 @@ async def test_a_callback_takes_texts_and_forms_where_its_workflow_says_so(contr
 
 
 async def test_a_callback_that_comes_before_it_is_awaited_is_kept(control_store: str) -> None:
-    """Whether its execution still runs, or waits for something else meanwhile."""
+    """Whether its execution still runs, waits for something else meanwhile, or is suspended."""
     async with world(control_store) as there:
         go = asyncio.Event()
 
@@ -130,6 +130,14 @@ async def test_a_callback_that_comes_before_it_is_awaited_is_kept(control_store:
         assert (await there.until(elsewhere, "completed"))["output"] == 3, "also where it is awaited a second time"
         go.set()
         assert (await there.until(running, "completed"))["output"] == 1
+
+        suspended, path = await waiting(there)
+        orders = f"/v1/namespaces/tests/executions/{suspended}"
+        assert (await there.api.post(f"{orders}/suspend")).json()["phase"] == "suspended"
+        assert (await there.api.post(path, json=4)).status_code == 202
+        assert (await there.show(suspended))["phase"] == "suspended"
+        await there.api.post(f"{orders}/resume")
+        assert (await there.until(suspended, "completed"))["output"] == 4
 
 
 async def test_of_calls_expiry_and_cancel_the_first_one_counts(control_store: str) -> None:

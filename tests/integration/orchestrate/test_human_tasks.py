@@ -90,6 +90,7 @@ async def test_a_task_is_listed_claimed_and_completed_by_whom_it_belongs_to(cont
         assert (await tell(there, hers, "complete", data={"ok": False})).status_code == 200
         await there.until(personal, "completed")
 
+        assert (await there.api.get(TASKS, params={"user": "\x00"})).status_code == 400
         for missing in ("77", "x", "9" * 30):
             assert (await tell(there, missing, "claim")).status_code == 404
         assert (await there.api.get(f"/v1/namespaces/other/tasks/{number}")).status_code == 404

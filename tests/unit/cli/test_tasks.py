@@ -63,11 +63,12 @@ def test_what_does_not_fit_is_told_with_its_place(server: _Server, capsys: pytes
         "title": "The answer does not fit the form",
         "code": "answer.invalid",
         "status": 422,
-        "detail": "/ok: 'x' is not of type 'boolean'",
+        "detail": "the answer does not fit: /ok: 'x' is not of type 'boolean'",
+        "errors": [{"pointer": "/ok", "detail": "'x' is not of type 'boolean'"}],
     }
     server.answers[f"POST {_PATH}/42/complete"] = [(422, problem)]
     assert _lowtide("tasks", "complete", "42", "--by", "ann", "--data", '{"ok": "x"}') == 2
-    assert "/ok: 'x' is not of type 'boolean'" in capsys.readouterr().err
+    assert capsys.readouterr().err == "lowtide: the answer does not fit: /ok: 'x' is not of type 'boolean'\n"
     for wrong in ((), ("--data", "{"), ("--data", "1", "--data-file", "x")):
         assert _lowtide("tasks", "complete", "42", "--by", "ann", *wrong) == 2
     assert len(server.asked) == 1

@@ -19,6 +19,7 @@ def upgrade() -> None:
         status TEXT NOT NULL,
         commands TEXT[] NOT NULL,
         asked BYTEA,
+        title TEXT,
         assignee TEXT,
         claimed_by TEXT,
         claimed_at timestamptz,
