@@ -11,8 +11,8 @@ from typing import Any
 from uuid import UUID
 
 from lowtide.rpc.v1 import ingest_pb2 as pb
+from lowtide.storage.database import Connection
 
-from .database import Connection
 from .owners import heard
 from .work import Append, Work
 

@@ -14,9 +14,9 @@ import psycopg
 
 from lowtide.errors import Unavailable
 from lowtide.rpc.v1 import ingest_pb2 as pb
+from lowtide.storage.database import Database
 
 from .appending import write_group
-from .database import Database
 from .owners import Voices
 from .plain import append_plainly
 from .work import Work

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from lowtide.errors import InvalidInput
 from lowtide.rpc.v1 import ingest_pb2 as pb
+from lowtide.storage.database import Connection
 
-from .database import Connection
 from .owners import heard, lives
 from .work import check_text, execution_of
 

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Mapping
 from datetime import timedelta
 
-from .database import Connection
+from lowtide.storage.database import Connection
 
 __all__ = ["Voices", "forget_owners", "heard", "lives", "lost"]
 

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from lowtide.errors import InvalidInput, NotFound, TooLarge
 from lowtide.rpc.v1 import ingest_pb2 as pb
+from lowtide.storage.database import Connection, Database
 
-from .database import Connection, Database
 from .work import check_text, execution_of
 
 __all__ = ["Payloads"]

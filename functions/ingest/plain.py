@@ -19,8 +19,8 @@ import psycopg
 
 from lowtide.errors import InvalidInput
 from lowtide.rpc.v1 import ingest_pb2 as pb
+from lowtide.storage.database import Connection
 
-from .database import Connection
 from .work import Append, check_text, execution_of
 
 __all__ = ["append_plainly", "may_be_fresh", "open_fresh"]

@@ -18,8 +18,8 @@ import psycopg
 
 from lowtide.errors import InvalidInput, Unavailable
 from lowtide.rpc.v1 import ingest_pb2 as pb
+from lowtide.storage.database import Connection, Database
 
-from .database import Connection, Database
 from .rows import CHANGES, DROPPED, FACTS, KINDS, Kind
 
 __all__ = ["Projector"]

@@ -6,8 +6,8 @@ from typing import Final
 
 from lowtide.errors import InvalidInput
 from lowtide.rpc.v1 import ingest_pb2 as pb
+from lowtide.storage.database import Connection
 
-from .database import Connection
 from .work import execution_of
 
 __all__ = ["read_journal"]

@@ -18,9 +18,9 @@ from lowtide.errors import Unavailable
 from lowtide.rpc.v1 import ingest_pb2 as pb
 from lowtide.rpc.v1 import ingest_pb2_grpc
 from lowtide.settings import IngestSettings
+from lowtide.storage.database import Connection, Database
 
 from .committing import Committer
-from .database import Connection, Database
 from .owners import Voices, forget_owners
 from .projecting import Projector
 from .service import IngestService

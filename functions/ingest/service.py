@@ -15,8 +15,8 @@ from lowtide.rpc.v1 import ingest_pb2 as pb
 from lowtide.rpc.v1 import ingest_pb2_grpc
 from lowtide.runtime.chance import new_owner
 from lowtide.runtime.grouping import Grouped
+from lowtide.storage.database import Connection, Database
 
-from .database import Connection, Database
 from .forking import fork_journal
 from .opening import open_epoch
 from .owners import Voices, lost

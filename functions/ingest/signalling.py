@@ -16,8 +16,8 @@ import psycopg
 
 from lowtide.errors import Unavailable
 from lowtide.rpc.v1 import ingest_pb2 as pb
+from lowtide.storage.database import Connection, Database
 
-from .database import Connection, Database
 from .work import execution_of
 
 __all__ = ["Receiver", "Signals"]

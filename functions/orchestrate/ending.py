@@ -12,9 +12,9 @@ from .changing import notes_of
 from .nouns import Execution
 from .states import forget_dispatch, forget_state
 from .store import groups
-from .store.groups import Standing
+from .store.groups import Ending
 from .waking import outcome_values
-from .work import Work
+from .work import Desk
 
 __all__ = ["Reported", "end_plain"]
 
@@ -27,42 +27,48 @@ class Reported:
     digest: str
 
 
-async def end_plain(work: Work, reported: Sequence[Reported]) -> list[bool]:
-    """Apply the outcomes that concern nobody else, and say of each whether it was; the rest is left untouched."""
-    found, now = await groups.lock(work.tx, {one.outcome.execution for one in reported})
+async def end_plain(desk: Desk, reported: Sequence[Reported]) -> list[bool]:
+    """Apply the outcomes that concern nobody else, and say of each whether it was; the rest is left untouched.
+
+    What is to be stored is made ready from an execution as it was read; it is stored where that is still so.
+    """
+    found, now = await desk.database.alone(
+        lambda connection: groups.read(connection, {one.outcome.execution for one in reported})
+    )
     if now is None:
         return [False] * len(reported)
-    standings = await groups.standings(work.tx, found.values())
-    ended: dict[str, Execution] = {}
-    applied = []
+    plain: dict[str, tuple[Reported, Execution]] = {}
     for one in reported:
         execution = found.get(one.outcome.execution)
-        plain = execution is not None and _is_plain(execution, standings[execution.id], one)
-        applied.append(plain and one.outcome.execution not in ended)
-        if execution is not None and applied[-1]:
-            ended[execution.id] = _ended(execution, one.outcome, now)
-            forget_state(work, execution)
-            forget_dispatch(work, execution, one.digest, standings[execution.id].size)
-    if ended:
-        notes = [note for id_, after in ended.items() for note in await notes_of(work, found[id_], after, now)]
-        for due in await groups.end(work.tx, list(ended.values()), notes):
-            work.after.timer(due)
-        for execution in ended.values():
-            work.after.free(execution)
-        work.after.ended.extend(ended.values())
-    return applied
+        if execution is not None and _is_plain(execution, one) and desk.plans.at_hand(execution.workflow_version):
+            plain.setdefault(execution.id, (one, _ended(execution, one.outcome, now)))
+    if not plain:
+        return [False] * len(reported)
+    work = desk.prepare()
+    notes = [note for id_, (_, after) in plain.items() for note in await notes_of(work, found[id_], after, now)]
+    endings = [Ending(after, one.digest) for one, after in plain.values()]
+    done = await desk.database.alone(lambda connection: groups.end(connection, endings, notes))
+    for id_, of in done.items():
+        one, after = plain[id_]
+        forget_state(work, found[id_])
+        forget_dispatch(work, found[id_], one.digest, of.size)
+        work.after.free(after)
+        work.after.ended.append(after)
+        if of.next_due is not None:
+            work.after.timer(of.next_due)
+    desk.afterwards(work.after)
+    return [id_ in done and plain[id_][0] is one for one in reported for id_ in (one.outcome.execution,)]
 
 
-def _is_plain(execution: Execution, standing: Standing, reported: Reported) -> bool:
-    """Whether it is to be applied, and no parent waits, no child or container ends with it, nothing is told before."""
+def _is_plain(execution: Execution, reported: Reported) -> bool:
+    """Whether it is to be applied, no parent waits, and nothing is told before; what others may have added is looked at
+    when it is stored."""
     outcome = reported.outcome
     return (
         not execution.ended
         and execution.phase != "waiting"
         and execution.epoch == outcome.epoch
-        and standing.digest == reported.digest
         and execution.parent is None
-        and not standing.has_others
         and outcome.status != "cancelled"
         and not outcome.listened
     )

@@ -26,7 +26,7 @@ class Reports:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._ends: Grouped[Reported, bool] = Grouped(lambda reported: desk.do(lambda work: end_plain(work, reported)))
+        self._ends: Grouped[Reported, bool] = Grouped(lambda reported: end_plain(desk, reported))
 
     async def take(self, event: CloudEvent) -> Verdict:
         """Apply an outcome or a registration.

@@ -10,7 +10,7 @@ from lowtide.model.base import JSON
 from lowtide.runtime.grouping import Grouped
 
 from .nouns import Deployed
-from .starting import Started, Wanted, request_key, start_all
+from .starting import Started, Wanted, plain_start, prepare_plain, request_key, start_all
 from .store import groups
 from .work import Desk, Work
 
@@ -34,14 +34,46 @@ class StartRequest:
 
 class Starts:
     def __init__(self, desk: Desk) -> None:
-        self._group: Grouped[StartRequest, Started] = Grouped(
-            lambda requests: desk.do(lambda work: _start_all(work, requests))
-        )
+        self._desk = desk
+        self._group: Grouped[StartRequest, Started] = Grouped(self._start)
 
     async def start(self, request: StartRequest) -> Started:
         """Raises :class:`lowtide.errors.NotFound` where there is no such workflow, ``InvalidInput`` where its schema
         refuses the input, ``Conflict`` where the key came before with another body."""
         return await self._group.ask(request)
+
+    async def _start(self, requests: Sequence[StartRequest]) -> list[Started | LowtideError]:
+        """Nearly all start without a transaction; what is left out is decided in one."""
+        plainly = await self._start_plainly(requests)
+        left = [request for request, answer in zip(requests, plainly, strict=True) if answer is None]
+        rest = iter(await self._desk.do(lambda work: _start_all(work, left)) if left else ())
+        return [next(rest) if answer is None else answer for answer in plainly]
+
+    async def _start_plainly(self, requests: Sequence[StartRequest]) -> list[Started | None]:
+        """Those that nothing holds back, whose plan is at hand, and whose key is new; their version is looked at first,
+        and again when they are stored."""
+        names = [(request.namespace, request.name, request.version) for request in requests]
+        database, work = self._desk.database, self._desk.prepare()
+        versions, now = await database.alone(lambda connection: groups.find_deployed(connection, names))
+        wanted: dict[int, Wanted] = {}
+        for number, (request, version) in enumerate(zip(requests, versions, strict=True)):
+            if version is None or not self._desk.plans.at_hand(version.id):
+                continue
+            checked = await _checked(work, request, version)
+            if isinstance(checked, Wanted):
+                wanted[number] = checked
+        prepared = await prepare_plain(work, wanted, now)
+        if not prepared:
+            return [None] * len(requests)
+        begun = list(prepared.values())
+        added = await database.alone(lambda connection: groups.begin(connection, begun, if_deployed=True))
+        answers = {
+            number: plain_start(work, wanted[number], one)
+            for number, one in prepared.items()
+            if one.execution.id in added
+        }
+        self._desk.afterwards(work.after)
+        return [answers.get(number) for number in range(len(requests))]
 
 
 async def _start_all(work: Work, requests: Sequence[StartRequest]) -> list[Started | LowtideError]:

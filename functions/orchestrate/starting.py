@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -39,6 +39,8 @@ __all__ = [
     "Started",
     "Wanted",
     "event_key",
+    "plain_start",
+    "prepare_plain",
     "request_key",
     "start",
     "start_all",
@@ -153,6 +155,21 @@ async def start_all(work: Work, wanted: Sequence[Wanted], now: datetime) -> list
     return [await _answer(work, one, begun, added) for one, begun in zip(wanted, beginnings, strict=True)]
 
 
+async def prepare_plain(work: Work, wanted: Mapping[int, Wanted], now: datetime) -> dict[int, Beginning]:
+    """What is to be stored of those that nothing keeps waiting; the plans of all of them are at hand."""
+    return {
+        number: await _beginning(work, one, now)
+        for number, one in wanted.items()
+        if await place_of(work, one.version, one.given, now) is None
+    }
+
+
+def plain_start(work: Work, wanted: Wanted, begun: Beginning) -> Started:
+    """The answer to one that was stored now, and does not wait."""
+    work.after.send(wanted.short_way)
+    return Started(begun.execution, fresh=True, order=_order(begun) if wanted.short_way else None)
+
+
 async def _start_in_line(
     work: Work, wanted: Sequence[Wanted], places: Sequence[Place | LowtideError | None], now: datetime
 ) -> list[Started | LowtideError]:
@@ -192,8 +209,7 @@ async def _answer(
         return await _earlier(work, begun.execution)
     if waits:
         return Started(begun.execution, fresh=True)
-    work.after.send(wanted.short_way)
-    return Started(begun.execution, fresh=True, order=_order(begun) if wanted.short_way else None)
+    return plain_start(work, wanted, begun)
 
 
 async def _beginning(work: Work, wanted: Wanted, now: datetime, *, waits: bool = False) -> Beginning:

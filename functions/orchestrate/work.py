@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, TypeVar
+from typing import Final, TypeVar, cast
 
 from lowtide.engine import Host
 from lowtide.model.base import JSON, ExecutionId
@@ -136,6 +136,10 @@ class Plans:
         known = self._plans.get(workflow_version)
         return None if known is None else mask_of(known[1].secrets, self._secrets)
 
+    def at_hand(self, workflow_version: int) -> bool:
+        """Whether nothing has to be read from the store for it."""
+        return workflow_version in self._plans
+
     async def _all(self, tx: Tx, workflow_version: int) -> tuple[bytes, Plan, Limits | None]:
         plan = self._plans.get(workflow_version)
         if plan is None:
@@ -172,14 +176,18 @@ class Desk:
         self.host = host
         self.claims = claims
         self.afterwards: Callable[[Aftermath], None] = lambda _: None
-        self._plans = Plans(secrets)
+        self.plans: Final = Plans(secrets)
 
     async def mask(self, workflow_version: int) -> Mask:
         """What hides a version's secrets in answers; see :meth:`Plans.mask`."""
-        at_hand = self._plans.mask_at_hand(workflow_version)
+        at_hand = self.plans.mask_at_hand(workflow_version)
         if at_hand is not None:
             return at_hand
-        return await self.database.run(lambda tx: self._plans.mask(tx, workflow_version))
+        return await self.database.run(lambda tx: self.plans.mask(tx, workflow_version))
+
+    def prepare(self) -> Work:
+        """For what is made ready before it is stored, and needs nothing of the store but plans that are at hand."""
+        return Work(cast(Tx, None), self.terms, self.plans, self.host, self.claims)
 
     async def do(self, flow: Callable[[Work], Awaitable[T]]) -> T:
         """What ``flow`` returns, after the commit. It may be called again where two transactions crossed.
@@ -188,7 +196,7 @@ class Desk:
         """
 
         async def attempt(tx: Tx) -> tuple[T, Aftermath]:
-            work = Work(tx, self.terms, self._plans, self.host, self.claims)
+            work = Work(tx, self.terms, self.plans, self.host, self.claims)
             return await flow(work), work.after
 
         result, after = await self.database.run(attempt)

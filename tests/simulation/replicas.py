@@ -8,8 +8,6 @@ from typing import Any, cast
 from functions.execute.invocation import Answer, Invocations
 from functions.execute.parts import Parts
 from functions.ingest.committing import Committer
-from functions.ingest.database import Connection
-from functions.ingest.database import Database as JournalDatabase
 from functions.ingest.owners import Voices
 from functions.ingest.projecting import Projector
 from functions.ingest.service import IngestService
@@ -22,6 +20,8 @@ from lowtide.clients.ingest import IngestClient
 from lowtide.expressions import JqHost
 from lowtide.runtime import chance
 from lowtide.runtime.claims import Claims
+from lowtide.storage.database import Connection
+from lowtide.storage.database import Database as JournalDatabase
 from lowtide.testing.simulate.clock import ProcessClock
 from lowtide.testing.simulate.grpc import Line
 from lowtide.testing.simulate.network import Replicas
@@ -69,7 +69,7 @@ class Orchestrate:
 
     def __init__(self, process: Process, ports: Ports, ingests: Replicas[Any], terms: Terms) -> None:
         database = ControlDatabase("postgresql://simulated", 4)
-        database.engine = ports.engines.make(ports.control)
+        database.engine, database.driver = ports.engines.make(ports.control), _Stored(ports.control, 3)
         clock = ProcessClock(process)
         client = _client(process, ports, ingests, f"orchestrate-{chance.new_owner()}")
         unused = cast(Any, _Unused())

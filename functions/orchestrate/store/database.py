@@ -4,37 +4,42 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
-from typing import Any, Final, TypeAlias, TypeVar
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Final, TypeAlias, TypeVar
 
 import psycopg
 from sqlalchemy import exc, make_url, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from lowtide.errors import LowtideError, Unavailable
+from lowtide.storage.database import Connection as Driver
+from lowtide.storage.database import Database as DriverDatabase
 
 __all__ = ["Database", "Driver", "Tx", "driver_of"]
 
 T = TypeVar("T")
 Tx: TypeAlias = AsyncConnection
-Driver: TypeAlias = psycopg.AsyncConnection[tuple[Any, ...]]
 
 _AGAIN: Final = frozenset({"40001", "40P01"})  # serialization failure, deadlock
 _NOT_MIGRATED: Final = frozenset({"42P01", "42703", "3F000"})  # undefined table, column, schema
 _AWAY: Final = ("08", "53", "57", "58")  # connection, resources, operator intervention, system errors
 _ATTEMPTS: Final = 5
+_ALONE: Final = 3  # connections for what needs no transaction: starts, ends, and what is told of them
+_APPLICATION: Final = "lowtide-orchestrate"
 
 
 class Database:
-    """At most ``connections`` connections, made when first needed: a start needs no database."""
+    """At most ``connections`` connections (but at least two), made when first needed: a start needs no database."""
 
     def __init__(self, url: str, connections: int, *, connect_timeout: int = 5, pool_timeout: float = 15.0) -> None:
+        alone = min(_ALONE, max(1, connections // 2))
+        self.driver = DriverDatabase("control", url, alone, connect_timeout=connect_timeout, application=_APPLICATION)
         self.engine: AsyncEngine = create_async_engine(
             make_url(url).set(drivername="postgresql+psycopg"),
-            pool_size=connections,
+            pool_size=max(1, connections - alone),
             max_overflow=0,
             pool_timeout=pool_timeout,
-            connect_args={"connect_timeout": connect_timeout, "application_name": "lowtide-orchestrate"},
+            connect_args={"connect_timeout": connect_timeout, "application_name": _APPLICATION},
         )
         self._under_way = 0
         self._idle = asyncio.Event()
@@ -45,10 +50,25 @@ class Database:
 
         Raises :class:`lowtide.errors.Unavailable` where the database cannot be reached or has no tables yet.
         """
+        with self._busy():
+            return await self._run(work)
+
+    async def alone(self, work: Callable[[Driver], Awaitable[T]]) -> T:
+        """What ``work`` returns; each of its statements is a transaction of its own. It may be called again, also where
+        a statement was committed whose answer was lost.
+
+        For the few statements that every execution needs: SQLAlchemy's connection and transaction cost four times as
+        much as the statement. Raises :class:`lowtide.errors.Unavailable` as :meth:`run` does.
+        """
+        with self._busy():
+            return await self.driver.run(work)
+
+    @contextlib.contextmanager
+    def _busy(self) -> Iterator[None]:
         self._under_way += 1
         self._idle.clear()
         try:
-            return await self._run(work)
+            yield
         finally:
             self._under_way -= 1
             if not self._under_way:
@@ -89,12 +109,15 @@ class Database:
             async with asyncio.timeout(grace):
                 await self._idle.wait()
         await self.engine.dispose()
+        await self.driver.close()
 
 
-async def driver_of(tx: Tx) -> Driver:
+async def driver_of(tx: Tx | Driver) -> Driver:
     """The driver's connection under a transaction, for the few statements that every execution needs: written by hand,
     for many executions at once, and prepared by the server, where composing them would cost more than performing them.
     """
+    if isinstance(tx, psycopg.AsyncConnection):
+        return tx
     connection: Driver = (await tx.get_raw_connection()).driver_connection  # type: ignore[assignment]  # untyped there
     return connection
 

@@ -1,4 +1,4 @@
-"""What every execution needs, for many of them at once: their starts in one statement, their ends in three."""
+"""What every execution needs, for many of them at once: their starts and their ends, in one statement each."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ from uuid import UUID
 from lowtide.model.base import ExecutionId
 
 from ..nouns import Deployed, Execution, Note
-from .database import Tx
+from .database import Driver, Tx
 from .rows import TELL, columns_of, columns_of_notes, rows_of
 
 __all__ = [
     "Beginning",
-    "Standing",
+    "Done",
+    "Ending",
     "begin",
     "end",
     "ended_among",
     "find_deployed",
     "known",
     "lock",
-    "standings",
+    "read",
 ]
 
 _ALL: Final = ", ".join(Execution.__dataclass_fields__)
@@ -47,7 +48,7 @@ SELECT wanted.place, found.id, found.namespace, found.name, found.version,
 
 
 async def find_deployed(
-    tx: Tx, wanted: Sequence[tuple[str, str, str | None]]
+    tx: Tx | Driver, wanted: Sequence[tuple[str, str, str | None]]
 ) -> tuple[list[Deployed | None], datetime]:
     """Which versions are meant by (namespace, name, version), in this order, and the database's time.
 
@@ -76,7 +77,7 @@ class Beginning:
 
 
 # Sorted by what is unique, so that two groups with the same keys wait for each other and not in a circle.
-_BEGIN = f"""
+_BEGIN = """
 WITH given AS (
     SELECT * FROM unnest(
         %b::uuid[], %b::text[], %b::text[], %b::text[], %b::bigint[], %b::text[], %b::bytea[], %b::uuid[], %b::text[],
@@ -87,6 +88,7 @@ WITH given AS (
         id, namespace, workflow, version, workflow_version, phase, seed, parent, parent_command,
         dedupe, body_digest, traceparent, created_at, started_at, echo,
         state, upto, origin, origin_kind, origin_task, body, digest, sent_at, next_try)
+    {condition}
 ), added AS (
     INSERT INTO executions (
         id, namespace, workflow, version, workflow_version, phase, epoch, change, seed, parent, parent_command,
@@ -101,14 +103,22 @@ WITH given AS (
     INSERT INTO dispatches (execution, epoch, body, digest, issued_at, sent_at, next_try)
     SELECT id, 1, body, digest, created_at, sent_at, next_try FROM given JOIN added USING (id)
 ), told AS (
-{TELL} JOIN added USING (id)
+{tell} JOIN added USING (id)
 )
-SELECT id FROM added
+SELECT id FROM added UNION SELECT id FROM executions JOIN given USING (id)
 """
+_BEGIN_AT_ALL = _BEGIN.format(condition="", tell=TELL)
+_BEGIN_IF_DEPLOYED = _BEGIN.format(
+    tell=TELL,
+    condition="""WHERE EXISTS (SELECT FROM workflow_versions AS deployed
+             WHERE deployed.id = given.workflow_version AND deployed.deleted_at IS NULL FOR KEY SHARE)""",
+)
 
 
-async def begin(tx: Tx, beginnings: Sequence[Beginning]) -> set[ExecutionId]:
-    """Insert executions in epoch 1, with their dispatches and notes; those whose dedupe key was there are left out."""
+async def begin(tx: Tx | Driver, beginnings: Sequence[Beginning], *, if_deployed: bool = False) -> set[ExecutionId]:
+    """Insert executions in epoch 1, with their dispatches and notes; those whose dedupe key was there are left out, and
+    with ``if_deployed`` those whose version was removed. The same once more changes nothing, and has the same answer.
+    """
     rows = [
         (
             UUID(begun.execution.id),
@@ -139,7 +149,8 @@ async def begin(tx: Tx, beginnings: Sequence[Beginning]) -> set[ExecutionId]:
         for begun in beginnings
     ]
     notes = columns_of_notes(note for begun in beginnings for note in begun.notes)
-    added = await rows_of(tx, _BEGIN, [*columns_of(rows, 24), *notes])
+    statement = _BEGIN_IF_DEPLOYED if if_deployed else _BEGIN_AT_ALL
+    added = await rows_of(tx, statement, [*columns_of(rows, 24), *notes])
     return {ExecutionId(str(row[0])) for row in added}
 
 
@@ -166,82 +177,61 @@ async def lock(tx: Tx, ids: Collection[str]) -> tuple[dict[str, Execution], date
     return {execution.id: execution for execution in found}, rows[0][-1] if rows else None
 
 
+_READ = f"SELECT {_ALL}, clock_timestamp() FROM executions WHERE id = ANY(%b::uuid[])"
+
+
+async def read(connection: Driver, ids: Collection[str]) -> tuple[dict[str, Execution], datetime | None]:
+    """As :func:`lock`, without the lock: what is decided by it has to be looked at again."""
+    rows = await rows_of(connection, _READ, [[UUID(id_) for id_ in sorted(ids)]])
+    found = [_execution(row) for row in rows]
+    return {execution.id: execution for execution in found}, rows[0][-1] if rows else None
+
+
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """What decides how an execution may end: its epoch's dispatch (``size`` in bytes), and whether children or
-    containers end with it."""
+class Ending:
+    """An execution as it is to be, and the digest of the dispatch that led to its outcome."""
 
-    digest: str | None
-    has_others: bool
+    execution: Execution
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What ended: the size of its dispatch in bytes, and when the next execution begins of schedules that waited for
+    one of those that ended together."""
+
     size: int
+    next_due: datetime | None
 
 
-_STANDINGS = """
-SELECT wanted.id, dispatches.digest,
-       EXISTS (SELECT FROM executions AS child WHERE child.parent = wanted.id AND child.ended_at IS NULL)
-       OR EXISTS (SELECT FROM containers WHERE containers.execution = wanted.id),
-       coalesce(length(dispatches.body), 0)
-  FROM unnest(%b::uuid[], %b::bigint[]) AS wanted (id, epoch)
-  LEFT JOIN dispatches ON dispatches.execution = wanted.id AND dispatches.epoch = wanted.epoch
-"""
-
-
-async def standings(tx: Tx, executions: Iterable[Execution]) -> dict[str, Standing]:
-    """By execution. They are locked by the caller, in a statement before this one."""
-    wanted = [(UUID(execution.id), execution.epoch) for execution in executions]
-    return {
-        str(row[0]): Standing(row[1], row[2], row[3]) for row in await rows_of(tx, _STANDINGS, columns_of(wanted, 2))
-    }
-
-
-# The outbox before the dispatches, as those do who send them.
+# What it does is in migration 0011.
 _END = """
-WITH sent AS (DELETE FROM outbox WHERE execution = ANY(%(ids)b::uuid[]) AND kind = 'dispatch'),
-orders AS (DELETE FROM dispatches WHERE execution = ANY(%(ids)b::uuid[])),
-wakes AS (DELETE FROM inbox WHERE execution = ANY(%(ids)b::uuid[])),
-due AS (DELETE FROM timers WHERE execution = ANY(%(ids)b::uuid[])),
-listening AS (DELETE FROM subscriptions WHERE execution = ANY(%(ids)b::uuid[])),
-asked AS (UPDATE asks SET status = 'closed', ended_at = clock_timestamp()
-           WHERE execution = ANY(%(ids)b::uuid[]) AND status = 'open'),
-loose AS (UPDATE kept_events SET execution = NULL WHERE execution = ANY(%(ids)b::uuid[])),
-ended AS (
-    UPDATE executions
-       SET phase = given.phase, change = given.change, started_at = given.started_at, ended_at = given.ended_at,
-           output = given.output, error = given.error, error_type = given.error_type,
-           reason = NULL, state = NULL, waiting = NULL, suspend_asked = NULL
-      FROM unnest(%(ids)b::uuid[], %(phases)b::text[], %(changes)b::bigint[], %(started)b::timestamptz[],
-                  %(ended)b::timestamptz[], %(outputs)b::bytea[], %(errors)b::bytea[], %(types)b::text[])
-           AS given (id, phase, change, started_at, ended_at, output, error, error_type)
-     WHERE executions.id = given.id
-), told AS (
-    INSERT INTO outbox (kind, execution, epoch, body, not_before, namespace)
-    SELECT kind, id, epoch, note, coalesce(not_before, clock_timestamp()), namespace
-      FROM unnest(%(kinds)b::text[], %(whose)b::uuid[], %(epochs)b::bigint[], %(notes)b::bytea[],
-                  %(later)b::timestamptz[], %(namespaces)b::text[])
-           AS notes (kind, id, epoch, note, not_before, namespace)
-)
-UPDATE schedules SET running = NULL, due = clock_timestamp() + pause WHERE running = ANY(%(ids)b::uuid[]) RETURNING due
+SELECT * FROM end_plainly(
+    %(ids)b::uuid[], %(changes)b::bigint[], %(digests)b::text[], %(phases)b::text[], %(started)b::timestamptz[],
+    %(ended)b::timestamptz[], %(outputs)b::bytea[], %(errors)b::bytea[], %(types)b::text[],
+    %(kinds)b::text[], %(whose)b::uuid[], %(epochs)b::bigint[], %(notes)b::bytea[], %(later)b::timestamptz[],
+    %(namespaces)b::text[])
 """
 
 
-async def end(tx: Tx, ended: Sequence[Execution], notes: Iterable[Note]) -> list[datetime]:
-    """Store the outcomes of locked executions and remove everything that could wake them.
-
-    When the next execution begins of each schedule that waited for one of them.
-    """
+async def end(connection: Driver, endings: Sequence[Ending], notes: Iterable[Note]) -> dict[str, Done]:
+    """Store the outcomes of executions and remove everything that could wake them, where nothing changed since they
+    were read, their newest dispatch is the one that was answered, and no child or container ends with them."""
     names = ("kinds", "whose", "epochs", "notes", "later", "namespaces")
+    executions = [ending.execution for ending in endings]
     values: dict[str, Any] = {
-        "ids": [UUID(execution.id) for execution in ended],
-        "phases": [execution.phase for execution in ended],
-        "changes": [execution.change for execution in ended],
-        "started": [execution.started_at for execution in ended],
-        "ended": [execution.ended_at for execution in ended],
-        "outputs": [execution.output for execution in ended],
-        "errors": [execution.error for execution in ended],
-        "types": [execution.error_type for execution in ended],
+        "ids": [UUID(execution.id) for execution in executions],
+        "changes": [execution.change - 1 for execution in executions],
+        "digests": [ending.digest for ending in endings],
+        "phases": [execution.phase for execution in executions],
+        "started": [execution.started_at for execution in executions],
+        "ended": [execution.ended_at for execution in executions],
+        "outputs": [execution.output for execution in executions],
+        "errors": [execution.error for execution in executions],
+        "types": [execution.error_type for execution in executions],
         **dict(zip(names, columns_of_notes(notes), strict=True)),
     }
-    return [row[0] for row in await rows_of(tx, _END, values)]
+    return {str(row[0]): Done(row[1] or 0, row[2]) for row in await rows_of(connection, _END, values)}
 
 
 _ENDED = f"SELECT {_ALL} FROM executions WHERE id = ANY(%b::uuid[]) AND ended_at IS NOT NULL"

@@ -7,7 +7,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from ..nouns import Note
-from .database import Tx, driver_of
+from .database import Driver, Tx, driver_of
 
 __all__ = ["TELL", "columns_of", "columns_of_notes", "perform", "rows_of"]
 
@@ -18,7 +18,7 @@ SELECT kind, id, epoch, note, coalesce(not_before, clock_timestamp()), whose
 """Puts notes into the outbox."""
 
 
-async def rows_of(tx: Tx, statement: str, values: Any) -> list[tuple[Any, ...]]:
+async def rows_of(tx: Tx | Driver, statement: str, values: Any) -> list[tuple[Any, ...]]:
     cursor = (await driver_of(tx)).cursor(binary=True)
     await cursor.execute(statement, values)
     return await cursor.fetchall()

@@ -73,8 +73,8 @@ async def test_replicas_hear_each_other_again_after_the_database_was_away(
 
 
 async def test_an_item_that_nobody_takes_does_not_stay_for_ever(ingest: IngestProcess) -> None:
-    from functions.ingest.database import Database
     from functions.ingest.signalling import Signals
+    from lowtide.storage.database import Database
 
     async with talking_to(ingest.target) as stub:
         owner, one = Owner(stub), execution()

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 import pytest
 
+from lowtide.storage.database import Connection, Database
 from lowtide.wire import mac
 from lowtide.wire.types import DISPATCH, Dispatch, Ended, Extension, Parked
 from tests.eventually import eventually
 from tests.integration.orchestrate.world import KEY, FakeExecute, document, play, world
 
 pytestmark = pytest.mark.anyio
+
+T = TypeVar("T")
 
 GREET = document("- hello: {set: {greeting: '${ \"Hello \" + .name }'}}")
 
@@ -222,3 +227,27 @@ async def test_outcomes_are_applied_once_however_often_they_come(control_store: 
             with attempt:
                 assert there.ingest.phases(started["id"])[-1:] == ["completed"]
         assert there.ingest.phases(started["id"]).count("completed") == 1
+
+
+class _Twice(Database):
+    """Performs everything twice, as where the connection was lost with the answer of a statement that was committed."""
+
+    async def run(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        await super().run(work)
+        return await super().run(work)
+
+
+async def test_starts_and_ends_whose_answers_were_lost_are_stored_once(control_store: str) -> None:
+    async with world(control_store) as there:
+        await there.deploy(GREET)
+        first = await there.start({"name": "Ada"})
+        await there.until(first["id"], "completed")
+        await there.service.desk.database.driver.close()
+        there.service.desk.database.driver = _Twice("control", control_store, 2)
+        begun = [await there.start({"name": name}) for name in ("Grace", "Mary")]
+        for one in begun:
+            shown = await there.until(one["id"], "completed")
+            assert shown["output"]["greeting"] == f"Hello {shown['input']['name']}"
+        listed = (await there.api.get("/v1/namespaces/tests/executions")).json()["items"]
+        assert {one["id"] for one in listed} == {first["id"], *(one["id"] for one in begun)}
+        assert len(listed) == len(there.execute.taken) == 3
