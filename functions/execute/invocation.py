@@ -15,7 +15,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import resource
-import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from functools import partial
@@ -283,15 +282,16 @@ class Invocations:
         clock = self._parts.clock
         cold, self._first = self._first, False
         cold_ms = since_birth() * 1000 if cold else 0.0
-        began, cpu = clock.monotonic(), time.process_time()
+        began, (cpu, _) = clock.monotonic(), _spent()
         queueing = max(0.0, float(clock.now() - dispatch.at))
         sharing = max(1, self.running + 1)
 
         def usage() -> Usage:
+            spent, memory = _spent()
             return Usage(
                 active_ms=round((clock.monotonic() - began) * 1000, 3),
-                cpu_ms=round((time.process_time() - cpu) * 1000 / sharing, 3),
-                memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+                cpu_ms=round((spent - cpu) * 1000 / sharing, 3),
+                memory_bytes=memory,
                 cold_start=cold,
                 cold_start_ms=round(cold_ms, 3),
                 queueing_ms=queueing,
@@ -333,6 +333,12 @@ class Invocations:
         if order.traceparent:
             attributes[Extension.traceparent] = order.traceparent
         return CloudEvent(attributes, body)
+
+
+def _spent() -> tuple[float, int]:
+    """CPU seconds of this process, and the most memory that it had, in bytes: one question to the system."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime, used.ru_maxrss * 1024
 
 
 class _Saved(Noun, frozen=True):

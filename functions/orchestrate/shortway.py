@@ -69,9 +69,11 @@ class HttpExecute:
 
     def _opened(self) -> ClientSession:
         if self._session is None:
-            from aiohttp import ClientSession, ClientTimeout, TCPConnector
+            from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
 
-            self._session = ClientSession(timeout=ClientTimeout(total=self._timeout), connector=TCPConnector(limit=0))
+            self._session = ClientSession(
+                timeout=ClientTimeout(total=self._timeout), connector=TCPConnector(limit=0), cookie_jar=DummyCookieJar()
+            )
         return self._session
 
 

@@ -31,6 +31,7 @@ from .pages import (
     seconds_of,
 )
 from .repeats import add_repeats
+from .texts import TextRoute
 
 __all__ = ["routes"]
 
@@ -40,8 +41,18 @@ _CURSOR = r"[0-9a-f-]{36}"
 
 def routes(service: Service) -> APIRouter:
     router = APIRouter(tags=["executions"], prefix="/v1/namespaces/{namespace}")
+    _add_start(router, service)
+    _add_lookups(router, service)
+    add_orders(router, service)
+    add_repeats(router, service)
+    add_explanation(router, service)
+    return router
 
-    @router.post(
+
+def _add_start(router: APIRouter, service: Service) -> None:
+    often = APIRouter(tags=["executions"], prefix=router.prefix, route_class=TextRoute)
+
+    @often.post(
         "/workflows/{name}/executions",
         status_code=202,
         response_model=shapes.Execution,
@@ -84,11 +95,7 @@ def routes(service: Service) -> APIRouter:
         status = 200 if seconds is not None and execution.ended else 202
         return reply(await shown(service.desk, execution), status, location)
 
-    _add_lookups(router, service)
-    add_orders(router, service)
-    add_repeats(router, service)
-    add_explanation(router, service)
-    return router
+    router.routes.extend(often.routes)
 
 
 def _add_lookups(router: APIRouter, service: Service) -> None:
