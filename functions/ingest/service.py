@@ -92,7 +92,7 @@ class IngestService(ingest_pb2_grpc.IngestServicer):
         return [replies.get(id(request)) for request in requests]
 
     async def Report(self, request_iterator: AsyncIterator[pb.Batch], context: Context) -> AsyncIterator[pb.Push]:
-        stream = ReportStream(new_owner(), self._to, self._stream_lifetime)
+        stream = ReportStream(new_owner(), self._to, self._stream_lifetime, self._fresh.ask)
         self._streams.add(stream)
         if self._draining:
             stream.go_away(self._draining)

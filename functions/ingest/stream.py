@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
-from lowtide.errors import InvalidInput, Unavailable
+import psycopg
+
+from lowtide.errors import InvalidInput, LowtideError, Unavailable
 from lowtide.rpc.v1 import ingest_pb2 as pb
 
 from .committing import Committer
+from .plain import may_be_fresh
 from .projecting import Projector
 from .signalling import Signals
 from .work import Work, check_text, work_of
@@ -36,14 +39,22 @@ class Journalist:
 
 
 class ReportStream:
-    """``name`` is unique among all streams. ``lifetime`` in seconds; the client is told before it ends."""
+    """``name`` is unique among all streams. ``lifetime`` in seconds; the client is told before it ends. ``open_fresh``
+    makes a lease where there is none."""
 
-    def __init__(self, name: str, to: Journalist, lifetime: float) -> None:
+    def __init__(
+        self,
+        name: str,
+        to: Journalist,
+        lifetime: float,
+        open_fresh: Callable[[pb.OpenRequest], Awaitable[pb.OpenReply | None]],
+    ) -> None:
         self.name = name
         self.owner = ""
         self.ended = asyncio.Event()
         self._to = to
         self._lifetime = lifetime
+        self._open_fresh = open_fresh
         self._pushes: asyncio.Queue[pb.Push | None] = asyncio.Queue()
         self._room = asyncio.Semaphore(_MOST_UNANSWERED)
         self._answers: set[asyncio.Task[None]] = set()
@@ -99,7 +110,8 @@ class ReportStream:
             self._waiting.append(work)
             committed = self._to.committer.submit(work)
             projected = self._to.projector.offer(batch)
-            answer = asyncio.create_task(self._answer(batch.sequence, work, committed, projected))
+            opened = asyncio.gather(*(self._opened(request) for request in batch.opens)) if batch.opens else None
+            answer = asyncio.create_task(self._answer(batch.sequence, work, committed, opened, projected))
             self._answers.add(answer)
             answer.add_done_callback(self._answers.discard)
         if self._answers:
@@ -110,14 +122,28 @@ class ReportStream:
         sequence: int,
         work: Work,
         committed: asyncio.Future[list[pb.Refusal]],
+        opened: asyncio.Future[list[pb.Opened | None]] | None,
         projected: asyncio.Future[list[pb.Refusal]] | None,
     ) -> None:
         """Acknowledge one batch. Only changes of executions wait for the analytics store; the journal never does."""
         try:
             refused = await committed
+            made = [one for one in await opened if one is not None] if opened is not None else []
             if projected is not None:
                 refused = refused + await projected
-            self._pushes.put_nowait(pb.Push(ack=pb.Ack(sequence=sequence, refused=refused)))
+            self._pushes.put_nowait(pb.Push(ack=pb.Ack(sequence=sequence, refused=refused, opened=made)))
         finally:
             self._waiting.remove(work)
             self._room.release()
+
+    async def _opened(self, request: pb.OpenRequest) -> pb.Opened | None:
+        """``None`` where it is for ``Open`` to decide, which also says better what is wrong."""
+        if request.owner != self.owner or not may_be_fresh(request):
+            return None
+        try:
+            reply = await self._open_fresh(request)
+        except (LowtideError, psycopg.Error):
+            return None
+        if reply is None:
+            return None
+        return pb.Opened(execution=request.execution, epoch=request.epoch, tail=reply.tail)

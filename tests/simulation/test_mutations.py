@@ -70,4 +70,4 @@ def test_it_notices_when_a_robbed_owner_may_still_append(
         return judge(ledger, append, owner)
 
     monkeypatch.setattr(Ledger, "judge", lenient)
-    assert first_broken(simulation, _ZOMBIES, 43)
+    assert first_broken(simulation, _ZOMBIES, 130)

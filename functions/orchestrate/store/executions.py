@@ -168,7 +168,8 @@ async def dispatch_of(tx: Tx, execution: str, epoch: int) -> Dispatched | None:
     return None if row is None else Dispatched(*row)
 
 
-# The outbox before the dispatches, as those do who send them.
+# The outbox before the dispatches, as those do who send them. What ends in groups is cleared likewise by the function
+# ``end_plainly``: what is added here goes there as well, in a function with a new name (the newest migration has it).
 _CLEAR = text("""
     WITH sent AS (DELETE FROM outbox WHERE execution = :execution AND kind = 'dispatch'),
     orders AS (DELETE FROM dispatches WHERE execution = :execution),

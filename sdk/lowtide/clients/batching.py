@@ -13,9 +13,10 @@ from typing import Any, Final
 import msgspec
 
 from lowtide.clients.trust import Key
+from lowtide.errors import LowtideError
 from lowtide.rpc.v1 import ingest_pb2 as pb
 
-__all__ = ["Buffer", "Load", "Waiting"]
+__all__ = ["Asking", "Buffer", "Load", "Waiting"]
 
 _MOST_BYTES: Final = 1024 * 1024
 _MOST_REPORTS: Final = 1000
@@ -30,11 +31,26 @@ class Waiting(msgspec.Struct, eq=False):
     done: asyncio.Future[None] = msgspec.field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
+class Asking(msgspec.Struct, eq=False):
+    """A lease that is asked for on the stream, and who waits. Resolves with the lease that was made and the monotonic
+    time at which that was sent; with ``None`` where it is for ``Open`` to decide."""
+
+    request: pb.OpenRequest
+    done: asyncio.Future[tuple[pb.Opened, float] | None] = msgspec.field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
+
+    def resolve(self, answer: tuple[pb.Opened, float] | None) -> None:
+        if not self.done.done():
+            self.done.set_result(answer)
+
+
 class Load(msgspec.Struct, eq=False):
     """What one batch carries; sent again as it is until it is acknowledged."""
 
     batch: pb.Batch
     waiting: list[Waiting] = msgspec.field(default_factory=list)
+    asking: list[Asking] = msgspec.field(default_factory=list)
     verified: set[Key] = msgspec.field(default_factory=set)
     released: set[Key] = msgspec.field(default_factory=set)
     settled: asyncio.Event = msgspec.field(default_factory=asyncio.Event)
@@ -49,13 +65,14 @@ class Buffer:
         self._room = room
         self._hurry = False
         self._urgent: deque[Waiting] = deque()
+        self._asking: list[Asking] = []
         self._reports: deque[tuple[str, Any]] = deque()
         self._dropped: Counter[str] = Counter()
 
     @property
     def urgent(self) -> bool:
         """Whether somebody waits."""
-        return bool(self._urgent) or self._hurry
+        return bool(self._urgent or self._asking) or self._hurry
 
     @property
     def patient(self) -> bool:
@@ -64,6 +81,22 @@ class Buffer:
 
     def add(self, waiting: Waiting) -> None:
         self._urgent.append(waiting)
+
+    def ask(self, asking: Asking) -> None:
+        self._asking.append(asking)
+
+    def stop_asking(self, load: Load | None, error: LowtideError | None = None) -> None:
+        """The stream broke: what was asked for, also in ``load``, is for ``Open`` to decide, or fails by ``error``."""
+        asking, self._asking = self._asking, []
+        if load is not None:
+            asking += load.asking
+            load.asking.clear()
+            del load.batch.opens[:]
+        for one in asking:
+            if error is None:
+                one.resolve(None)
+            elif not one.done.done():
+                one.done.set_exception(error)
 
     def give_back(self, key: Key) -> None:
         """Say soon that this lease is not wanted. After a failure it rides along with whatever comes next: while
@@ -96,6 +129,8 @@ class Buffer:
             kind, report = self._reports.popleft()
             size += report.ByteSize()
             getattr(load.batch, kind).append(report)
+        load.asking, self._asking = self._asking, []
+        load.batch.opens.extend(one.request for one in load.asking)
         load.verified = doubtful - {waiting.key for waiting in load.waiting}
         for execution, epoch in sorted(load.verified):
             load.batch.appends.add(execution=execution, epoch=epoch)

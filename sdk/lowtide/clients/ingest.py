@@ -12,15 +12,17 @@ alone.
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import grpc
 import grpc.aio
 
-from lowtide.clients.batching import Buffer, Waiting
+from lowtide.clients.batching import Asking, Buffer, Waiting
 from lowtide.clients.calling import Caller
 from lowtide.clients.reporting import Patience, Reporter
 from lowtide.clients.trust import Key, Trust
@@ -39,6 +41,9 @@ if TYPE_CHECKING:
     from lowtide.runtime.clock import Clock
 
 __all__ = ["IngestClient", "Patience"]
+
+_ON_THE_STREAM: Final = 1.0
+"""Seconds that a lease is waited for on the stream."""
 
 
 class IngestClient:
@@ -104,8 +109,7 @@ class IngestClient:
         try:
             await self._give_back_first(key)
             request = pb.OpenRequest(execution=execution, epoch=epoch, digest=digest, upto=upto, owner=self.owner)
-            reply, sent = await self._call(self._stub().Open, request)
-            opened = protobuf.opened_from(reply)
+            opened, sent = await self._opened(request)
             if opened.answer == "ok":
                 self._reasons.pop(key, None)
                 self._trust.opened(key, sent)
@@ -118,6 +122,21 @@ class IngestClient:
             raise
         finally:
             self._opening.discard(key)
+
+    async def _opened(self, request: pb.OpenRequest) -> tuple[Opened, float]:
+        """What became of it, and when it was sent. First openings go with the stream, and nearly all end there."""
+        if not request.upto and not self._reporter.failing:
+            asking = Asking(request)
+            self._buffer.ask(asking)
+            self._reporter.wake()
+            made = None
+            with suppress(TimeoutError):  # what else the batch brings may wait for the journal: Open says what is wrong
+                async with asyncio.timeout(_ON_THE_STREAM):
+                    made = await asking.done
+            if made is not None:
+                return protobuf.opened_fresh(made[0]), made[1]
+        reply, sent = await self._call(self._stub().Open, request)
+        return protobuf.opened_from(reply), sent
 
     async def append(
         self, execution: ExecutionId, epoch: int, entries: list[tuple[int, Entry]], closing: Closing | None = None

@@ -89,6 +89,11 @@ class Reporter:
         self._delay = _FIRST_DELAY
         self._sent = self._busy = clock.monotonic()
 
+    @property
+    def failing(self) -> bool:
+        """Whether the last thing that was heard is that the stream broke."""
+        return self._failing_since is not None
+
     def wake(self) -> None:
         self._event.set()
         if self._needed and (self._task is None or self._task.done()):
@@ -128,6 +133,7 @@ class Reporter:
 
     async def _failed(self, error: Exception) -> None:
         now = self._clock.monotonic()
+        self._buffer.stop_asking(self.load)
         if self._failing_since is None:
             self._failing_since = now
         hopeless = isinstance(error, grpc.aio.AioRpcError) and error.code() in _HOPELESS
@@ -142,6 +148,7 @@ class Reporter:
 
     def _give_up(self, error: Unavailable) -> None:
         """Whoever waits hears of it. Leases that we might still have are given back when there is a stream again."""
+        self._buffer.stop_asking(self.load, error)
         waiting = self._buffer.give_up(self.load)
         self.load = None
         for item in waiting:
@@ -260,6 +267,10 @@ class Reporter:
                 self._trust.ended(item.key)
             if not item.done.done():
                 item.done.set_result(None)
+        made = {(opened.execution, opened.epoch): opened for opened in ack.opened}
+        for asking in load.asking:
+            opened = made.get((asking.request.execution, asking.request.epoch))
+            asking.resolve(None if opened is None else (opened, self._sent))
         load.settled.set()
 
 

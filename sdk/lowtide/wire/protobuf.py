@@ -20,6 +20,7 @@ __all__ = [
     "item_of",
     "lease_from",
     "log_line_of",
+    "opened_fresh",
     "opened_from",
     "records_from",
     "subject_of",
@@ -46,9 +47,17 @@ def append_of(
 
 def opened_from(reply: pb.OpenReply) -> Opened:
     """Raises :class:`lowtide.errors.InvalidInput` where a record is not an entry."""
-    tail = tuple((record.number, json.decode(record.body, Entry)) for record in reply.tail)
     closing = closing_from(reply.outcome) if reply.HasField("outcome") else None
-    return Opened(_ANSWERS[reply.answer], tail=tail, closing=closing, reason=reply.reason)
+    return Opened(_ANSWERS[reply.answer], tail=_tail_of(reply), closing=closing, reason=reply.reason)
+
+
+def opened_fresh(opened: pb.Opened) -> Opened:
+    """Raises :class:`lowtide.errors.InvalidInput` where a record is not an entry."""
+    return Opened("ok", tail=_tail_of(opened))
+
+
+def _tail_of(message: pb.OpenReply | pb.Opened) -> tuple[tuple[int, Entry], ...]:
+    return tuple((record.number, json.decode(record.body, Entry)) for record in message.tail)
 
 
 def records_from(reply: pb.ReadJournalReply) -> tuple[JournalRecord, ...]:

@@ -44,16 +44,25 @@ class Owner:
         reply: pb.OpenReply = await self.stub.Open(request, timeout=10)
         return reply
 
+    async def ask(self, *executions: str, **others: Any) -> list[str]:
+        """Which of these were opened on the stream; ``others`` are members that differ from the usual ones."""
+        usual = {"epoch": 1, "digest": "digest", "owner": self.name, **others}
+        ack = await self._acknowledged(opens=[pb.OpenRequest(execution=one, **usual) for one in executions])
+        return [opened.execution for opened in ack.opened]
+
     async def send(self, *appends: pb.Append, **parts: Any) -> list[pb.Refusal]:
         """One batch; what was refused. Signals that come meanwhile are kept in ``pushed``."""
+        return list((await self._acknowledged(appends=appends, **parts)).refused)
+
+    async def _acknowledged(self, **parts: Any) -> pb.Ack:
         if self._call is None:
             self._call = self.stub.Report()
         self._sequence += 1
-        await self._call.write(pb.Batch(owner=self.name, sequence=self._sequence, appends=appends, **parts))
+        await self._call.write(pb.Batch(owner=self.name, sequence=self._sequence, **parts))
         while True:
             push = await self.read()
             if push.WhichOneof("push") == "ack" and push.ack.sequence == self._sequence:
-                return list(push.ack.refused)
+                return push.ack
             self.pushed.append(push)
 
     async def append(

@@ -78,7 +78,7 @@ class Append(_message.Message):
     def __init__(self, execution: _Optional[str] = ..., epoch: _Optional[int] = ..., records: _Optional[_Iterable[_Union[Record, _Mapping]]] = ..., close: _Optional[_Union[Closed, _Mapping]] = ...) -> None: ...
 
 class Batch(_message.Message):
-    __slots__ = ("owner", "sequence", "appends", "facts", "logs", "metrics", "usages", "changes", "dropped", "releases")
+    __slots__ = ("owner", "sequence", "appends", "facts", "logs", "metrics", "usages", "changes", "dropped", "releases", "opens")
     class DroppedEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -96,6 +96,7 @@ class Batch(_message.Message):
     CHANGES_FIELD_NUMBER: _ClassVar[int]
     DROPPED_FIELD_NUMBER: _ClassVar[int]
     RELEASES_FIELD_NUMBER: _ClassVar[int]
+    OPENS_FIELD_NUMBER: _ClassVar[int]
     owner: str
     sequence: int
     appends: _containers.RepeatedCompositeFieldContainer[Append]
@@ -106,7 +107,8 @@ class Batch(_message.Message):
     changes: _containers.RepeatedCompositeFieldContainer[ExecutionChange]
     dropped: _containers.ScalarMap[str, int]
     releases: _containers.RepeatedCompositeFieldContainer[Release]
-    def __init__(self, owner: _Optional[str] = ..., sequence: _Optional[int] = ..., appends: _Optional[_Iterable[_Union[Append, _Mapping]]] = ..., facts: _Optional[_Iterable[_Union[TaskFact, _Mapping]]] = ..., logs: _Optional[_Iterable[_Union[LogLine, _Mapping]]] = ..., metrics: _Optional[_Iterable[_Union[MetricSample, _Mapping]]] = ..., usages: _Optional[_Iterable[_Union[InvocationUsage, _Mapping]]] = ..., changes: _Optional[_Iterable[_Union[ExecutionChange, _Mapping]]] = ..., dropped: _Optional[_Mapping[str, int]] = ..., releases: _Optional[_Iterable[_Union[Release, _Mapping]]] = ...) -> None: ...
+    opens: _containers.RepeatedCompositeFieldContainer[OpenRequest]
+    def __init__(self, owner: _Optional[str] = ..., sequence: _Optional[int] = ..., appends: _Optional[_Iterable[_Union[Append, _Mapping]]] = ..., facts: _Optional[_Iterable[_Union[TaskFact, _Mapping]]] = ..., logs: _Optional[_Iterable[_Union[LogLine, _Mapping]]] = ..., metrics: _Optional[_Iterable[_Union[MetricSample, _Mapping]]] = ..., usages: _Optional[_Iterable[_Union[InvocationUsage, _Mapping]]] = ..., changes: _Optional[_Iterable[_Union[ExecutionChange, _Mapping]]] = ..., dropped: _Optional[_Mapping[str, int]] = ..., releases: _Optional[_Iterable[_Union[Release, _Mapping]]] = ..., opens: _Optional[_Iterable[_Union[OpenRequest, _Mapping]]] = ...) -> None: ...
 
 class Release(_message.Message):
     __slots__ = ("execution", "epoch")
@@ -127,12 +129,24 @@ class Push(_message.Message):
     def __init__(self, ack: _Optional[_Union[Ack, _Mapping]] = ..., signal: _Optional[_Union[Item, _Mapping]] = ..., go_away: _Optional[_Union[GoAway, _Mapping]] = ...) -> None: ...
 
 class Ack(_message.Message):
-    __slots__ = ("sequence", "refused")
+    __slots__ = ("sequence", "refused", "opened")
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     REFUSED_FIELD_NUMBER: _ClassVar[int]
+    OPENED_FIELD_NUMBER: _ClassVar[int]
     sequence: int
     refused: _containers.RepeatedCompositeFieldContainer[Refusal]
-    def __init__(self, sequence: _Optional[int] = ..., refused: _Optional[_Iterable[_Union[Refusal, _Mapping]]] = ...) -> None: ...
+    opened: _containers.RepeatedCompositeFieldContainer[Opened]
+    def __init__(self, sequence: _Optional[int] = ..., refused: _Optional[_Iterable[_Union[Refusal, _Mapping]]] = ..., opened: _Optional[_Iterable[_Union[Opened, _Mapping]]] = ...) -> None: ...
+
+class Opened(_message.Message):
+    __slots__ = ("execution", "epoch", "tail")
+    EXECUTION_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    TAIL_FIELD_NUMBER: _ClassVar[int]
+    execution: str
+    epoch: int
+    tail: _containers.RepeatedCompositeFieldContainer[Record]
+    def __init__(self, execution: _Optional[str] = ..., epoch: _Optional[int] = ..., tail: _Optional[_Iterable[_Union[Record, _Mapping]]] = ...) -> None: ...
 
 class Refusal(_message.Message):
     __slots__ = ("execution", "epoch", "reason", "detail")
