@@ -17,6 +17,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	  test -x $(BIN)/python || $(PYTHON) -m venv $(VENV); \
 	  $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'; \
 	fi
+	@$(BIN)/python -m compileall -q sdk functions analytics_api examples  # as pip does with what is not editable
 	@touch $@
 
 demo: $(VENV)/.ready  ## Twenty orders through the whole platform, from zero and back

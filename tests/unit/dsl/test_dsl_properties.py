@@ -17,7 +17,7 @@ from lowtide.model.plan import Plan
 from lowtide.wire import json
 
 EVERYTHING: dict[str, Any] = plan((Path(__file__).parent / "everything.yaml").read_text()).definition
-SLOW = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+SLOW = settings(max_examples=75, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 # ---------------------------------------------------------------- documents
 
