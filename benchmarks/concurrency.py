@@ -1,6 +1,6 @@
 """Executions that are active at once: how many, on how many connections of the database, at what memory each.
 
-    make bench NAME=concurrent            (about six minutes; ACTIVE=10000 by default)
+    make bench NAME=concurrency           (about six minutes; ACTIVE=10000 by default)
 
 Each execution calls a service that answers nobody before all of them have called, or 200 s have passed. The platform is
 `lowtide up` twice, as two machines would be: on one PostgreSQL, with one key, each with half of the starts. One alone
@@ -243,7 +243,7 @@ async def main() -> None:
         "completed == executions": figures["completed"] == ACTIVE,
         "connections <= 50": figures["connections"] <= 50,
     }
-    report("concurrent", figures, {"calls per execution": round(figures["calls"] / ACTIVE, 3)}, goals)
+    report("concurrency", figures, {"calls per execution": round(figures["calls"] / ACTIVE, 3)}, goals)
 
 
 if __name__ == "__main__":
