@@ -22,6 +22,7 @@ from urllib.parse import quote
 
 import psycopg
 from psycopg import pq
+from psycopg._preparing import PrepareManager
 from psycopg.conninfo import make_conninfo
 from psycopg.pq.abc import PGconn
 
@@ -47,7 +48,35 @@ CREATE FUNCTION simulated.now() RETURNS timestamptz LANGUAGE sql VOLATILE AS
   $$ SELECT simulated.clock_timestamp() $$;
 """
 
-_SETTINGS: Final = "-csynchronous_commit=off -cdeadlock_timeout=1ms -cjit=off"
+_SETTINGS: Final = "-csynchronous_commit=off -cdeadlock_timeout=1ms -cjit=off -cplan_cache_mode=force_generic_plan"
+_PREPARED: Final = 2_000
+"""Statements that a session keeps prepared: more than the deployables have."""
+
+
+class Session:
+    """A session of the server, which serves one connection after the other: what it has prepared stays prepared."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.pgconn: PGconn = pq.PGconn.connect(make_conninfo(url).encode())
+        if self.pgconn.status != pq.ConnStatus.OK:
+            raise psycopg.OperationalError(self.pgconn.get_error_message())
+        self.pgconn.nonblocking = 1
+        self.listens = False
+        self.prepared = PrepareManager()
+        self.prepared.prepare_threshold = 0
+        self.prepared.prepared_max = _PREPARED
+
+    def clean(self) -> None:
+        """Roll back what was begun, and forget what was told, as if it had been closed."""
+        self.pgconn.nonblocking = 0
+        if self.pgconn.transaction_status != pq.TransactionStatus.IDLE:
+            self.pgconn.exec_(b"ROLLBACK")
+        if self.listens:
+            self.pgconn.exec_(b"UNLISTEN *")
+            self.listens = False
+        self.pgconn.notifies()
+        self.pgconn.nonblocking = 1
 
 
 class Station:
@@ -55,7 +84,7 @@ class Station:
 
     def __init__(self, server: str, clock: Path) -> None:
         self._server = server
-        self._idle: dict[str, list[PGconn]] = {}
+        self._idle: dict[str, list[Session]] = {}
         self._file = os.open(clock, os.O_RDWR | os.O_CREAT, 0o644)
         self.set_clock(START)
         self._keeper = psycopg.connect(server, autocommit=True)
@@ -70,30 +99,20 @@ class Station:
     def set_clock(self, seconds: float) -> None:
         os.pwrite(self._file, b"%017.6f" % seconds, 0)
 
-    def take(self, url: str) -> PGconn:
+    def take(self, url: str) -> Session:
         """A session of the server that nobody uses."""
         idle = self._idle.setdefault(url, [])
-        if idle:
-            return idle.pop()
-        session = pq.PGconn.connect(make_conninfo(url).encode())
-        if session.status != pq.ConnStatus.OK:
-            raise psycopg.OperationalError(session.get_error_message())
-        session.nonblocking = 1
-        return session
+        return idle.pop() if idle else Session(url)
 
-    def give_back(self, url: str, session: PGconn) -> None:
+    def give_back(self, session: Session) -> None:
         """What it had begun is rolled back, and what it was told is forgotten, as if it had been closed."""
-        busy = session.transaction_status == pq.TransactionStatus.ACTIVE
-        if busy or session.pipeline_status != pq.PipelineStatus.OFF:
-            self._keeper.execute("SELECT pg_terminate_backend(%s, 60000)", [session.backend_pid])
-            session.finish()
+        pgconn = session.pgconn
+        if pgconn.transaction_status == pq.TransactionStatus.ACTIVE or pgconn.pipeline_status != pq.PipelineStatus.OFF:
+            self._keeper.execute("SELECT pg_terminate_backend(%s, 60000)", [pgconn.backend_pid])
+            pgconn.finish()
             return
-        session.nonblocking = 0
-        for command in (b"ROLLBACK", b"DISCARD ALL"):
-            session.exec_(command)
-        session.notifies()
-        session.nonblocking = 1
-        self._idle[url].append(session)
+        session.clean()
+        self._idle[session.url].append(session)
 
     def waits(self, session: PGconn) -> bool:
         """Whether a session waits for a lock that another one holds."""
@@ -122,7 +141,7 @@ class Station:
     def close(self) -> None:
         for sessions in self._idle.values():
             for session in sessions:
-                session.finish()
+                session.pgconn.finish()
         self._keeper.close()
         os.close(self._file)
 
@@ -148,9 +167,9 @@ class Store:
         """Raises ``psycopg.OperationalError`` where the store is down."""
         await asyncio.sleep(self.faults.delay(_USUAL))
         self.check()
-        self.check()
-        connection = Connection(self.station.take(self._url))
-        connection.begin(self)
+        session = self.station.take(self._url)
+        connection = Connection(session.pgconn)
+        connection.begin(self, session)
         self.connections[connection] = None
         return connection
 
@@ -168,7 +187,7 @@ class Store:
         waiting = self._waiting.get(connection)
         if waiting is not None and not waiting.done():
             waiting.set_result(None)
-        self.station.give_back(self._url, connection.pgconn)
+        self.station.give_back(connection.session)
         self.look_again()
 
     def look_again(self) -> None:
@@ -197,12 +216,15 @@ class Store:
 class Connection(psycopg.AsyncConnection[Any]):
     """psycopg's connection on the simulation's time."""
 
+    session: Session
     _store: Store
     _process: Process | None
     _over = False
     _tells = False
 
-    def begin(self, store: Store) -> None:
+    def begin(self, store: Store, session: Session) -> None:
+        self.session = session
+        self._prepared = session.prepared
         self._store = store
         self._process = current.get()
         self._forget = self._process.at_end(self.let_go) if self._process else lambda: None
@@ -296,6 +318,7 @@ class Connection(psycopg.AsyncConnection[Any]):
 
     async def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
         self._tells = self._tells or "pg_notify" in str(query)
+        self.session.listens = self.session.listens or str(query).startswith("LISTEN")
         return await super().execute(query, params, **options)
 
     def _tell(self) -> None:
