@@ -22,7 +22,7 @@ __all__ = ["Gatekeeper"]
 
 log = logging.getLogger("lowtide.orchestrate")
 
-_LONGEST: Final = 60.0
+_LONGEST: Final = 300.0
 _SHORTEST: Final = 0.02
 _BATCH: Final = 1_000
 
@@ -83,8 +83,9 @@ class Gatekeeper:
             self._holding -= 1
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Until cancelled, from the first :meth:`look` on."""
         pause = 0.5
+        await self._kicked.wait()
         while True:
             self._kicked.clear()
             try:

@@ -28,6 +28,10 @@ Refuse = Callable[[Work, ToSend, LowtideError], Awaitable[None]]
 
 _LEASE: Final = 30.0
 _LONGEST_PAUSE: Final = 60.0
+_BLOCKED: Final = 1.0
+"""Seconds after which to look again for rows that are due and cannot be claimed: no more may be with the Broker."""
+_LONGEST_REST: Final = 300.0
+"""Seconds without a look while nothing is due: who brings something kicks, and every tick looks for what is left."""
 
 
 class Channel:
@@ -60,17 +64,24 @@ class Channel:
         self._gather = gather
         self._kicked = asyncio.Event()
         self._idle = asyncio.Event()
+        self._idle.set()
         self._tasks = Background()
         self._flying: set[int] = set()
         self._done: list[int] = []
         self._late: list[tuple[int, float]] = []
         self._renewed = 0.0
         self._expected: asyncio.TimerHandle | None = None
+        self._blocked = False
 
     def kick(self) -> None:
         """There is something new to send."""
         self._idle.clear()
         self._kicked.set()
+
+    def unblock(self) -> None:
+        """What is due and could not be claimed may be claimed now: there is room again."""
+        if self._blocked:
+            self.kick()
 
     def expect(self, seconds: float) -> None:
         """There will be something to send by then, unless it is taken back."""
@@ -86,8 +97,7 @@ class Channel:
         self.kick()
 
     async def quiet(self, timeout: float) -> None:
-        """Return when nothing that is due is left, or after ``timeout`` seconds."""
-        self.kick()
+        """Return when nothing that was due is left, or after ``timeout`` seconds."""
         try:
             async with asyncio.timeout(timeout):
                 await self._idle.wait()
@@ -95,8 +105,12 @@ class Channel:
             return
 
     async def run(self) -> None:
-        """Until cancelled; what is being sent then may be sent again by another process."""
+        """Until cancelled; what is being sent then may be sent again by another process.
+
+        It begins with the first :meth:`kick`: whoever starts it says where there is something to send.
+        """
         pause = 0.5
+        await self._kicked.wait()
         while True:
             self._kicked.clear()
             try:
@@ -144,7 +158,10 @@ class Channel:
             return _LEASE / 3
         if due is None or due > 0.05:
             self._idle.set()
-        return _LONGEST_PAUSE if due is None else min(max(due, 0.05), _LONGEST_PAUSE)
+        self._blocked = due is not None and due <= 0
+        if self._blocked:
+            return _BLOCKED
+        return _LONGEST_REST if due is None else min(max(due, 0.05), _LONGEST_REST)
 
     async def _look(self, room: int) -> tuple[list[ToSend], float | None]:
         """What is due now, claimed; and in how many seconds the next row is, where nothing is on its way."""
@@ -155,8 +172,10 @@ class Channel:
             flying = [(row, _LEASE) for row in self._flying]
 
         async def look(work: Work) -> tuple[list[ToSend], float | None]:
-            await outbox.done(work.tx, done)
-            await outbox.delay(work.tx, [*late, *flying])
+            if done or late or flying:
+                due = await outbox.settle(work.tx, self._kind, done, [*late, *flying])
+                if due is None or due > 0:
+                    return [], due
             found = await self._claim(work, _LEASE, room) if room else []
             return found, None if found or self._flying else await outbox.next_due(work.tx, self._kind)
 

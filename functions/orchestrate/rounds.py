@@ -23,7 +23,8 @@ LONGEST_PAUSE: Final = 10.0
 RESCAN: Final = 1.0
 """Seconds between two looks while somebody waits here: another process may serve what lives."""
 
-_LONGEST_REST: Final = 60.0
+_LONGEST_REST: Final = 300.0
+"""Seconds without a look while nothing is due: who brings something kicks, and every tick looks for what is left."""
 
 
 class Rounds(ABC):
@@ -68,8 +69,9 @@ class Rounds(ABC):
                 wait.cancel()
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Until cancelled, from the first :meth:`kick` on."""
         pause = 0.5
+        await self._kicked.wait()
         while True:
             self._kicked.clear()
             try:

@@ -42,7 +42,7 @@ from .shortway import HttpExecute, ShortWay, Waiters
 from .store.database import Database
 from .store.operations import Action
 from .store.outbox import Kind as OutboxKind
-from .ticking import Tick, TickRequests
+from .ticking import Holders, Tick, TickRequests
 from .timekeeper import Timekeeper
 from .work import Aftermath, Desk, Terms
 
@@ -102,8 +102,8 @@ class Service:
             "discard": of_letters,
         }
         self.steward = Steward(desk, clock, self.kinds)
-        holders = self.keeper, self.caretaker, self.gatekeeper, self.steward
-        self.tick = Tick(desk, neighbours.ingest, holders, self.gatekeeper, self.channels)
+        holders = Holders(self.keeper, self.caretaker, self.gatekeeper, self.steward)
+        self.tick = Tick(desk, neighbours.ingest, holders, self.channels)
         self._neighbours = neighbours
         self._grace = shutdown_grace
         self._loops: list[asyncio.Task[None]] = []
@@ -147,6 +147,7 @@ class Service:
         self._loops.append(asyncio.create_task(self.caretaker.run(), name="containers"))
         self._loops.append(asyncio.create_task(self.gatekeeper.run(), name="admission"))
         self._loops.append(asyncio.create_task(self.steward.run(), name="operations"))
+        self._loops.append(asyncio.create_task(self.tick.begin(), name="the first look"))
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -181,6 +182,8 @@ class Service:
             self.channels["dispatch"].kick()
         if after.publish_in is not None:
             self.channels["dispatch"].expect(after.publish_in)
+        if after.room:
+            self.channels["dispatch"].unblock()
         if after.report:
             self.channels["change"].kick()
         if after.lifecycle:

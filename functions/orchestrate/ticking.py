@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Final, NamedTuple
 
 from lowtide.errors import LowtideError
 from lowtide.runtime.chance import new_owner
@@ -22,9 +22,11 @@ from .lost import find_lost
 from .nouns import millis
 from .ports import Broker, Ingest
 from .relay import Channel
+from .rounds import Rounds
 from .store import deadletters, events, workflows
 from .store.database import Tx
 from .store.outbox import Kind
+from .store.outlook import EVERYTHING, Outlook, outlook
 from .timekeeper import Timekeeper
 from .work import Desk
 
@@ -101,12 +103,16 @@ class TickRequests:
         return None
 
 
-class Holder(Protocol):
-    """Who has to do with timers, containers, operations: they keep the process that a tick brought up."""
+class Holders(NamedTuple):
+    """Who has to do with timers, containers, lines, operations: they keep the process that a tick brought up.
 
-    async def hold(self, longest: float) -> None:
-        """Return when there is nothing to do soon, or after ``longest`` seconds."""
-        ...
+    The ``hold`` of each returns when there is nothing to do soon, or after a time that is given.
+    """
+
+    keeper: Timekeeper
+    caretaker: Rounds
+    gatekeeper: Gatekeeper
+    steward: Rounds
 
 
 class Tick:
@@ -116,32 +122,67 @@ class Tick:
         self,
         desk: Desk,
         ingest: Ingest,
-        holders: Sequence[Holder],
-        gatekeeper: Gatekeeper,
+        holders: Holders,
         channels: Mapping[Kind, Channel],
     ) -> None:
         self._desk = desk
         self._ingest = ingest
         self._holders = holders
-        self._gatekeeper = gatekeeper
         self._channels = channels
+
+    async def begin(self) -> None:
+        """A process has started: what is there may be its to do, and no tick need come for it."""
+        found = await self._look()
+        self._kick(found)
+        if found.containers:
+            self._holders.caretaker.kick()
+        if found.lines:
+            self._holders.gatekeeper.look()
+        if found.operations:
+            self._holders.steward.kick()
 
     async def handle(self, longest: float) -> None:
         """Return when nothing is due any more and nothing is held; or after ``longest`` seconds."""
-        for channel in self._channels.values():
-            channel.kick()
-        await self._chore("what waits in line", self._gatekeeper.sweep())
-        chores = {
-            "lost dispatches": find_lost(self._desk, self._ingest),
-            "events left over": match_leftovers(self._desk, _LEFT_OVER, _BATCH),
-            "listeners left behind": self._catch_up(),
-            "expired events": self._expire(lambda tx: events.expire(tx, _BATCH)),
-            "interests of removed workflows": self._desk.database.run(workflows.forget_interests),
-            "old dead letters": self._expire(lambda tx: deadletters.expire(tx, _REMEMBERED, _BATCH)),
-        }
-        held = [holder.hold(longest) for holder in self._holders]
-        await asyncio.gather(*held, *(self._chore(what, work) for what, work in chores.items()))
+        found = await self._look()
+        self._kick(found)
+        keeper, caretaker, gatekeeper, steward = self._holders
+        if found.lines:
+            await self._chore("what waits in line", gatekeeper.sweep())
+        holders = (
+            (found.time, keeper),
+            (found.containers, caretaker),
+            (found.lines, gatekeeper),
+            (found.operations, steward),
+        )
+        held = [holder.hold(longest) for needed, holder in holders if needed]
+        await asyncio.gather(*held, *(self._chore(what, work()) for what, work in self._chores(found)))
         await asyncio.gather(*(channel.quiet(10.0) for channel in self._channels.values()))
+
+    async def _look(self) -> Outlook:
+        try:
+            return await self._desk.database.run(lambda tx: outlook(tx, self._desk.terms.tick_horizon))
+        except LowtideError as error:
+            log.warning("what there is to do is not known: %s", error)
+            return EVERYTHING
+
+    def _kick(self, found: Outlook) -> None:
+        for kind, channel in self._channels.items():
+            if kind in found.outbox:
+                channel.kick()
+
+    def _chores(self, found: Outlook) -> Iterator[tuple[str, Callable[[], Awaitable[object]]]]:
+        if found.lost:
+            yield "lost dispatches", lambda: find_lost(self._desk, self._ingest)
+        if found.unmatched:
+            yield "events left over", lambda: match_leftovers(self._desk, _LEFT_OVER, _BATCH)
+        if found.behind:
+            yield "listeners left behind", self._catch_up
+        if found.expired:
+            yield "expired events", lambda: self._expire(lambda tx: events.expire(tx, _BATCH))
+        if found.forgotten:
+            yield "interests of removed workflows", lambda: self._desk.database.run(workflows.forget_interests)
+        if found.letters:
+            yield "old dead letters", lambda: self._expire(lambda tx: deadletters.expire(tx, _REMEMBERED, _BATCH))
 
     async def _chore(self, what: str, work: Awaitable[object]) -> None:
         """One chore that fails keeps no other from being done; the next tick tries again."""

@@ -30,7 +30,8 @@ __all__ = ["Timekeeper"]
 
 log = logging.getLogger("lowtide.orchestrate")
 
-_RESCAN: Final = 1.0
+_RESCAN: Final = 5.0
+"""Seconds between looks while something is held: what is registered elsewhere meanwhile has a tick of its own."""
 _STEP: Final = 0.25
 """Seconds between looks while more is overdue than may fire at once."""
 _OVERDUE: Final = "overdue timers"
@@ -130,9 +131,10 @@ class Timekeeper:
     async def _claimed(self, tx: Tx) -> tuple[list[Held], bool]:
         """What is ours from now on, and whether more is overdue than may fire now."""
         horizon, rate = self._desk.terms.tick_horizon, self._desk.terms.overdue_per_second
-        found = await wakes.claim_timers(tx, horizon, _GRACE, _MOST)
-        found += await schedules.claim(tx, horizon, _GRACE, _MOST)
-        if not await wakes.are_overdue(tx):
+        due = await wakes.what_is_due(tx, horizon)
+        found = await wakes.claim_timers(tx, horizon, _GRACE, _MOST) if due.timers else []
+        found += await schedules.claim(tx, horizon, _GRACE, _MOST) if due.schedules else []
+        if not due.overdue:
             return found, False
         if not rate:
             return found + await wakes.claim_overdue(tx, _GRACE, _MOST), False

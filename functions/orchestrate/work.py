@@ -59,10 +59,10 @@ class Aftermath:
     ``publish`` and ``report``: there is something new in the outbox for the Broker, for ingest; ``publish_in``: for the
     Broker in so many seconds; ``lifecycle``: there are events that nothing waits for. ``due``: the earliest timer that
     was registered. ``listeners``: subscriptions (execution, command) that have not seen kept events yet.
-    ``queued``: a dispatch may be admitted; ``slots``: those that have become free; ``queued_until``: when somebody has
-    to look at one that waits. ``containers``: some are to be started or removed. ``operations``: there is a new one.
-    ``ended``: executions whose outcome somebody may be waiting for. ``unused``: large data that nothing refers to any
-    more.
+    ``room``: fewer dispatches are with the Broker. ``queued``: a dispatch may be admitted; ``slots``: those that have
+    become free; ``queued_until``: when somebody has to look at one that waits. ``containers``: some are to be started
+    or removed. ``operations``: there is a new one. ``ended``: executions whose outcome somebody may be waiting for.
+    ``unused``: large data that nothing refers to any more.
     """
 
     publish: bool = False
@@ -73,6 +73,7 @@ class Aftermath:
     operations: bool = False
     lifecycle: bool = False
     queued: bool = False
+    room: bool = False
     slots: set[str] = field(default_factory=set)
     queued_until: datetime | None = None
     due: datetime | None = None
@@ -90,6 +91,7 @@ class Aftermath:
 
     def free(self, execution: Execution) -> None:
         """Its invocation is over, and with it the slot that it took, where it took one."""
+        self.room = True
         if execution.lane is not None:
             self.slots.add(slot_of(execution.lane))
 

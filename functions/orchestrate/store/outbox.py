@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal, get_args
 
 from sqlalchemy import delete, func, insert, select, text, update
 
@@ -16,6 +16,7 @@ from .database import Tx
 from .tables import dispatches, outbox
 
 __all__ = [
+    "KINDS",
     "Kind",
     "ToSend",
     "add",
@@ -23,16 +24,16 @@ __all__ = [
     "change_rows",
     "claim",
     "claim_dispatches",
-    "delay",
-    "done",
     "drop_dispatch",
     "hurry",
     "issue",
     "next_due",
+    "settle",
     "take_back_dispatch",
 ]
 
 Kind = Literal["dispatch", "change", "cancel", "lifecycle"]
+KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 
 _CLAIM_ORDER = 0x10_71_DE_13
 
@@ -150,25 +151,31 @@ async def claim_dispatches(tx: Tx, lease: float, limit: int, most: int, lost_aft
     return [ToSend(row, order.execution, attempts, order=order) for row, attempts, order in orders]
 
 
-_DONE = text("DELETE FROM outbox WHERE id = ANY(:ids)")
-
-
-async def done(tx: Tx, ids: Collection[int]) -> None:
-    if ids:
-        await tx.execute(_DONE, {"ids": list(ids)})
-
-
-_DELAY = text("""
-    UPDATE outbox SET not_before = clock_timestamp() + make_interval(secs => later.seconds)
-    FROM unnest(CAST(:ids AS bigint[]), CAST(:seconds AS float8[])) AS later (id, seconds) WHERE outbox.id = later.id
+# The statement sees the rows as they were: those that it moves are counted by their new moments.
+_SETTLE = text("""
+    WITH gone AS (
+        DELETE FROM outbox WHERE id = ANY(:done)
+    ), moved AS (
+        UPDATE outbox SET not_before = clock_timestamp() + make_interval(secs => later.seconds)
+        FROM unnest(CAST(:ids AS bigint[]), CAST(:seconds AS float8[])) AS later (id, seconds)
+        WHERE outbox.id = later.id RETURNING outbox.not_before
+    )
+    SELECT extract(epoch FROM least(
+        (SELECT min(not_before) FROM moved),
+        (SELECT min(not_before) FROM outbox WHERE kind = :kind AND id <> ALL(:done) AND id <> ALL(:ids))
+    ) - clock_timestamp())
 """)
 
 
-async def delay(tx: Tx, moments: Collection[tuple[int, float]]) -> None:
-    """Let each row (by id) come again after so many seconds."""
-    if moments:
-        ids, seconds = zip(*moments, strict=True)
-        await tx.execute(_DELAY, {"ids": list(ids), "seconds": list(seconds)})
+async def settle(tx: Tx, kind: Kind, done: Collection[int], moments: Collection[tuple[int, float]]) -> float | None:
+    """Remove rows (by id) that were sent, and let others come again after so many seconds.
+
+    In how many seconds the next row of this kind is due then; ``None`` where there is none.
+    """
+    ids, seconds = [row for row, _ in moments], [pause for _, pause in moments]
+    values = {"kind": kind, "done": list(done), "ids": ids, "seconds": seconds}
+    due: Any = (await tx.execute(_SETTLE, values)).scalar_one()
+    return None if due is None else float(due)
 
 
 async def hurry(tx: Tx, execution: str, epoch: int) -> None:

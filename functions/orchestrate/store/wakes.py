@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -27,9 +27,9 @@ __all__ = [
     "OF_OPERATORS",
     "OVERDUE",
     "SUSPEND",
+    "Due",
     "Held",
     "add_timers",
-    "are_overdue",
     "claim_overdue",
     "claim_timers",
     "drop_timer",
@@ -40,6 +40,7 @@ __all__ = [
     "take_timer",
     "time_left",
     "wakes_of",
+    "what_is_due",
 ]
 
 CANCEL = "cancel"
@@ -145,11 +146,30 @@ _CLAIM_OVERDUE = text("""
       FROM found WHERE timers.execution = found.execution AND timers.key = found.key
     RETURNING timers.execution::text, timers.key, extract(epoch FROM due - clock_timestamp())::float8
 """)
-_ARE_OVERDUE = text("""
-    SELECT EXISTS (SELECT FROM timers WHERE claimed_until < (SELECT clock_timestamp()))
+_WHAT_IS_DUE = text("""
+    WITH moment AS MATERIALIZED (SELECT clock_timestamp() AS now)
+    SELECT EXISTS (SELECT FROM timers WHERE claimed_until IS NULL
+                      AND due <= (SELECT now + make_interval(secs => :horizon) FROM moment)
+                      AND due > (SELECT now - make_interval(secs => :overdue) FROM moment)),
+           EXISTS (SELECT FROM timers WHERE claimed_until < (SELECT now FROM moment))
         OR EXISTS (SELECT FROM timers WHERE claimed_until IS NULL
-                      AND due <= (SELECT clock_timestamp() - make_interval(secs => :overdue)))
+                      AND due <= (SELECT now - make_interval(secs => :overdue) FROM moment)),
+           EXISTS (SELECT FROM schedules WHERE due <= (SELECT now + make_interval(secs => :horizon) FROM moment)
+                      AND (claimed_until IS NULL OR claimed_until < (SELECT now FROM moment)))
 """)
+
+
+class Due(NamedTuple):
+    """Whether there are timers due soon that nobody holds; some that should have fired some time ago, or whose holder
+    has died; schedules due soon."""
+
+    timers: bool
+    overdue: bool
+    schedules: bool
+
+
+async def what_is_due(tx: Tx, horizon: float) -> Due:
+    return Due(*(await tx.execute(_WHAT_IS_DUE, {"horizon": horizon, "overdue": OVERDUE})).one())
 
 
 async def claim_timers(tx: Tx, horizon: float, grace: float, limit: int) -> list[Held]:
@@ -159,12 +179,6 @@ async def claim_timers(tx: Tx, horizon: float, grace: float, limit: int) -> list
     """
     values = {"horizon": horizon, "overdue": OVERDUE, "grace": grace, "limit": limit}
     return [(ExecutionId(row[0]), row[1], row[2]) for row in await tx.execute(_CLAIM, values)]
-
-
-async def are_overdue(tx: Tx) -> bool:
-    """Whether there are timers that should have fired some time ago, or whose holder has died."""
-    found: bool = (await tx.execute(_ARE_OVERDUE, {"overdue": OVERDUE})).scalar_one()
-    return found
 
 
 async def claim_overdue(tx: Tx, grace: float, limit: int) -> list[Held]:
