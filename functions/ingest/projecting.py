@@ -29,7 +29,7 @@ log = logging.getLogger("lowtide.ingest.projecting")
 _MOST_ROWS: Final = 50_000
 _MOST_BYTES: Final = 64 * 1024 * 1024
 _LONGEST_DELAY: Final = 5.0
-_GATHER: Final = 0.1
+_GATHER: Final = 0.3
 """Seconds that reports wait for others: a write costs nearly the same for one as for hundreds."""
 
 _Rows = dict[Kind, list[tuple[Any, ...]]]
