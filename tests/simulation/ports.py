@@ -201,7 +201,7 @@ class Effects:
         history.note("decided", execution=execution, command=command.id, arguments=digest(command.arguments))
         await self._ports.network.travel()
         await self._ports.threaten_work(self._process)
-        await asyncio.sleep(faults.delay(faults.chance.choice((0.05, 0.05, 2.0, 12.0))))
+        await asyncio.sleep(faults.delay(faults.chance.choice((0.05, 0.05, 1.0, 6.0))))
         if faults.happens(self._ports.fail_effects):
             raise TaskFailed(standard_error("communication", "the world is out of order", status=500))
         self._ports.performed[idempotency_key] += 1

@@ -22,6 +22,7 @@ from lowtide.testing.simulate.history import History
 from lowtide.testing.simulate.loop import Loop
 from lowtide.testing.simulate.postgres import Station, Store
 from tests.simulation.engines import Engines
+from tests.simulation.families import Families
 from tests.simulation.installation import Stores
 from tests.simulation.world import World
 
@@ -37,11 +38,12 @@ class Simulator:
         upgrade_control(self._control)
         upgrade_journal(self._journal)
         self._engines = Engines(self._control)
+        self._families = Families(station, self._control, self._engines)
         self.statements = 0
 
     def run(self, seed: int, odds: Odds | None = None) -> History:
         """Equal seeds give equal histories. ``odds`` replaces what the seed would draw."""
-        self._station.empty()
+        family = self._families.ready(seed)
         loop = Loop()
         asyncio.set_event_loop(loop)
         history = History(loop.time)
@@ -53,9 +55,8 @@ class Simulator:
         ]
         with chance.seeded(seed), _listening(history), _collecting_later():
             try:
-                loop.run_until_complete(
-                    World(seed, history, Stores(stores[0], stores[1], self._engines), faults).live()
-                )
+                world = World(seed, family, history, Stores(stores[0], stores[1], self._engines), faults)
+                loop.run_until_complete(world.live())
             finally:
                 self.statements = sum(store.statements for store in stores)
                 history.close()

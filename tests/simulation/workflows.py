@@ -40,7 +40,7 @@ class Document:
 
 
 def child() -> Document:
-    do: list[Task] = [{"first": _effect(100)}, {"rest": {"wait": {"seconds": 8}}}, {"second": _effect(101)}]
+    do: list[Task] = [{"first": _effect(100)}, {"rest": {"wait": {"seconds": 8}}}]
     return Document(CHILD, do, trigger='"name":"child"')
 
 
@@ -53,7 +53,7 @@ def follower() -> Document:
 def drawn(chance: random.Random, name: str) -> Document:
     document = Document(name, [])
     draft = _Draft(chance, document)
-    document.do = [{"begin": draft.chain()}, *draft.tasks(chance.randint(1, 3), depth=chance.choice((1, 2)))]
+    document.do = [{"begin": draft.chain()}, *draft.tasks(chance.choice((1, 1, 1, 2)), depth=chance.choice((0, 0, 1)))]
     return document
 
 
@@ -71,15 +71,15 @@ class _Draft:
 
     def chain(self) -> Task:
         """Effects of which each depends on the one before."""
-        return {"do": [{f"e{index}": self._effect(0)} for index in range(self._chance.randint(2, 3))]}
+        return {"do": [{f"e{index}": self._effect(0)} for index in range(2)]}
 
     def tasks(self, count: int, depth: int) -> list[Task]:
         return [{f"t{index}": self._task(depth)} for index in range(count)]
 
     def _task(self, depth: int) -> Task:
-        kinds = ["effect"] * 3 + ["wait"] * 3 + ["listen"] * 2 + ["emit", "child", "set"]
+        kinds = ["effect"] * 4 + ["wait"] * 3 + ["listen"] * 2 + ["emit", "child"]
         if depth:
-            kinds += ["fork", "retry", "for", "chain", "chain"]
+            kinds += ["fork", "retry", "for"]
         task: Task = getattr(self, f"_{self._chance.choice(kinds)}")(depth)
         return task
 
@@ -88,10 +88,7 @@ class _Draft:
         return _effect(self._count)
 
     def _wait(self, _: int) -> Task:
-        return {"wait": {"seconds": self._chance.choice((1, 3, 7, 7, 20, 45, 150))}}
-
-    def _set(self, _: int) -> Task:
-        return {"set": {"seen": "${ . }"}}
+        return {"wait": {"seconds": self._chance.choice((1, 3, 7, 7, 20, 45))}}
 
     def _emit(self, _: int) -> Task:
         return {"emit": {"event": {"with": {"source": "/simulated", "type": "said", "data": {"order": _ORDER}}}}}
@@ -116,12 +113,9 @@ class _Draft:
     def _fork(self, depth: int) -> Task:
         return {"fork": {"compete": self._chance.random() < 0.4, "branches": self.tasks(2, depth - 1)}}
 
-    def _chain(self, _: int) -> Task:
-        return self.chain()
-
     def _for(self, depth: int) -> Task:
         return {"for": {"each": "item", "in": "${ [1, 2] }"}, "do": self.tasks(1, depth - 1)}
 
     def _retry(self, depth: int) -> Task:
         retry = {"delay": {"seconds": self._chance.choice((1, 8))}, "limit": {"attempt": {"count": 3}}}
-        return {"try": self.tasks(2, depth - 1), "catch": {"retry": retry}}
+        return {"try": self.tasks(self._chance.choice((1, 2)), depth - 1), "catch": {"retry": retry}}

@@ -8,51 +8,53 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from functions.orchestrate.cancelling import cancel
-from functions.orchestrate.deploying import deploy
 from functions.orchestrate.incoming import accept
 from functions.orchestrate.requests import StartRequest
-from functions.orchestrate.work import Terms, Work
-from lowtide.dsl import check
+from functions.orchestrate.work import Terms
 from lowtide.testing.simulate.broker import Refused
 from lowtide.testing.simulate.faults import Faults
 from lowtide.testing.simulate.history import History
 from lowtide.testing.simulate.network import Lost
-from lowtide.wire import json
 from lowtide.wire.cloudevents import from_json
 from tests.simulation.ending import Ending
+from tests.simulation.families import Family
 from tests.simulation.installation import Installation, Stores
 from tests.simulation.replicas import KEY, Orchestrate
-from tests.simulation.workflows import Document, child, drawn, follower
+from tests.simulation.workflows import Document
 
 __all__ = ["World"]
 
-_WAR: Final = 60.0
+_WAR: Final = 30.0
 """Virtual seconds in which things go wrong."""
 _LONGEST: Final = 3600.0
 """Virtual seconds after which what has not ended never will."""
 
 
 class World:
-    def __init__(self, seed: int, history: History, stores: Stores, faults: Faults) -> None:
-        self.chance = random.Random(seed)
+    def __init__(self, seed: int, family: Family, history: History, stores: Stores, faults: Faults) -> None:
+        self.chance = chance = random.Random(seed)
         self.history, self.faults = history, faults
-        most = self.chance.choice((1000, 1000, 1000, 1, 2))
-        terms = Terms(key=KEY, tick_period=30.0, tick_horizon=40.0, max_outstanding=most)
-        self.installation = Installation(faults, history, stores, terms, replicas=self.chance.choice((1, 2)))
-        self.installation.ports.fail_effects = self.chance.choice((0.0, 0.1, 0.3))
+        terms = Terms(
+            key=KEY,
+            tick_period=30.0,
+            tick_horizon=40.0,
+            max_outstanding=chance.choice((1000, 1000, 1000, 1, 2)),
+            lifecycle=chance.choice(("none", "none", "workflow")),
+        )
+        self.installation = Installation(faults, history, stores, terms, replicas=chance.choice((1, 2)))
+        self.installation.ports.fail_effects = chance.choice((0.0, 0.1, 0.3))
         # In every other world nearly everything is too large to travel, and the payload store is in the middle of it.
-        self.installation.ports.claim_above = random.Random(f"claims {seed}").choice((256 * 1024, 256 * 1024, 100, 600))
-        self.samples = [drawn(self.chance, f"sample{number}") for number in range(self.chance.randint(1, 2))]
-        texts = "".join(document.source for document in self.samples)
-        self.documents = [*self.samples, *(one for one in (child(), follower()) if one.trigger in texts)]
-        # From a source of its own: whatever else the seed draws stays as it is.
-        limiting = random.Random(f"{seed} limits")
-        for document in self.documents:
-            document.limit = limiting.choice((None, None, 1, 2))
-        limits = {document.name: document.limit for document in self.documents if document.limit is not None}
-        self.installation.limits.update(limits)
+        self.installation.ports.claim_above = chance.choice((256 * 1024, 256 * 1024, 100, 600))
+        self.samples = chance.sample(family.samples, chance.choice((1, 1, 2)))
+        documents = family.needed_by(self.samples)
+        for document in documents:
+            history.note(
+                "deployed", name=document.name, on="schedule" in document.head, plan=family.plans[document.name]
+            )
+        self.installation.limits.update({one.name: one.limit for one in documents if one.limit is not None})
         limited = any(sample.limit is not None for sample in self.samples)
-        self.crowd = limiting.choice((0, 0, 2)) if limited else 0  # more orders, which get in each other's way
+        # Small worlds, and many: one execution meets as many kinds of faults as three, at a third of the price.
+        self.orders = chance.choice((1, 1, 1, 1, 1, 2)) + (chance.choice((0, 0, 0, 2)) if limited else 0)
         self.ending = Ending(self.installation, history)
 
     async def live(self) -> None:
@@ -60,33 +62,14 @@ class World:
         installation = self.installation
         for slot in installation.slots:
             installation.start(slot)
-        self.faults.stopped = True
-        await self._deploy()
-        self.faults.stopped = False
         tasks = [asyncio.ensure_future(work) for work in (installation.keep_running(), self._tick(), self._fight())]
-        orders = [self._order(number) for number in range(self.chance.choice((1, 1, 2)) + self.crowd)]
-        users = [asyncio.ensure_future(order) for order in orders]
+        users = [asyncio.ensure_future(self._order(number)) for number in range(self.orders)]
         await self.ending.wait(users, _WAR)
         self._make_peace()
         await self.ending.wait(users, _LONGEST)
         for task in (*tasks, *users):
             task.cancel()
         self.ending.take_stock()
-
-    async def _deploy(self) -> None:
-        for document in self.documents:
-            checked = check(document.source, f"{document.name}.json")
-            plan = checked.plan
-            assert plan is not None, checked
-
-            async def deployed(
-                work: Work, source: str = document.source, plan: Any = plan, found: Any = checked
-            ) -> None:
-                await deploy(work, source, plan, found)
-
-            await self._ask(lambda replica, flow=deployed: replica.service.desk.do(flow))  # type: ignore[misc]
-            about = {"name": document.name, "on": "schedule" in document.head}
-            self.history.note("deployed", **about, plan=json.encode(plan).decode())
 
     async def _ask(self, work: Callable[[Orchestrate], Awaitable[Any]]) -> Any:
         """As a user does who does not give up."""
@@ -102,7 +85,7 @@ class World:
         """One order: started, perhaps twice, told of its events, and now and then cancelled."""
         chance = self.chance
         document = chance.choice(self.samples)
-        await asyncio.sleep(chance.random() * 20)
+        await asyncio.sleep(chance.random() * 5)
         key = f"order-{number}"
         self.history.note("asked", workflow=document.name, key=key)
         starting = [self._start(document, key, number) for _ in range(1 if chance.random() < 0.8 else 2)]
@@ -136,13 +119,13 @@ class World:
         whole = from_json({**event, "data": {"order": number}})
         about = {"source": "/world", "id": event["id"]}
         for _ in range(1 if self.chance.random() < 0.7 else 2):
-            await asyncio.sleep(self.chance.random() * 40)
+            await asyncio.sleep(self.chance.random() * 20)
             self.history.note("sending", **about)
             await self._ask(lambda replica: accept(replica.service.desk, [whole], "tests"))
             self.history.note("sent", **about)
 
     async def _cancel(self, execution: str) -> None:
-        await asyncio.sleep(self.chance.random() * 40)
+        await asyncio.sleep(self.chance.random() * 20)
         self.history.note("cancelling", execution=execution)
         await self._ask(lambda replica: replica.service.desk.do(lambda work: cancel(work, execution, "enough")))
 

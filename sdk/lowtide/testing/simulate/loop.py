@@ -78,7 +78,7 @@ class Loop(asyncio.BaseEventLoop):
         for run in self.dropped:
             self.call_soon(run)
         for _ in range(50):
-            tasks = asyncio.all_tasks(self)
+            tasks = {task for task in self._kept if not task.done()}
             if not tasks:
                 break
             for task in tasks:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import os
 import select
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -49,6 +49,18 @@ CREATE FUNCTION simulated.now() RETURNS timestamptz LANGUAGE sql VOLATILE AS
 """
 
 _SETTINGS: Final = "-csynchronous_commit=off -cdeadlock_timeout=1ms -cjit=off -cplan_cache_mode=force_generic_plan"
+_SERVER: Final = {
+    **{"fsync": "off", "full_page_writes": "off", "autovacuum": "off", "track_counts": "off"},
+    **{"bgwriter_delay": "'10s'", "wal_writer_delay": "'10s'", "checkpoint_timeout": "'1d'"},
+}
+"""Nobody pulls the plug of this server, and nothing in it happens but what a world asks for."""
+_RELATIONS: Final = """
+SELECT format('%I.%I', n.nspname, c.relname), c.relkind::text,
+       CASE c.relkind WHEN 'S' THEN pg_sequence_last_value(c.oid) ELSE pg_relation_size(c.oid) END
+  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+ WHERE c.relkind IN ('r', 'S') AND c.relname <> 'alembic_version'
+   AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast') ORDER BY 1
+"""
 _PREPARED: Final = 2_000
 """Statements that a session keeps prepared: more than the deployables have."""
 
@@ -85,9 +97,14 @@ class Station:
     def __init__(self, server: str, clock: Path) -> None:
         self._server = server
         self._idle: dict[str, list[Session]] = {}
+        self._spared: dict[str, str | None] = {}
+        self._numbers: dict[str, int | None] = {}
         self._file = os.open(clock, os.O_RDWR | os.O_CREAT, 0o644)
         self.set_clock(START)
         self._keeper = psycopg.connect(server, autocommit=True)
+        for name, value in _SERVER.items():
+            self._keeper.execute(f"ALTER SYSTEM SET {name} = {value}")
+        self._keeper.execute("SELECT pg_reload_conf()")
         self._keeper.execute(_CLOCK.format(clock=clock))
 
     def url(self, schema: str) -> str:
@@ -123,20 +140,34 @@ class Station:
         """What the world itself looks up, outside of all simulated time."""
         return self._keeper.execute(query).fetchall()
 
-    def empty(self, keep: str = "alembic_version") -> None:
-        """Every table as it was when it was made: no rows, no dead ones either, numbers from 1."""
-        rows = self.ask(
-            "SELECT format('%I.%I', n.nspname, c.relname), c.relkind, pg_relation_size(c.oid) FROM pg_class c "
-            "JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'S') AND n.nspname NOT IN "
-            f"('pg_catalog', 'information_schema', 'pg_toast') AND c.relname <> '{keep}' ORDER BY 1"
-        )
-        used = [name for name, kind, size in rows if kind == "r" and size]
-        if not used:
+    def spare(self, tables: Mapping[str, str | None]) -> None:
+        """What these tables hold now stays when they are emptied, but for rows that meet a condition; and numbers are
+        counted from where they are."""
+        self._spared = dict(tables)
+        self._numbers = {name: number for name, kind, number in self._relations() if kind == "S"}
+
+    def empty(self, *, everything: bool = False) -> None:
+        """Every table as it was when it was made, or when what it holds was spared: no rows, no dead ones either,
+        numbers from where they were."""
+        if everything:
+            self._spared, self._numbers = {}, {}
+        relations = self._relations()
+        used = {name: self._spared.get(name, "true") for name, kind, size in relations if kind == "r" and size}
+        wiped = {name: condition for name, condition in used.items() if condition is not None}
+        if not wiped:
             return
-        wiping = ["SET session_replication_role = replica", *(f"DELETE FROM {name}" for name in used)]
-        wiping += [f"SELECT setval('{name}', 1, false)" for name, kind, _ in rows if kind == "S"]
+        wiping = ["SET session_replication_role = replica"]
+        wiping += [f"DELETE FROM {name} WHERE {condition}" for name, condition in wiped.items()]
+        for name, kind, number in relations:
+            before = self._numbers.get(name)
+            if kind == "S" and number != before:
+                wiping.append(f"SELECT setval('{name}', {before or 1}, {before is not None})")
         self._keeper.execute("; ".join([*wiping, "RESET session_replication_role"]))
-        self._keeper.execute("VACUUM " + ", ".join(used))
+        self._keeper.execute("VACUUM " + ", ".join(wiped))
+
+    def _relations(self) -> list[tuple[str, str, int | None]]:
+        """Tables with their sizes, and sequences with the numbers that they gave last."""
+        return self.ask(_RELATIONS)
 
     def close(self) -> None:
         for sessions in self._idle.values():
@@ -298,6 +329,11 @@ class Connection(psycopg.AsyncConnection[Any]):
         async with self._perhaps_dying():
             await self._threaten(self._store.faults.odds.crash_before_commit)
             await super().commit()
+
+    async def rollback(self) -> None:
+        """Where nothing was begun, the server is not asked: pools roll back whatever is given back to them."""
+        if self.pgconn.transaction_status != pq.TransactionStatus.IDLE:
+            await super().rollback()
 
     @asynccontextmanager
     async def transaction(self, *given: Any, **named: Any) -> AsyncIterator[psycopg.AsyncTransaction]:
