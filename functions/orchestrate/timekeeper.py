@@ -173,7 +173,10 @@ class Timekeeper:
         return await (begin_next(work, int(key)) if execution == schedules.OWNER else fire(work, execution, key))
 
     async def _sleep(self) -> None:
-        due = self._heap[0][0] - self._clock.monotonic() if self._heap else _RESCAN
+        now = self._clock.monotonic()
+        due = self._heap[0][0] - now if self._heap else _RESCAN
+        if due > _AHEAD:
+            due = max(due - _AHEAD, self._warm_until - now)  # execute is to be woken first
         try:
             async with asyncio.timeout(max(0.0, min(due, _STEP if self._behind else _RESCAN))):
                 await self._nudged.wait()

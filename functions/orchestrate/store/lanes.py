@@ -70,10 +70,13 @@ def above(prefix: str) -> str:
     return prefix[:-1] + "0"
 
 
+# The lock is taken for the row that the time is then asked for.
+_LOCK = text("SELECT clock_timestamp() FROM pg_advisory_xact_lock(:order) AS locked")
+
+
 async def lock(tx: Tx) -> datetime:
     """One at a time admits, or changes what admission goes by; the time from then on."""
-    await tx.execute(text("SELECT pg_advisory_xact_lock(:order)"), {"order": _ADMISSION})
-    now: datetime = (await tx.execute(text("SELECT clock_timestamp()"))).scalar_one()
+    now: datetime = (await tx.execute(_LOCK, {"order": _ADMISSION})).scalar_one()
     return now
 
 
