@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from typing import Final
 
 from lowtide.testing.simulate.checker import violations
@@ -21,10 +20,10 @@ _SHARES: Final = 5
 _CHUNK: Final = 50
 
 
-def chunks(share: int) -> Iterator[range]:
+def chunks(share: int) -> list[range]:
     """What the share (from 0) has to run. Its seeds are neighbours, which have their documents in common."""
     first, end = (_FIRST + _COUNT * number // _SHARES for number in (share, share + 1))
-    return (range(begin, min(begin + _CHUNK, end)) for begin in range(first, end, _CHUNK))
+    return [range(begin, min(begin + _CHUNK, end)) for begin in range(first, end, _CHUNK)]
 
 
 def broken(simulation: Simulator, seeds: range) -> str:
