@@ -105,8 +105,12 @@ class Gatekeeper:
     async def _round(self) -> float:
         """Admit what fits; how many seconds there is nothing to do."""
         slots = frozenset(self._slots)
-        found = await self._desk.do(lambda work: admit(work, slots))
-        self._slots -= slots
+        self._slots.clear()  # one that becomes free from now on may be too late for this round
+        try:
+            found = await self._desk.do(lambda work: admit(work, slots))
+        except BaseException:
+            self._slots |= slots
+            raise
         if found.again or self._slots:
             return 0.0
         if found.seconds is None or found.seconds > self._horizon:
