@@ -17,7 +17,7 @@ from lowtide.testing.simulate.faults import Odds
 from tests.simulation.running import Simulator
 
 _CRASHES = Odds(crash_at_work=0.15, freeze_at_work=0.1, duplicate=0.3, drop=0.05)
-_ZOMBIES = Odds(freeze_at_work=0.25, duplicate=0.6, lose_reply=0.05)
+_ZOMBIES = Odds(freeze_at_work=0.4, duplicate=1.0)
 _MOST = 40
 
 
@@ -64,4 +64,4 @@ def test_it_notices_when_a_robbed_owner_may_still_append(
         return judge(ledger, append, owner)
 
     monkeypatch.setattr(Ledger, "judge", lenient)
-    assert first_broken(simulation, _ZOMBIES, 6)
+    assert first_broken(simulation, _ZOMBIES, 31)
