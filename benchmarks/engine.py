@@ -27,6 +27,7 @@ from lowtide.engine import begin, resume
 from lowtide.expressions import JqHost
 from lowtide.model.base import ExecutionId, Millis
 from lowtide.model.state import Completed, Seed, State
+from lowtide.wire.states import write
 
 ITERATIONS = int(os.environ.get("ITERATIONS", "100000"))
 ROUNDS = 15
@@ -100,7 +101,7 @@ def memory() -> dict[str, float]:
         nonlocal turns
         turns += 1
         if turns % 20 == 0:
-            sizes.append(len(msgspec.json.encode(state)))
+            sizes.append(len(write(state)))
             gc.collect()
             looks.append(process.memory_info().rss)
 

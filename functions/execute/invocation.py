@@ -23,12 +23,11 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from lowtide.errors import Fenced, InvalidEvent, InvalidInput, LowtideError, PayloadLost, Unavailable
-from lowtide.model.base import ExecutionId, Millis, Noun, Value
+from lowtide.model.base import ExecutionId, Millis, Value
 from lowtide.model.command import Passive, RunChild, RunContainer
 from lowtide.model.fact import Fact
 from lowtide.model.usage import Usage
 from lowtide.runtime.claimed import ClaimedJournal
-from lowtide.runtime.claims import Formatted
 from lowtide.runtime.driver import Diverged, Driver, Gone, Reply
 from lowtide.runtime.masked import masked
 from lowtide.runtime.ports import Journal, Subject
@@ -41,7 +40,6 @@ from lowtide.wire.types import (
     Dispatch,
     Extension,
     Registered,
-    Snapshot,
     outcome_id,
     registered_id,
     source_of,
@@ -140,7 +138,7 @@ class Invocations:
             return None
         if payload is not None:
             body = await self._fetched(event.text(Extension.namespace) or "", ExecutionId(execution), payload)
-        dispatch = await self._whole(_decoded(body))
+        dispatch = await self._whole(json.decode(body, Dispatch))
         if (dispatch.seed is None) == (dispatch.snapshot is None):
             raise InvalidInput("a dispatch has either a seed or a snapshot")
         return _Order(dispatch, digest, event.text(Extension.traceparent))
@@ -153,10 +151,9 @@ class Invocations:
 
     async def _whole(self, dispatch: Dispatch) -> Dispatch:
         """With its state, wherever that was kept."""
-        if dispatch.snapshot is None or dispatch.snapshot.payload is None:
+        if dispatch.snapshot is None:
             return dispatch
-        state = await self._parts.claims.state(dispatch.namespace, dispatch.execution, dispatch.snapshot)
-        snapshot = Snapshot(state=state, upto=dispatch.snapshot.upto)
+        snapshot = await self._parts.claims.snapshot(dispatch.namespace, dispatch.execution, dispatch.snapshot)
         return msgspec.structs.replace(dispatch, snapshot=snapshot)
 
     # ------------------------------------------------------------ the run
@@ -233,6 +230,7 @@ class Invocations:
                 short_wait=dispatch.short_wait,
                 effect_timeout=int(self._parts.effect_timeout * 1000),
                 largest=self._parts.claims.largest,
+                snapshot_format=self._parts.snapshot_format,
             ),
         )
 
@@ -339,18 +337,3 @@ def _spent() -> tuple[float, int]:
     """CPU seconds of this process, and the most memory that it had, in bytes: one question to the system."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     return used.ru_utime + used.ru_stime, used.ru_maxrss * 1024
-
-
-class _Saved(Noun, frozen=True):
-    state: Formatted = Formatted()
-
-
-class _Dated(Noun, frozen=True):
-    """The one member of a dispatch that every version can read."""
-
-    snapshot: _Saved = _Saved()
-
-
-def _decoded(body: bytes) -> Dispatch:
-    json.decode(body, _Dated).snapshot.state.check()
-    return json.decode(body, Dispatch)

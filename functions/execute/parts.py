@@ -17,7 +17,7 @@ from lowtide.runtime.clock import Clock, SystemClock
 from lowtide.runtime.ports import History, Journal, Payloads
 from lowtide.runtime.steps import StepRegistry
 from lowtide.settings import ExecuteSettings
-from lowtide.wire.types import Extension
+from lowtide.wire.types import SNAPSHOT_FORMAT, Extension, SnapshotFormat
 
 __all__ = ["Parts", "build_parts"]
 
@@ -35,6 +35,7 @@ class Parts(msgspec.Struct, eq=False):
     ingest: IngestClient
     claims: Claims
     effect_timeout: float
+    snapshot_format: SnapshotFormat = SNAPSHOT_FORMAT
     stopping: bool = False
 
     def publisher_for(self, namespace: str, traceparent: str | None, *, echo: bool = False) -> Emitter:
@@ -110,6 +111,7 @@ def build_parts(settings: ExecuteSettings) -> Parts:
             largest=settings.max_payload_bytes,
         ),
         effect_timeout=settings.http_timeout,
+        snapshot_format=settings.snapshot_format,
     )
 
 

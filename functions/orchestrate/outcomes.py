@@ -164,7 +164,7 @@ async def _park(work: Work, execution: Execution, report: Parked, now: datetime,
 
 
 def _stored(snapshot: Snapshot) -> bytes:
-    return json.encode(snapshot.state) if snapshot.payload is None else reference(snapshot.payload)
+    return bytes(snapshot.state) if snapshot.payload is None else reference(snapshot.payload)
 
 
 async def _register(work: Work, execution: Execution, commands: Commands, now: datetime, issued: datetime) -> None:

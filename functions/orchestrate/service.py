@@ -126,6 +126,7 @@ class Service:
             cancel_grace=settings.cancel_grace,
             container_seconds=settings.container_seconds,
             lifecycle=settings.lifecycle,
+            snapshot_format=settings.snapshot_format,
         )
         host = JqHost()
         secrets = FolderSecrets(settings.secrets_dir) if settings.secrets_dir else None

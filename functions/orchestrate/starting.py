@@ -16,7 +16,7 @@ from lowtide.model.event import ChildEnded
 from lowtide.model.fact import Fact
 from lowtide.model.state import Seed, State
 from lowtide.runtime import chance
-from lowtide.wire import json
+from lowtide.wire import json, states
 from lowtide.wire.types import Wake
 
 from . import dispatching
@@ -238,7 +238,7 @@ async def _beginning(work: Work, wanted: Wanted, now: datetime, *, waits: bool =
         created_at=now,
         started_at=now if soon else None,
         echo=wanted.echo,
-        state=json.encode(past.state) if past else None,
+        state=states.write(past.state, work.terms.snapshot_format) if past else None,
         upto=past.upto if past else 0,
         origin=origin.execution if origin else None,
         origin_kind=origin.kind if origin else None,

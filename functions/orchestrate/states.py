@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from lowtide.model.state import State
-from lowtide.wire import json
 from lowtide.wire.claims import referred
-from lowtide.wire.types import Snapshot
+from lowtide.wire.states import read
 
 from .nouns import Execution, Unused
 from .work import Work
@@ -18,10 +17,7 @@ async def state_of(work: Work, execution: Execution) -> State | None:
     for lifecycle events of tasks. Raises :class:`lowtide.errors.PayloadLost`, :class:`lowtide.errors.Unavailable`."""
     if execution.state is None:
         return None
-    payload = referred(execution.state)
-    if payload is None:
-        return json.decode(execution.state, State)
-    return await work.claims.state(execution.namespace, execution.id, Snapshot(payload=payload, upto=execution.upto))
+    return read(await work.claims.check_out(execution.namespace, execution.id, execution.state))
 
 
 def forget_state(work: Work, before: Execution, state: bytes | None = None) -> None:

@@ -20,7 +20,7 @@ from lowtide.model.plan import Plan
 from lowtide.runtime.claims import Claims
 from lowtide.wire import json
 from lowtide.wire.masking import NOTHING_SECRET, Mask, mask_of
-from lowtide.wire.types import Level
+from lowtide.wire.types import SNAPSHOT_FORMAT, Level, SnapshotFormat
 
 from .nouns import Execution, Signal, Unused
 from .store import workflows
@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """How long things take and how many there may be. Seconds."""
+    """How long things take and how many there may be. Seconds. ``snapshot_format``: how a fork's past is written."""
 
     key: bytes
     budget: float = 240.0
@@ -50,6 +50,7 @@ class Terms:
     cancel_grace: float = 10.0
     container_seconds: float = 3600.0
     lifecycle: Level = "workflow"
+    snapshot_format: SnapshotFormat = SNAPSHOT_FORMAT
 
 
 @dataclass(slots=True)

@@ -24,6 +24,7 @@ object never travels further. Durations are seconds unless the name says otherwi
     LOWTIDE_PAYLOADS_ENDPOINT    orchestrate execute          URL of an S3-compatible store; empty: Amazon's
     LOWTIDE_CLAIM_ABOVE          orchestrate execute          bytes above which data travels as a reference (256 KiB)
     LOWTIDE_MAX_PAYLOAD_BYTES    orchestrate execute ingest   bytes that one piece of data may have (64 MiB)
+    LOWTIDE_SNAPSHOT_FORMAT      orchestrate execute          what states are written in: 2 (default), or 1 in a rollout
     LOWTIDE_ALLOW_CONTAINER      orchestrate                  whether `run: container` may run anything
     LOWTIDE_CONTAINERS           orchestrate                  who runs them: local (Docker, Podman) or kubernetes (Jobs)
     and the tunables below, each LOWTIDE_ + its field's name in capitals.
@@ -39,7 +40,7 @@ from typing import Any, Literal, Self, get_args, get_origin
 import msgspec
 
 from lowtide.errors import Misconfigured
-from lowtide.wire.types import Level
+from lowtide.wire.types import SNAPSHOT_FORMAT, Level, SnapshotFormat
 
 __all__ = [
     "AnalyticsSettings",
@@ -82,9 +83,10 @@ def _convert(text: str, kind: Any) -> Any:
             raise ValueError("expected true or false")
         return text.lower() in {"true", "1"}
     if get_origin(kind) is Literal:
-        if text not in get_args(kind):
-            raise ValueError(f"expected one of {', '.join(get_args(kind))}")
-        return text
+        options = {str(option): option for option in get_args(kind)}
+        if text not in options:
+            raise ValueError(f"expected one of {', '.join(options)}")
+        return options[text]
     if kind is bytes:
         return text.encode()
     if kind is Path or kind == Path | None:
@@ -119,6 +121,7 @@ class ExecuteSettings(_FromEnvironment, frozen=True, kw_only=True):
     payloads_endpoint: str = ""
     claim_above: int = 256 * 1024
     max_payload_bytes: int = 64 * 1024 * 1024
+    snapshot_format: SnapshotFormat = SNAPSHOT_FORMAT
 
 
 class IngestSettings(_FromEnvironment, frozen=True, kw_only=True):
@@ -176,6 +179,7 @@ class OrchestrateSettings(_FromEnvironment, frozen=True, kw_only=True):
     payloads_endpoint: str = ""
     claim_above: int = 256 * 1024
     max_payload_bytes: int = 64 * 1024 * 1024
+    snapshot_format: SnapshotFormat = SNAPSHOT_FORMAT
 
 
 class AnalyticsSettings(_FromEnvironment, frozen=True, kw_only=True):

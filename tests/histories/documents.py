@@ -64,6 +64,23 @@ do:
 """,
         input={"orders": [{"price": 1}, {"price": 2}, {"price": 3}, {"price": 4}]},
     ),
+    "a-loop-over-data-that-many-frames-hold": Story(
+        """
+do:
+  - keep: {set: {orders: "${ .orders }", n: 0}, export: {as: "{mine: .orders, of: .n}"}}
+  - all:
+      for: {each: order, in: .orders}
+      while: $order.id < 2
+      do:
+        - rest: {wait: {minutes: 5}}
+        - hand: {run: {workflow: {namespace: tests, name: other, version: "1.0.0", input: "${ $context.mine }"}}}
+        - hear: {listen: {to: {one: {with: {type: seen, data: "${ .id == ($context.mine | length) }"}}}}}
+        - both: {set: {orders: "${ $context.mine }", heard: "${ . }"}}
+  - tell: {set: {orders: "${ .orders | length }", heard: "${ .heard }"}}
+""",
+        events=((0, {"type": "seen", "data": {"id": 4}}),) * 2,
+        input={"orders": [{"id": number, "note": "two books and a pen, " * 12} for number in range(4)]},
+    ),
     "a-fork-whose-branches-join": Story(
         """
 do:

@@ -18,8 +18,10 @@ from lowtide.model.command import Await, Perform
 from lowtide.model.error import standard_error
 from lowtide.model.event import Event
 from lowtide.model.plan import Plan
-from lowtide.model.state import SNAPSHOT_FORMAT, Outcome, Seed
+from lowtide.model.state import Outcome, Seed
 from lowtide.wire import json
+from lowtide.wire.states import write
+from lowtide.wire.types import SNAPSHOT_FORMAT
 from tests.histories.documents import STORIES, Story
 from tests.plays import NOW, Play, document
 
@@ -86,7 +88,7 @@ def _answers(story: Story) -> Callable[[Perform], Any]:
 
 
 def _snapshot(turn: Turn) -> JSON:
-    return json.parse(json.encode(turn.state))
+    return json.parse(write(turn.state))
 
 
 def main() -> None:

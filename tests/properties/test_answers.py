@@ -29,6 +29,7 @@ from lowtide.model.event import (
 )
 from lowtide.model.plan import Plan
 from lowtide.model.state import Seed, State
+from lowtide.wire.states import read, write
 from tests.drawn import JSON_VALUES
 from tests.grammar import documents
 from tests.properties.test_documents import examples
@@ -111,10 +112,10 @@ class World:
 
 def assert_written(turn: Turn) -> None:
     """All that leaves the engine can be written, and is the same when it is read."""
-    body = msgspec.json.encode(turn.state)
-    again = msgspec.json.decode(body, type=State)
-    assert again == turn.state
-    assert msgspec.json.encode(again) == body
+    body = write(turn.state)
+    again = read(body)
+    assert again == turn.state == read(write(turn.state, 1))
+    assert write(again) == body
     for command in turn.commands:
         assert msgspec.json.decode(msgspec.json.encode(command), type=Command) == command
     assert msgspec.json.encode(turn.facts)

@@ -3,10 +3,10 @@
 Frames are the only mutable nouns: a turn copies the tree that it was given and works on its own copy, so that
 ``resume`` stays a pure function. JSON values inside frames are shared and never changed in place.
 
-``SNAPSHOT_FORMAT`` is written into every state; an unknown newer one is refused, older ones go through upcasters.
+How it is written, and how what older versions wrote is read, is the business of ``lowtide.wire.states``.
 """
 
-from typing import Final, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import msgspec
 
@@ -15,7 +15,6 @@ from lowtide.model.command import Command
 from lowtide.model.error import Error
 
 __all__ = [
-    "SNAPSHOT_FORMAT",
     "Amendment",
     "Body",
     "Branch",
@@ -38,8 +37,6 @@ __all__ = [
     "TryBody",
     "WaitBody",
 ]
-
-SNAPSHOT_FORMAT: Final = 1
 
 
 class Frame(msgspec.Struct, omit_defaults=True, rename="camel", gc=False):
@@ -248,7 +245,6 @@ class State(Frame, kw_only=True):
     execution: ExecutionId
     started: Millis
     now: Millis
-    format: int = SNAPSHOT_FORMAT
     random: float = 0.0
     input: JSON = None
     context: JSON = None

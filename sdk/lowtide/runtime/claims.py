@@ -11,17 +11,16 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from lowtide.errors import TooLarge, Unavailable
-from lowtide.model.base import JSON, ExecutionId, Noun
+from lowtide.errors import TooLarge
+from lowtide.model.base import JSON, ExecutionId
 from lowtide.model.event import Event
-from lowtide.model.state import SNAPSHOT_FORMAT, State
 from lowtide.runtime.ports import Closing, Payloads
 from lowtide.wire import json
 from lowtide.wire.claims import Payload, reference, referred
 from lowtide.wire.records import Claimed, Entry
 from lowtide.wire.types import Ended, Parked, Snapshot, Wake, type_of
 
-__all__ = ["Claims", "Formatted"]
+__all__ = ["Claims"]
 
 _AT_ONCE: Final = 4
 """Payloads that one process puts or gets at the same time: each is in memory as a whole."""
@@ -29,17 +28,6 @@ _AT_ONCE: Final = 4
 R = TypeVar("R", Parked, Ended)
 
 _EVENT: Final[msgspec.json.Decoder[Event]] = msgspec.json.Decoder(Event)
-
-
-class Formatted(Noun, frozen=True):
-    """The one member of a state that every version can read."""
-
-    format: int = SNAPSHOT_FORMAT
-
-    def check(self) -> None:
-        """A state of a newer format is left to newer processes: ``Unavailable``, so that it is delivered again."""
-        if self.format > SNAPSHOT_FORMAT:
-            raise Unavailable(f"the snapshot has format {self.format}, this process reads {SNAPSHOT_FORMAT}")
 
 
 class Claims:
@@ -99,8 +87,8 @@ class Claims:
 
     async def _lightened(self, namespace: str, report: Parked | Ended) -> Parked | Ended:
         if isinstance(report, Parked):
-            body = json.encode(report.snapshot.state)
-            if report.snapshot.state is None or len(body) <= self.above:
+            body = bytes(report.snapshot.state)
+            if len(body) <= self.above:
                 return report
             payload = await self.put(namespace, report.execution, body, "the state of the execution")
             return msgspec.structs.replace(report, snapshot=Snapshot(payload=payload, upto=report.snapshot.upto))
@@ -116,14 +104,12 @@ class Claims:
             return ended.output
         return json.parse(await self.get(namespace, ended.execution, ended.payload))
 
-    async def state(self, namespace: str, execution: ExecutionId, snapshot: Snapshot) -> State:
-        """The state of a snapshot, whole; Unavailable also where it is of a newer format."""
+    async def snapshot(self, namespace: str, execution: ExecutionId, snapshot: Snapshot) -> Snapshot:
+        """The snapshot with its state, wherever that was kept."""
         if snapshot.payload is None:
-            assert snapshot.state is not None, "a snapshot has its state or a payload"
-            return snapshot.state
+            return snapshot
         body = await self.get(namespace, execution, snapshot.payload)
-        json.decode(body, Formatted).check()
-        return json.decode(body, State)
+        return Snapshot(state=msgspec.Raw(body), upto=snapshot.upto)
 
     # ------------------------------------------------------------ events on their way to the engine
 

@@ -26,7 +26,7 @@ from lowtide.model.usage import Usage
 from lowtide.runtime.active import ActiveCommands, is_served_elsewhere
 from lowtide.runtime.work import Ports, Work
 from lowtide.wire.records import Entry
-from lowtide.wire.types import Ended, Listened, Parked, Snapshot, Wake
+from lowtide.wire.types import Ended, Listened, Parked, Wake
 
 T = TypeVar("T")
 
@@ -127,13 +127,14 @@ class Driver:
 
     async def _open(self) -> Reply | None:
         work, subject = self._work, self._work.subject
+        before = self._before()
         asking = asyncio.ensure_future(
             self._ports.journal.open(subject.execution, work.epoch, work.digest, self._number)
         )
         try:
             # The first pure turns run while the lease is being asked for.
             await asyncio.sleep(0)
-            turn = await self._first_turn()
+            turn = Turn(before) if before is not None else await self._first_turn()
             opened = await asking
         finally:
             asking.cancel()
@@ -154,11 +155,16 @@ class Driver:
                 await self._fold(opened.tail)
         return None
 
+    def _before(self) -> State | None:
+        """What the invocation goes on from, read before anybody is asked: a newer format is not ours to open."""
+        if self._work.snapshot is None:
+            return None
+        from lowtide.wire.states import read  # not at a cold start that begins an execution
+
+        return read(self._work.snapshot.state)
+
     async def _first_turn(self) -> Turn:
         work = self._work
-        if work.snapshot is not None:
-            assert work.snapshot.state is not None, "whoever made the work order resolved it"
-            return Turn(work.snapshot.state)
         assert work.seed is not None
         self.turns += 1
         return await self._compute(begin, work.plan, work.seed)
@@ -320,6 +326,8 @@ class Driver:
         return Reply(closing.type, closing.body)
 
     def _parked(self, usage: Usage) -> Parked:
+        from lowtide.wire.states import snapshot_of  # not at the cold start of what never parks
+
         state = self.state
         passive = tuple(
             command for command in state.pending.values() if isinstance(command, Sleep) or is_served_elsewhere(command)
@@ -327,7 +335,7 @@ class Driver:
         return Parked(
             execution=state.execution,
             epoch=self._work.epoch,
-            snapshot=Snapshot(state=state, upto=self._number),
+            snapshot=snapshot_of(state, self._number, self._work.policy.snapshot_format),
             commands=tuple(passive),
             consumed=tuple(sorted(self._keys)),
             resume_now=state.more or len(passive) < len(state.pending),

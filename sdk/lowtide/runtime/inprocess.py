@@ -292,11 +292,11 @@ class _Execution:
     async def _rest(self, snapshot: Snapshot) -> None:
         """Suspended: what arrives is kept, and fed when it goes on."""
         assert self._pause is not None
-        assert snapshot.state is not None, "nothing is too large for one process"
+        state = self.driver.state
         self._town.busy(self.id)
-        self._teller.rest("suspended", snapshot.state, self._town.clock.now())
+        self._teller.rest("suspended", state, self._town.clock.now())
         await self._pause.over.wait()
-        self._teller.rest("running", snapshot.state, self._town.clock.now())
+        self._teller.rest("running", state, self._town.clock.now())
         self.driver = self._driver(snapshot=snapshot)
 
     def signal(self, key: str, event: Event) -> None:

@@ -13,7 +13,7 @@ from lowtide.model.state import Seed
 from lowtide.runtime.clock import Clock
 from lowtide.runtime.ports import Closing, Effects, History, Journal, Publisher, Subject
 from lowtide.wire import json
-from lowtide.wire.types import Ended, Parked, Snapshot, Wake, type_of
+from lowtide.wire.types import SNAPSHOT_FORMAT, Ended, Parked, Snapshot, SnapshotFormat, Wake, type_of
 
 __all__ = ["Policy", "Ports", "Work"]
 
@@ -26,7 +26,7 @@ class Policy(Value, frozen=True):
     """How long an invocation may go on. Milliseconds.
 
     ``stay``: never park; wait in process for whatever comes (``lowtide run``). ``largest``: bytes that the result of an
-    effect may have as JSON; 0 is no limit.
+    effect may have as JSON; 0 is no limit. ``snapshot_format`` is what a park is written in.
     """
 
     budget: int = 240_000
@@ -34,10 +34,11 @@ class Policy(Value, frozen=True):
     effect_timeout: int = 30_000
     stay: bool = False
     largest: int = 0
+    snapshot_format: SnapshotFormat = SNAPSHOT_FORMAT
 
 
 class Work(Value, frozen=True):
-    """One invocation's work order, decoded from a dispatch."""
+    """One invocation's work order, decoded from a dispatch. A ``snapshot`` has its state."""
 
     subject: Subject
     epoch: int

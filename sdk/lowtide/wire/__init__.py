@@ -4,6 +4,8 @@
 ``cloudevents``  HTTP requests and responses <-> CloudEvents, strictly
 ``attributes``   what the standard allows in a CloudEvent's attributes
 ``json``         the JSON codec of all nouns
+``states``       a state as it is written, in every format of a snapshot
+``upcasting``    what older formats of a snapshot become
 ``problem``      errors -> problem documents (RFC 9457), free of any web framework
 ``masking``      secrets made unreadable in what people see
 ``mac``          message authentication of dispatches and outcomes

@@ -4,7 +4,7 @@ Ids are deterministic, so that a consumer can dedupe on source + id: ``{executio
 ``{execution}:{epoch}:outcome`` for its outcome, ``{execution}:{epoch}:registered:{n}`` in between.
 """
 
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, Literal, TypeAlias, get_args
 
 import msgspec
 
@@ -13,7 +13,7 @@ from lowtide.model.command import Passive
 from lowtide.model.error import Error
 from lowtide.model.event import Event
 from lowtide.model.plan import Plan
-from lowtide.model.state import Seed, State
+from lowtide.model.state import Seed
 from lowtide.model.usage import Usage
 from lowtide.wire.claims import Payload
 
@@ -30,6 +30,7 @@ __all__ = [
     "OUTCOMES",
     "PARKED",
     "REGISTERED",
+    "SNAPSHOT_FORMAT",
     "SOURCES",
     "TASK_EVENTS",
     "TICK",
@@ -42,6 +43,7 @@ __all__ = [
     "Parked",
     "Registered",
     "Snapshot",
+    "SnapshotFormat",
     "Wake",
     "decode_outcome",
     "dispatch_id",
@@ -121,10 +123,19 @@ class Wake(Noun, frozen=True, kw_only=True):
     payload: Payload | None = None
 
 
-class Snapshot(Noun, frozen=True, kw_only=True):
-    """The state up to journal number ``upto`` (0: nothing was journaled yet); a large one is in ``payload`` instead."""
+SnapshotFormat: TypeAlias = Literal[1, 2]
+SNAPSHOT_FORMAT: Final[SnapshotFormat] = 2
+"""The newest format of a state; see :mod:`lowtide.wire.states`."""
 
-    state: State | None = None
+
+class Snapshot(Noun, frozen=True, kw_only=True):
+    """The state up to journal number ``upto`` (0: nothing was journaled yet).
+
+    ``state`` is its JSON, in any format, for :mod:`lowtide.wire.states` to read: who only hands it on need not know its
+    format. A large one is in ``payload`` instead, and ``state`` is empty.
+    """
+
+    state: msgspec.Raw = msgspec.Raw()
     payload: Payload | None = None
     upto: int
 

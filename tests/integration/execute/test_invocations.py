@@ -10,13 +10,15 @@ from collections.abc import Callable
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
 from lowtide.model.base import Millis
 from lowtide.model.event import CancelAsked, TimerFired
 from lowtide.wire import mac
-from lowtide.wire.json import decode
-from lowtide.wire.types import Ended, Parked, Wake
+from lowtide.wire.json import decode, encode, parse
+from lowtide.wire.states import read
+from lowtide.wire.types import Ended, Parked, Snapshot, Wake
 from tests.integration.execute.conftest import KEY, ExecuteProcess, order
 from tests.peers import Peer, Request, peer
 from tests.ports import free_port
@@ -117,8 +119,7 @@ def test_a_long_wait_parks_with_a_snapshot_that_goes_on(execute: ExecuteProcess)
     parked = decode(execute.deliver(what).content, Parked)
     assert not parked.resume_now
     (sleep,) = parked.commands
-    assert parked.snapshot.state is not None
-    fired = Wake(key="t", event=TimerFired(command=sleep.id, at=Millis(parked.snapshot.state.now + 3_600_000)))
+    fired = Wake(key="t", event=TimerFired(command=sleep.id, at=Millis(read(parked.snapshot.state).now + 3_600_000)))
     again = order(
         "do: [{w: {wait: {hours: 1}}}, {s: {set: {done: true}}}]",
         execution=what.execution,
@@ -338,9 +339,8 @@ def test_a_document_cannot_emit_into_another_namespace(execute: ExecuteProcess, 
 def test_a_snapshot_of_a_newer_format_is_left_to_newer_processes(execute: ExecuteProcess) -> None:
     what = order("do: [{w: {wait: {hours: 1}}}]")
     parked = decode(execute.deliver(what).content, Parked)
-    assert parked.snapshot.state is not None
-    parked.snapshot.state.format = 99
-    later = order("do: [{w: {wait: {hours: 1}}}]", execution=what.execution, epoch=2, snapshot=parked.snapshot)
+    newer = Snapshot(state=msgspec.Raw(encode({**parse(parked.snapshot.state), "format": 99})), upto=0)
+    later = order("do: [{w: {wait: {hours: 1}}}]", execution=what.execution, epoch=2, snapshot=newer)
     assert execute.deliver(later).status_code == 503
 
 

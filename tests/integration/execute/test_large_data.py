@@ -89,7 +89,7 @@ def test_a_large_state_is_parked_and_goes_on_by_reference(
     execute: ExecuteProcess, ingest: IngestProcess, megabytes: int
 ) -> None:
     what, parked = parked_with(execute, megabytes)
-    assert parked.snapshot.state is None
+    assert not bytes(parked.snapshot.state)
     assert parked.snapshot.payload is not None
     assert parked.snapshot.payload.size > megabytes * _MIB
     response = execute.deliver(woken(what, parked))

@@ -19,7 +19,8 @@ from functions.orchestrate.firing import fire, fire_all
 from lowtide.model.base import Millis
 from lowtide.model.command import RunChild, Sleep
 from lowtide.model.state import State
-from lowtide.wire.types import Dispatch, Ended, Extension, Parked, Registered, Snapshot
+from lowtide.wire.states import snapshot_of
+from lowtide.wire.types import Dispatch, Ended, Extension, Parked, Registered
 from tests.eventually import eventually
 from tests.integration.orchestrate.world import FakeExecute, World, document, outcome_event, play, world
 
@@ -84,7 +85,7 @@ def parked(there: World, execution: str) -> tuple[Parked, str]:
     event, dispatch = next(taken for taken in there.execute.taken if taken[1].execution == execution)
     state = State(execution=dispatch.execution, started=dispatch.at, now=dispatch.at)
     nap = Sleep(id="/do/0/nap@1", until=Millis(dispatch.at + 1))
-    snapshot = Snapshot(state=state, upto=0)
+    snapshot = snapshot_of(state, 0)
     return Parked(execution=dispatch.execution, epoch=1, snapshot=snapshot, commands=(nap,)), str(
         event.text(Extension.digest)
     )

@@ -215,11 +215,11 @@ async def test_work_that_the_park_interrupted_goes_on_when_resumed(control_store
 
 async def _interrupted(dispatch: Any) -> Parked:
     from lowtide.engine import begin
-    from lowtide.wire.types import Snapshot
+    from lowtide.wire.states import snapshot_of
     from tests.integration.orchestrate.world import HOST
 
     turn = begin(dispatch.plan, dispatch.seed, HOST)
-    snapshot = Snapshot(state=turn.state, upto=0)
+    snapshot = snapshot_of(turn.state, 0)
     return Parked(execution=dispatch.execution, epoch=1, snapshot=snapshot, resume_now=True)
 
 

@@ -34,17 +34,18 @@ from lowtide.runtime.claims import Claims
 from lowtide.runtime.clock import SystemClock
 from lowtide.runtime.containers import Containers
 from lowtide.settings import OrchestrateSettings
-from lowtide.wire import json, mac
+from lowtide.wire import json, mac, states
 from lowtide.wire.claims import MEDIA_TYPE, referred
 from lowtide.wire.cloudevents import CloudEvent, from_json, read, read_all, to_binary
 from lowtide.wire.types import (
     DISPATCH,
+    SNAPSHOT_FORMAT,
     Dispatch,
     Ended,
     Extension,
     Parked,
     Registered,
-    Snapshot,
+    SnapshotFormat,
     outcome_id,
     source_of,
     type_of,
@@ -94,7 +95,7 @@ async def play(execute: FakeExecute, dispatch: Dispatch) -> Parked | Ended | int
     turn = (
         begin(dispatch.plan, dispatch.seed, HOST)
         if dispatch.seed
-        else Turn(dispatch.snapshot.state if dispatch.snapshot else None)  # type: ignore[arg-type]
+        else Turn(states.read(dispatch.snapshot.state if dispatch.snapshot else b""))
     )
     for event in [None, *(wake.event for wake in dispatch.wakes)]:
         if event is not None:
@@ -110,7 +111,7 @@ async def play(execute: FakeExecute, dispatch: Dispatch) -> Parked | Ended | int
         case Cancelled():
             return Ended(execution=ended[0], epoch=ended[1], status="cancelled", consumed=keys)
     passive = tuple(turn.state.pending.values())
-    snapshot = Snapshot(state=turn.state, upto=dispatch.epoch)
+    snapshot = states.snapshot_of(turn.state, dispatch.epoch, execute.snapshot_format)
     return Parked(execution=ended[0], epoch=ended[1], snapshot=snapshot, commands=passive, consumed=keys)  # type: ignore[arg-type]
 
 
@@ -138,6 +139,7 @@ class FakeExecute(Listener):
     def __init__(self) -> None:
         super().__init__()
         self.answer: Answer = play
+        self.snapshot_format: SnapshotFormat = SNAPSHOT_FORMAT
         self.woken = 0
         self.taken: list[tuple[CloudEvent, Dispatch]] = []
         self.broker: Broker
@@ -158,10 +160,10 @@ class FakeExecute(Listener):
         self.taken.append((event, dispatch))
         if dispatch.snapshot is not None:
             try:
-                state = await self.claims.state(namespace, named, dispatch.snapshot)
+                snapshot = await self.claims.snapshot(namespace, named, dispatch.snapshot)
             except PayloadLost:
                 return web.Response(status=400)
-            dispatch = structs.replace(dispatch, snapshot=Snapshot(state=state, upto=dispatch.snapshot.upto))
+            dispatch = structs.replace(dispatch, snapshot=snapshot)
         result = await self.answer(self, dispatch)
         if isinstance(result, int):
             return web.Response(status=result)

@@ -11,8 +11,8 @@ from lowtide.model.base import ExecutionId, Millis
 from lowtide.model.event import TimerFired
 from lowtide.model.plan import Literal_, Plan, Set
 from lowtide.model.state import Seed, State
-from lowtide.wire import json
-from lowtide.wire.types import Dispatch, Snapshot, Wake
+from lowtide.wire import json, states
+from lowtide.wire.types import Dispatch, Wake
 
 NAME = ExecutionId("0198f3a2-7c1e-7000-8000-3f1c2b4d5e6f")
 PLAN = Plan(
@@ -38,7 +38,7 @@ def execution(state: State | None) -> Execution:
         change=1,
         seed=json.encode(SEED),
         created_at=datetime(2026, 1, 1, tzinfo=UTC),
-        state=json.encode(state) if state else None,
+        state=states.write(state) if state else None,
         upto=7,
     )
 
@@ -54,7 +54,8 @@ def test_later_ones_carry_the_snapshot_and_the_wakes() -> None:
     state = State(execution=NAME, started=Millis(5), now=Millis(6), input={"z": 1})
     wakes = (Wake(key="timer:x", event=TimerFired(at=Millis(8), command="x")),)
     read = json.decode(body_of(execution(state), 2, json.encode(PLAN), wakes, Millis(9), 100.0, 1.5), Dispatch)
-    assert read.snapshot == Snapshot(state=state, upto=7)
+    assert read.snapshot is not None
+    assert (states.read(read.snapshot.state), read.snapshot.upto) == (state, 7)
     assert (read.seed, read.wakes, read.epoch, read.budget, read.short_wait) == (None, wakes, 2, 100_000, 1500)
 
 

@@ -10,10 +10,11 @@ import pytest
 
 from lowtide.expressions import JqHost
 from lowtide.model.command import Perform
-from lowtide.model.state import Completed, Seed, State
+from lowtide.model.state import Completed, Seed
 from lowtide.runtime.replay import Recording, Step, steps
 from lowtide.wire import json
 from lowtide.wire.records import Entry, JournalRecord
+from lowtide.wire.states import read
 from tests.histories.recording import History, files
 from tests.plays import NOW, Play, document, play
 
@@ -46,9 +47,7 @@ def test_every_step_shows_the_state_that_was_recorded(path: Path, host: JqHost) 
     )
     played = list(steps(history.plan, history.seed, items, host))
     assert [step.number for step in played] == list(range(len(items) + 1))
-    shots = [
-        json.decode(json.encode(shot), State) for shot in (history.first, *(one.snapshot for one in history.records))
-    ]
+    shots = [read(json.encode(shot)) for shot in (history.first, *(one.snapshot for one in history.records))]
     for step, shot in zip(played, shots, strict=True):
         assert (step.state.turn, step.state.facts, step.state.pending) == (shot.turn, shot.facts, shot.pending)
     assert played[-1].outcome == history.outcome
