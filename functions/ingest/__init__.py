@@ -7,6 +7,7 @@
 ``opening``    Open: who gets a lease, and with which tail
 ``committing`` group commit: gathers batches while the previous ones commit
 ``appending``  the transaction of one group
+``dropping``   journals of executions that were deleted
 ``work``       what a batch asks of the journal, checked at the border
 ``owners``     liveness of processes
 ``signalling`` wakes for running owners, between replicas by NOTIFY

@@ -7,6 +7,7 @@ lock on the same row while it writes, so a record is either seen in the tail or 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from lowtide.errors import InvalidInput
 from lowtide.rpc.v1 import ingest_pb2 as pb
@@ -15,7 +16,10 @@ from lowtide.storage.database import Connection
 from .owners import heard, lives
 from .work import check_text, execution_of
 
-__all__ = ["Lease", "decide", "open_epoch", "read_lease"]
+__all__ = ["DELETED", "Lease", "decide", "open_epoch", "read_lease"]
+
+DELETED: Final = 2**63 - 1
+"""The epoch in the lease of a deleted execution: higher than all, so that no dispatch of it opens anything."""
 
 _READ = "SELECT epoch, digest, owner, closed_type, closed_body FROM leases WHERE execution = %s"
 
@@ -73,6 +77,8 @@ async def open_epoch(connection: Connection, request: pb.OpenRequest, ttl: float
 
 def decide(lease: Lease, request: pb.OpenRequest, *, alive: bool) -> pb.OpenReply | None:
     """Why the lease is not given, or ``None`` where it is. Only a dead owner or a higher epoch lets it go."""
+    if lease.epoch == DELETED:
+        return pb.OpenReply(answer=pb.OpenReply.GONE, reason="the execution was deleted")
     if request.epoch < lease.epoch:
         return pb.OpenReply(answer=pb.OpenReply.GONE, reason=f"epoch {lease.epoch} has begun")
     if request.epoch > lease.epoch:

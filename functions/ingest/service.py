@@ -17,6 +17,7 @@ from lowtide.runtime.chance import new_owner
 from lowtide.runtime.grouping import Grouped
 from lowtide.storage.database import Connection, Database
 
+from .dropping import drop_journals
 from .forking import fork_journal
 from .opening import open_epoch
 from .owners import Voices, lost
@@ -136,6 +137,10 @@ class IngestService(ingest_pb2_grpc.IngestServicer):
             return pb.ForkJournalReply()
 
         return await _answer(context, self._database.transaction(write))
+
+    async def DropJournals(self, request: pb.DropJournalsRequest, context: Context) -> pb.DropJournalsReply:
+        await _answer(context, drop_journals(self._database, request))
+        return pb.DropJournalsReply()
 
     async def PutPayload(self, request_iterator: AsyncIterator[pb.PayloadChunk], context: Context) -> pb.PayloadRef:
         return await _answer(context, self._payloads.put(request_iterator))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -39,6 +40,10 @@ class Installation(Protocol):
 
     async def signal(self, execution: ExecutionId, epoch: int, wake: Wake) -> bool: ...
 
+    async def drop(self, execution: ExecutionId, *, forget: bool = False) -> None:
+        """The execution was deleted."""
+        ...
+
 
 class InMemory:
     def __init__(self) -> None:
@@ -53,6 +58,9 @@ class InMemory:
 
     async def signal(self, execution: ExecutionId, epoch: int, wake: Wake) -> bool:
         return self._store.signal(execution, epoch, wake)
+
+    async def drop(self, execution: ExecutionId, *, forget: bool = False) -> None:
+        self._store.drop(execution, forget=forget)
 
 
 @dataclass
@@ -74,6 +82,9 @@ class OnIngest:
 
     async def signal(self, execution: ExecutionId, epoch: int, wake: Wake) -> bool:
         return await self.process().signal(execution, epoch, wake)
+
+    async def drop(self, execution: ExecutionId, *, forget: bool = False) -> None:
+        await self.process().drop_journals([execution], forget=forget)
 
 
 @pytest.fixture(params=["memory", "ingest"])
@@ -262,3 +273,52 @@ async def test_a_wake_for_nobody_says_so(installation: Installation, ended: str)
         await journal.append(one, 2, [], _DONE)
     situations.get(ended, lambda: None)()
     assert not await installation.signal(one, epoch, Wake(key="k", event=CancelAsked(at=Millis(5))))
+
+
+@pytest.mark.parametrize("was", ["never opened", "running", "closed"])
+async def test_a_deleted_execution_is_gone_for_whoever_comes_late(installation: Installation, was: str) -> None:
+    first, second, one = installation.process(), installation.process(), execution()
+    if was != "never opened":
+        await first.open(one, 2, _DIGEST, 0)
+        await first.append(one, 2, [entry(1)], _DONE if was == "closed" else None)
+    for _ in range(2):
+        await installation.drop(one)
+    for epoch, upto in ((1, 0), (2, 0), (2, 1), (3, 1), (1000, 0)):
+        opened = await second.open(one, epoch, _DIGEST, upto)
+        assert (opened.answer, opened.tail, opened.closing) == ("gone", (), None)
+    with pytest.raises(Fenced):
+        await first.append(one, 2, [entry(2)])
+    assert not await installation.signal(one, 2, Wake(key="k", event=CancelAsked(at=Millis(5))))
+
+
+async def test_of_a_deleted_execution_nothing_is_left_at_the_end(installation: Installation) -> None:
+    first, second = installation.process(), installation.process()
+    one, other = execution(), execution()
+    for each in (one, other):
+        await first.open(each, 1, _DIGEST, 0)
+        await first.append(each, 1, [entry(1), entry(2)], _DONE)
+    for forget in (False, True, True):
+        await installation.drop(one, forget=forget)
+    opened = await second.open(one, 1, _DIGEST, 0)
+    assert (opened.answer, opened.tail) == ("ok", ())  # as if it had never been
+    assert (await second.open(other, 2, _DIGEST, 0)).tail == (entry(1), entry(2))
+
+
+async def test_an_append_that_meets_the_deletion_is_refused_or_goes_with_the_rest(installation: Installation) -> None:
+    journal, one = installation.process(), execution()
+    await journal.open(one, 1, _DIGEST, 0)
+    begun = asyncio.Event()
+
+    async def write() -> None:
+        for number in range(1, 100_000):
+            await journal.append(one, 1, [entry(number)])
+            begun.set()
+            await asyncio.sleep(0)
+
+    writing = asyncio.ensure_future(write())
+    await begun.wait()
+    await installation.drop(one)
+    with pytest.raises(Fenced):
+        await writing
+    await installation.drop(one, forget=True)
+    assert (await installation.process().open(one, 1, _DIGEST, 0)).tail == ()

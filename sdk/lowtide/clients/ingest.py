@@ -226,6 +226,13 @@ class IngestClient:
         request = pb.ForkJournalRequest(origin=origin, upto=upto, execution=execution, body=body)
         await self._call(self._stub().ForkJournal, request)
 
+    async def drop_journals(self, executions: list[ExecutionId], *, forget: bool) -> None:
+        """Delete the journals of executions that are no more; with ``forget`` also what answers their late dispatches.
+
+        Raises :class:`lowtide.errors.Unavailable`: some may be gone then.
+        """
+        await self._call(self._stub().DropJournals, pb.DropJournalsRequest(executions=executions, forget=forget))
+
     async def change(self, change: Change) -> None:
         """Tell analytics; returns once it is stored. Raises :class:`lowtide.errors.Unavailable`: say it again later."""
         await self._send((change.subject.execution, change.epoch), protobuf.change_of(change))

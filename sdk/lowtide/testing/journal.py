@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
 from lowtide.errors import Fenced, InvalidInput, Unavailable
 from lowtide.model.base import ExecutionId
@@ -23,6 +23,9 @@ from lowtide.wire.types import Wake
 __all__ = ["JournalStore", "MemoryJournal"]
 
 Moment = Literal["before", "after"]
+
+_DELETED: Final = 2**63 - 1
+"""The epoch in the lease of an execution that was deleted."""
 
 
 @dataclass
@@ -54,6 +57,14 @@ class JournalStore:
         """The records of an execution with their numbers, decoded anew on every call."""
         kept = self.records.get(execution, [])
         return tuple((after + 1 + index, json.decode(body, Entry)) for index, (_, body) in enumerate(kept[after:]))
+
+    def drop(self, execution: ExecutionId, *, forget: bool) -> None:
+        """Delete a journal; until ``forget``, late comers are told that it is gone."""
+        self.records.pop(execution, None)
+        if forget:
+            self.leases.pop(execution, None)
+        else:
+            self.leases[execution] = _Lease(_DELETED, "", None)
 
     def alive(self, owner: str | None) -> bool:
         if owner is None:
@@ -108,6 +119,8 @@ class MemoryJournal:
         return Opened("ok", tail=self.store.entries(execution, upto))
 
     def _refuse(self, lease: _Lease, epoch: int, digest: str) -> Opened | None:
+        if lease.epoch == _DELETED:
+            return Opened("gone", reason="the execution was deleted")
         if epoch < lease.epoch:
             return Opened("gone", reason=f"epoch {lease.epoch} has begun")
         if epoch > lease.epoch:

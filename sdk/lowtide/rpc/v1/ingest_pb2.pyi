@@ -256,6 +256,18 @@ class ForkJournalReply(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
+class DropJournalsRequest(_message.Message):
+    __slots__ = ("executions", "forget")
+    EXECUTIONS_FIELD_NUMBER: _ClassVar[int]
+    FORGET_FIELD_NUMBER: _ClassVar[int]
+    executions: _containers.RepeatedScalarFieldContainer[str]
+    forget: bool
+    def __init__(self, executions: _Optional[_Iterable[str]] = ..., forget: _Optional[bool] = ...) -> None: ...
+
+class DropJournalsReply(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
 class PayloadRef(_message.Message):
     __slots__ = ("namespace", "execution", "sha256", "size")
     NAMESPACE_FIELD_NUMBER: _ClassVar[int]

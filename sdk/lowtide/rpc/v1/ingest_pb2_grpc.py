@@ -64,6 +64,11 @@ class IngestStub:
                 request_serializer=lowtide_dot_rpc_dot_v1_dot_ingest__pb2.ForkJournalRequest.SerializeToString,
                 response_deserializer=lowtide_dot_rpc_dot_v1_dot_ingest__pb2.ForkJournalReply.FromString,
                 _registered_method=True)
+        self.DropJournals = channel.unary_unary(
+                '/lowtide.rpc.v1.Ingest/DropJournals',
+                request_serializer=lowtide_dot_rpc_dot_v1_dot_ingest__pb2.DropJournalsRequest.SerializeToString,
+                response_deserializer=lowtide_dot_rpc_dot_v1_dot_ingest__pb2.DropJournalsReply.FromString,
+                _registered_method=True)
         self.PutPayload = channel.stream_unary(
                 '/lowtide.rpc.v1.Ingest/PutPayload',
                 request_serializer=lowtide_dot_rpc_dot_v1_dot_ingest__pb2.PayloadChunk.SerializeToString,
@@ -126,6 +131,13 @@ class IngestServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DropJournals(self, request, context):
+        """Deletes the journals of executions that are no more; what is not there is no error.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def PutPayload(self, request_iterator, context):
         """The claim check: content-addressed, per execution.
         """
@@ -178,6 +190,11 @@ def add_IngestServicer_to_server(servicer, server):
                     servicer.ForkJournal,
                     request_deserializer=lowtide_dot_rpc_dot_v1_dot_ingest__pb2.ForkJournalRequest.FromString,
                     response_serializer=lowtide_dot_rpc_dot_v1_dot_ingest__pb2.ForkJournalReply.SerializeToString,
+            ),
+            'DropJournals': grpc.unary_unary_rpc_method_handler(
+                    servicer.DropJournals,
+                    request_deserializer=lowtide_dot_rpc_dot_v1_dot_ingest__pb2.DropJournalsRequest.FromString,
+                    response_serializer=lowtide_dot_rpc_dot_v1_dot_ingest__pb2.DropJournalsReply.SerializeToString,
             ),
             'PutPayload': grpc.stream_unary_rpc_method_handler(
                     servicer.PutPayload,
@@ -357,6 +374,33 @@ class Ingest:
             '/lowtide.rpc.v1.Ingest/ForkJournal',
             lowtide_dot_rpc_dot_v1_dot_ingest__pb2.ForkJournalRequest.SerializeToString,
             lowtide_dot_rpc_dot_v1_dot_ingest__pb2.ForkJournalReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DropJournals(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lowtide.rpc.v1.Ingest/DropJournals',
+            lowtide_dot_rpc_dot_v1_dot_ingest__pb2.DropJournalsRequest.SerializeToString,
+            lowtide_dot_rpc_dot_v1_dot_ingest__pb2.DropJournalsReply.FromString,
             options,
             channel_credentials,
             insecure,
