@@ -63,7 +63,8 @@ async def open_epoch(connection: Connection, request: pb.OpenRequest, ttl: float
     made = await (await connection.execute(_MAKE, wanted)).fetchone()
     if made is None:
         lease = await read_lease(connection, str(execution), lock=True)
-        assert lease is not None  # it was in our way, and leases are never deleted while executions live
+        if lease is None:  # it was in our way a moment ago, and goes last of all that is deleted
+            return _deleted()
         refused = decide(lease, request, alive=await lives(connection, lease.owner))
         if refused is not None:
             return refused
@@ -78,7 +79,7 @@ async def open_epoch(connection: Connection, request: pb.OpenRequest, ttl: float
 def decide(lease: Lease, request: pb.OpenRequest, *, alive: bool) -> pb.OpenReply | None:
     """Why the lease is not given, or ``None`` where it is. Only a dead owner or a higher epoch lets it go."""
     if lease.epoch == DELETED:
-        return pb.OpenReply(answer=pb.OpenReply.GONE, reason="the execution was deleted")
+        return _deleted()
     if request.epoch < lease.epoch:
         return pb.OpenReply(answer=pb.OpenReply.GONE, reason=f"epoch {lease.epoch} has begun")
     if request.epoch > lease.epoch:
@@ -93,6 +94,10 @@ def decide(lease: Lease, request: pb.OpenRequest, *, alive: bool) -> pb.OpenRepl
     if lease.owner != request.owner and alive:
         return pb.OpenReply(answer=pb.OpenReply.HELD, reason=f"owner {lease.owner} is running it")
     return None
+
+
+def _deleted() -> pb.OpenReply:
+    return pb.OpenReply(answer=pb.OpenReply.GONE, reason="the execution was deleted")
 
 
 async def read_lease(connection: Connection, execution: str, *, lock: bool = False) -> Lease | None:

@@ -14,6 +14,7 @@ from lowtide.model.phase import ENDED, Phase
 from lowtide.wire import json
 
 from .cancelling import cancel
+from .deleting import delete
 from .repeating import Prepared, Repeats, Wish, begin
 from .store import executions
 from .store.database import Tx
@@ -33,6 +34,7 @@ ELIGIBLE: Final[dict[Action, tuple[Phase, ...]]] = {
     "resume": ("suspended",),
     "retry": ("faulted",),
     "restart": tuple(sorted(ENDED)),
+    "delete": tuple(sorted(ENDED)),
 }
 """The phases in which each can be done; those that are meant where the filter names none."""
 
@@ -106,6 +108,8 @@ class ExecutionActions:
                 await suspend(work, one, reason or "suspended by request")
             case "resume":
                 await resume(work, one)
+            case "delete":
+                await delete(work, one)
             case _:
                 raise AssertionError(f"{operation.action} is nothing that is done to executions")
         return True

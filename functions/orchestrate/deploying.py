@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final
 
 import msgspec
@@ -14,6 +15,7 @@ from lowtide.engine.alone import alone
 from lowtide.errors import Conflict, NotFound
 from lowtide.model.base import JSON, Millis
 from lowtide.model.command import AwaitCorrelation, AwaitFilter
+from lowtide.model.ours import retain_of
 from lowtide.model.plan import (
     EventFilter,
     Expression,
@@ -86,7 +88,9 @@ async def deploy(work: Work, source: str, plan: Plan, checked: Checked) -> Deplo
         "plan": json.encode(plan),
         "warnings": json.encode([problem_json(found) for found in checked.warnings]),
     }
-    number, created_at = await workflows.add_version(work.tx, values)
+    kept = retain_of(plan.definition)
+    retain = None if kept is None else timedelta(milliseconds=kept)
+    number, created_at = await workflows.add_version(work.tx, {**values, "retain": retain})
     version = WorkflowVersion(id=number, created_at=created_at, **values)
     await workflows.set_interests(work.tx, number, plan.namespace, types_of(plan))
     await _schedule_newest(work, plan.namespace, plan.name)

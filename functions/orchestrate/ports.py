@@ -52,6 +52,10 @@ class Ingest(Protocol):
         """Begin the journal of a new execution with that of ``origin`` up to ``upto``, and one entry more."""
         ...
 
+    async def drop_journals(self, executions: list[ExecutionId], *, forget: bool) -> None:
+        """Delete journals, and answer late dispatches with GONE; with ``forget`` not even that is left."""
+        ...
+
     async def change(self, change: Change) -> None:
         """Tell analytics; returns once it is stored."""
         ...

@@ -27,6 +27,7 @@ from .background import Background
 from .containers.caretaker import Caretaker
 from .containers.job import Limits
 from .containers.kubernetes import Jobs
+from .deleting import Remover
 from .gatekeeper import Gatekeeper
 from .listening import catch_up
 from .nouns import Signal, Unused
@@ -102,8 +103,9 @@ class Service:
             "discard": of_letters,
         }
         self.steward = Steward(desk, clock, self.kinds)
-        holders = Holders(self.keeper, self.caretaker, self.gatekeeper, self.steward)
-        self.tick = Tick(desk, neighbours.ingest, holders, self.channels)
+        self.remover = Remover(desk, neighbours.ingest)
+        holders = Holders(self.keeper, self.caretaker, self.gatekeeper, self.steward, self.remover)
+        self.tick = Tick(desk, clock, neighbours.ingest, holders, self.channels)
         self._neighbours = neighbours
         self._grace = shutdown_grace
         self._loops: list[asyncio.Task[None]] = []
@@ -125,6 +127,7 @@ class Service:
             keep_events=settings.keep_events,
             cancel_grace=settings.cancel_grace,
             container_seconds=settings.container_seconds,
+            retain=settings.retain,
             lifecycle=settings.lifecycle,
             snapshot_format=settings.snapshot_format,
         )
@@ -148,6 +151,7 @@ class Service:
         self._loops.append(asyncio.create_task(self.caretaker.run(), name="containers"))
         self._loops.append(asyncio.create_task(self.gatekeeper.run(), name="admission"))
         self._loops.append(asyncio.create_task(self.steward.run(), name="operations"))
+        self._loops.append(asyncio.create_task(self.remover.run(), name="removals"))
         self._loops.append(asyncio.create_task(self.tick.begin(), name="the first look"))
         return self
 
@@ -162,6 +166,7 @@ class Service:
         await self.background.close(grace)
         await self.caretaker.close(grace)
         await self.steward.close(grace)
+        await self.remover.close(grace)
         for neighbour in (self._neighbours.broker, self._neighbours.execute, self._neighbours.ingest):
             close = getattr(neighbour, "aclose", None) or getattr(neighbour, "close", None)
             if close is not None:
@@ -174,6 +179,7 @@ class Service:
 
     def stop(self) -> None:
         """The process is asked to end: what it holds is given back, and another one is asked to hold it."""
+        self.remover.stop()  # the next tick goes on
         held = [self.keeper.stop(), self.caretaker.stop(), self.gatekeeper.stop(), self.steward.stop()]
         if any(held):
             self.ticks.publish()
@@ -196,6 +202,8 @@ class Service:
                 rounds.kick()
                 if not rounds.held:
                     self.ticks.publish()
+        if after.removals:
+            self.remover.kick()
         if after.queued or after.slots:
             self.gatekeeper.look(after.slots)
         if after.queued_until is not None and not self.gatekeeper.held:

@@ -23,7 +23,7 @@ from . import dispatching
 from .changing import notes_of
 from .limiting import Place, Start, hold, place_of, refusals
 from .nouns import Deployed, Execution, Note, Order, Repeating, millis
-from .store import executions, groups, wakes, workflows
+from .store import executions, groups, removals, wakes, workflows
 from .store.groups import Beginning
 from .store.keys import hashed
 from .waking import child_key
@@ -288,6 +288,9 @@ async def start_child(work: Work, parent: Execution, command: RunChild, now: dat
     A workflow that does not exist is the child's end, with a configuration error, and so is one that refuses another
     start; nobody waits for a detached one.
     """
+    key = hashed("child", parent.id, command.id)
+    if command.detached and await removals.remembers(work.tx, command.namespace, command.workflow, key):
+        return  # this is told again; whoever nobody waits for may have ended, and be deleted, since
     version, _ = await workflows.find_deployed(work.tx, command.namespace, command.workflow, command.version)
     named = f"{command.namespace}/{command.workflow}" + (f":{command.version}" if command.version else "")
     try:
@@ -297,7 +300,7 @@ async def start_child(work: Work, parent: Execution, command: RunChild, now: dat
                 version,
                 command.input,
                 now,
-                dedupe=hashed("child", parent.id, command.id),
+                dedupe=key,
                 parent=None if command.detached else Parent(parent.id, command.id),
                 traceparent=parent.traceparent,
                 echo=parent.echo,

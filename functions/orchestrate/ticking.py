@@ -15,6 +15,7 @@ from lowtide.wire.cloudevents import CloudEvent
 from lowtide.wire.types import TICK
 
 from .background import Background
+from .deleting import delete_old
 from .gatekeeper import Gatekeeper
 from .incoming import match_leftovers
 from .listening import catch_up
@@ -41,6 +42,8 @@ _REMEMBERED: Final = 30 * 86_400.0
 """Seconds for which dead letters that nobody has to look at any more are kept."""
 
 _LONGEST_PUBLISH: Final = 60.0
+_LONGEST_DELETION: Final = 45.0
+"""Seconds of a tick in which old executions are deleted; the rest waits for the next one."""
 
 
 class TickRequests:
@@ -104,7 +107,7 @@ class TickRequests:
 
 
 class Holders(NamedTuple):
-    """Who has to do with timers, containers, lines, operations: they keep the process that a tick brought up.
+    """Who has to do with timers, containers, lines, operations, removals: they keep the process that a tick brought up.
 
     The ``hold`` of each returns when there is nothing to do soon, or after a time that is given.
     """
@@ -113,6 +116,7 @@ class Holders(NamedTuple):
     caretaker: Rounds
     gatekeeper: Gatekeeper
     steward: Rounds
+    remover: Rounds
 
 
 class Tick:
@@ -121,11 +125,13 @@ class Tick:
     def __init__(
         self,
         desk: Desk,
+        clock: Clock,
         ingest: Ingest,
         holders: Holders,
         channels: Mapping[Kind, Channel],
     ) -> None:
         self._desk = desk
+        self._clock = clock
         self._ingest = ingest
         self._holders = holders
         self._channels = channels
@@ -140,12 +146,14 @@ class Tick:
             self._holders.gatekeeper.look()
         if found.operations:
             self._holders.steward.kick()
+        if found.removals:
+            self._holders.remover.kick()
 
     async def handle(self, longest: float) -> None:
         """Return when nothing is due any more and nothing is held; or after ``longest`` seconds."""
         found = await self._look()
         self._kick(found)
-        keeper, caretaker, gatekeeper, steward = self._holders
+        keeper, caretaker, gatekeeper, steward, remover = self._holders
         if found.lines:
             await self._chore("what waits in line", gatekeeper.sweep())
         holders = (
@@ -153,14 +161,17 @@ class Tick:
             (found.containers, caretaker),
             (found.lines, gatekeeper),
             (found.operations, steward),
+            (found.removals, remover),
         )
         held = [holder.hold(longest) for needed, holder in holders if needed]
-        await asyncio.gather(*held, *(self._chore(what, work()) for what, work in self._chores(found)))
+        chores = self._chores(found, min(longest, _LONGEST_DELETION))
+        await asyncio.gather(*held, *(self._chore(what, work()) for what, work in chores))
         await asyncio.gather(*(channel.quiet(10.0) for channel in self._channels.values()))
 
     async def _look(self) -> Outlook:
         try:
-            return await self._desk.database.run(lambda tx: outlook(tx, self._desk.terms.tick_horizon))
+            terms = self._desk.terms
+            return await self._desk.database.run(lambda tx: outlook(tx, terms.tick_horizon, terms.retain))
         except LowtideError as error:
             log.warning("what there is to do is not known: %s", error)
             return EVERYTHING
@@ -170,7 +181,8 @@ class Tick:
             if kind in found.outbox:
                 channel.kick()
 
-    def _chores(self, found: Outlook) -> Iterator[tuple[str, Callable[[], Awaitable[object]]]]:
+    def _chores(self, found: Outlook, seconds: float) -> Iterator[tuple[str, Callable[[], Awaitable[object]]]]:
+        """``seconds``: how long may be taken for what may take long."""
         if found.lost:
             yield "lost dispatches", lambda: find_lost(self._desk, self._ingest)
         if found.unmatched:
@@ -181,6 +193,8 @@ class Tick:
             yield "expired events", lambda: self._expire(lambda tx: events.expire(tx, _BATCH))
         if found.forgotten:
             yield "interests of removed workflows", lambda: self._desk.database.run(workflows.forget_interests)
+        if found.old:
+            yield "executions kept long enough", lambda: delete_old(self._desk, self._clock, seconds)
         if found.letters:
             yield "old dead letters", lambda: self._expire(lambda tx: deadletters.expire(tx, _REMEMBERED, _BATCH))
 

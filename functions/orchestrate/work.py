@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, TypeVar, cast
 
 from lowtide.engine import Host
@@ -34,7 +34,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """How long things take and how many there may be. Seconds. ``snapshot_format``: how a fork's past is written."""
+    """How long things take and how many there may be. Seconds.
+
+    ``retain``: how long executions are kept after their end; ``None``: for ever. ``snapshot_format``: how a fork's past
+    is written.
+    """
 
     key: bytes
     budget: float = 240.0
@@ -49,6 +53,7 @@ class Terms:
     keep_events: float = 86_400.0
     cancel_grace: float = 10.0
     container_seconds: float = 3600.0
+    retain: timedelta | None = None
     lifecycle: Level = "workflow"
     snapshot_format: SnapshotFormat = SNAPSHOT_FORMAT
 
@@ -62,8 +67,8 @@ class Aftermath:
     was registered. ``listeners``: subscriptions (execution, command) that have not seen kept events yet.
     ``room``: fewer dispatches are with the Broker. ``queued``: a dispatch may be admitted; ``slots``: those that have
     become free; ``queued_until``: when somebody has to look at one that waits. ``containers``: some are to be started
-    or removed. ``operations``: there is a new one. ``ended``: executions whose outcome somebody may be waiting for.
-    ``unused``: large data that nothing refers to any more.
+    or removed. ``operations``: there is a new one. ``removals``: executions were deleted. ``ended``: executions whose
+    outcome somebody may be waiting for. ``unused``: large data that nothing refers to any more.
     """
 
     publish: bool = False
@@ -72,6 +77,7 @@ class Aftermath:
     cancels: bool = False
     containers: bool = False
     operations: bool = False
+    removals: bool = False
     lifecycle: bool = False
     queued: bool = False
     room: bool = False

@@ -14,6 +14,7 @@ object never travels further. Durations are seconds unless the name says otherwi
     LOWTIDE_EXECUTE_URL          orchestrate                  execute, for synchronous starts
     LOWTIDE_INGEST_TARGET        orchestrate execute          host:port of ingest's gRPC
     LOWTIDE_LIFECYCLE            orchestrate                  lifecycle events: none, workflow (default), task, all
+    LOWTIDE_RETAIN               orchestrate                  how long executions are kept after their end, as P30D
     LOWTIDE_PUBLIC_URL           execute                      where the world reaches the API, for callback URLs
     LOWTIDE_STEPS                execute                      modules with step functions, comma-separated
     LOWTIDE_SECRETS_DIR          orchestrate execute          one file (or folder of files) per secret
@@ -34,6 +35,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal, Self, get_args, get_origin
 
@@ -91,6 +93,10 @@ def _convert(text: str, kind: Any) -> Any:
         return text.encode()
     if kind is Path or kind == Path | None:
         return Path(text)
+    if kind == timedelta | None:
+        from lowtide.model.ours import retention  # here: execute starts without it
+
+        return timedelta(milliseconds=retention(text)) if text else None
     if kind == tuple[str, ...]:
         return tuple(part.strip() for part in text.split(",") if part.strip())
     return kind(text)
@@ -158,6 +164,7 @@ class OrchestrateSettings(_FromEnvironment, frozen=True, kw_only=True):
     max_outstanding: int = 1000
     keep_events: float = 86_400.0
     cancel_grace: float = 10.0
+    retain: timedelta | None = None
     lifecycle: Level = "workflow"
     shutdown_grace: float = 25.0
     catalog: str = ""

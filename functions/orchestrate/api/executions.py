@@ -1,4 +1,4 @@
-"""Executions: start, list, show."""
+"""Executions: start, list, show, delete."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from lowtide.model.phase import Phase
 from lowtide.wire.mac import digest_of
 
+from ..deleting import delete
 from ..requests import StartRequest
 from ..service import Service
 from ..store import executions
 from ..store.filtering import Filter
+from ..work import Work
 from . import shapes
 from .documents import JSON_BODY, json_body, reply, trace_of
 from .execution_shown import find_execution, shown, summaries
@@ -24,6 +26,7 @@ from .pages import (
     Limit,
     NamePath,
     NamespacePath,
+    execution_id,
     moment_of,
     named,
     page,
@@ -135,3 +138,17 @@ def _add_lookups(router: APIRouter, service: Service) -> None:
         """One execution: its data, its outcome, what it waits for."""
         found = await service.desk.database.run(lambda tx: find_execution(tx, namespace, execution))
         return reply(await shown(service.desk, found))
+
+    @router.delete("/executions/{execution}", status_code=204, responses=shapes.problems(404, 409))
+    async def delete_execution(namespace: NamespacePath, execution: ExecutionPath) -> Response:
+        """Delete one execution that has ended, with its journal and its data; analytics keeps what it was told.
+
+        A child is deleted after its parent's end. Its `Idempotency-Key` is free again.
+        """
+
+        async def ask(work: Work) -> None:
+            await find_execution(work.tx, namespace, execution)
+            await delete(work, execution_id(execution))
+
+        await service.desk.do(ask)
+        return Response(status_code=204)

@@ -69,13 +69,14 @@ def routes(service: Service) -> APIRouter:
         namespace: NamespacePath,
         idempotency_key: Annotated[str | None, Header(description="The same key begins one operation")] = None,
     ) -> Response:
-        """Cancel, suspend, resume, retry or restart all executions that a filter means, so many per second.
+        """Cancel, suspend, resume, retry, restart or delete all executions that a filter means, so many per second.
 
         `filter` has at least one of `workflow`, `version`, `phase` (one or several), `errorType`, `createdAfter`,
         `createdBefore`, `endedAfter`, `endedBefore`, or else `"all": true`. Executions that begin later are not meant.
-        Dead letters are redriven and discarded by `type`, `verdict`, `execution`, `open` and the time they came.
-        `dryRun` only counts them. `reason` goes with cancel and suspend, `version` with retry and restart. It goes on
-        by itself, whatever process ends, does nothing twice, and can be looked at and stopped.
+        Those whose parent has not ended are not deleted, but failures. Dead letters are redriven and discarded by
+        `type`, `verdict`, `execution`, `open` and the time they came. `dryRun` only counts them. `reason` goes with
+        cancel and suspend, `version` with retry and restart. It goes on by itself, whatever process ends, does nothing
+        twice, and can be looked at and stopped.
         """
         named("namespace", namespace)
         given, body = await json_body(request, {})

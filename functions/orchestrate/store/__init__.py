@@ -10,6 +10,7 @@
 ``events``      kept events, subscriptions, deliveries, what is gathered for a start
 ``asks``        callbacks and human tasks
 ``workflows``   workflows, their versions, what they may listen for
+``removals``    executions that are deleted
 ``outbox``      what must be told to others, and dead letters
 ``keys``        hashes that fit an index
 

@@ -28,7 +28,7 @@ __all__ = [
     "release",
 ]
 
-Action: TypeAlias = Literal["cancel", "suspend", "resume", "retry", "restart", "redrive", "discard"]
+Action: TypeAlias = Literal["cancel", "suspend", "resume", "retry", "restart", "delete", "redrive", "discard"]
 Result: TypeAlias = Literal["done", "skipped", "failed"]
 
 _NOW = func.clock_timestamp()

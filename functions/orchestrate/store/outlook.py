@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
 from .database import Tx
@@ -15,7 +16,8 @@ __all__ = ["EVERYTHING", "Outlook", "outlook"]
 @dataclass(frozen=True, slots=True)
 class Outlook:
     """``outbox``: kinds of which there are rows, due or not. ``time``: timers or schedules are due within the horizon.
-    ``lines``: dispatches wait to be admitted, or what was remembered for that is old. The others: there are such."""
+    ``lines``: dispatches wait to be admitted, or what was remembered for that is old. ``old``: executions were kept
+    long enough. The others: there are such."""
 
     outbox: frozenset[Kind]
     time: bool
@@ -28,9 +30,11 @@ class Outlook:
     expired: bool
     forgotten: bool
     letters: bool
+    removals: bool
+    old: bool
 
 
-EVERYTHING: Final = Outlook(frozenset(KINDS), *[True] * 10)
+EVERYTHING: Final = Outlook(frozenset(KINDS), *[True] * 12)
 """What a process assumes that cannot look."""
 
 # Each answer needs no more than the first entry of an index; ``moment`` is asked for once, or none could be used.
@@ -52,11 +56,15 @@ SELECT ARRAY(SELECT kind FROM unnest(%(kinds)s::text[]) AS known (kind)
        EXISTS (SELECT FROM kept_events WHERE expires_at < (SELECT now FROM moment)),
        EXISTS (SELECT FROM workflow_versions AS version WHERE deleted_at IS NOT NULL
                   AND EXISTS (SELECT FROM interests WHERE interests.workflow_version = version.id)),
-       EXISTS (SELECT FROM dead_letters WHERE settled_at < (SELECT now FROM moment))
+       EXISTS (SELECT FROM dead_letters WHERE settled_at < (SELECT now FROM moment)),
+       EXISTS (SELECT FROM removals WHERE due <= (SELECT now FROM moment)),
+       EXISTS (SELECT FROM workflow_versions AS version WHERE EXISTS (
+           SELECT FROM executions WHERE workflow_version = version.id
+              AND ended_at < (SELECT now FROM moment) - coalesce(version.retain, %(retain)s::interval)))
 """
 
 
-async def outlook(tx: Tx, horizon: float) -> Outlook:
-    """``horizon``: seconds within which a timer is held until it is due."""
-    (row,) = await rows_of(tx, _OUTLOOK, {"horizon": horizon, "kinds": list(KINDS)})
+async def outlook(tx: Tx, horizon: float, retain: timedelta | None) -> Outlook:
+    """``horizon``: seconds within which a timer is held until it is due; ``retain``: as in :func:`.removals.old`."""
+    (row,) = await rows_of(tx, _OUTLOOK, {"horizon": horizon, "kinds": list(KINDS), "retain": retain})
     return Outlook(frozenset(row[0]), *row[1:])

@@ -94,6 +94,8 @@ workflow_versions = Table(
     moment("created_at", default=True, nullable=False),
     # Hidden from the API, but kept: executions go on with the plan that they began with.
     moment("deleted_at"),
+    # How long its executions are kept after their end; null: as long as those of others.
+    Column("retain", Interval),
 )
 Index(
     "workflow_versions_by_name",
@@ -178,6 +180,12 @@ Index("executions_by_phase", executions.c.namespace, executions.c.phase, executi
 Index("executions_by_parent", executions.c.parent, postgresql_where=executions.c.parent.is_not(None))
 Index("executions_by_origin", executions.c.origin, postgresql_where=executions.c.origin.is_not(None))
 Index("executions_alive", executions.c.workflow_version, postgresql_where=executions.c.ended_at.is_(None))
+Index(
+    "executions_ended",
+    executions.c.workflow_version,
+    executions.c.ended_at,
+    postgresql_where=executions.c.ended_at.is_not(None),
+)
 
 Index(
     "executions_by_error",

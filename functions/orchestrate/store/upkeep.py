@@ -1,4 +1,4 @@
-"""The tables of what operators do: bulk operations, dead letters. Part of the control store, as ``tables`` is."""
+"""The tables of operation: bulk operations, dead letters, deletions. Part of the control store, as ``tables`` is."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from sqlalchemy import BigInteger, Column, Double, Identity, Index, Integer, Lar
 
 from .tables import metadata, moment
 
-__all__ = ["dead_letters", "metadata", "operations"]
+__all__ = ["dead_letters", "metadata", "operations", "removals"]
 
 operations = Table(
     "operations",
@@ -74,3 +74,27 @@ dead_letters = Table(
 Index("dead_letters_by_namespace", dead_letters.c.namespace, dead_letters.c.id)
 Index("dead_letters_settled", dead_letters.c.settled_at, postgresql_where=dead_letters.c.settled_at.is_not(None))
 Index("dead_letters_by_execution", dead_letters.c.execution)
+
+removals = Table(
+    "removals",
+    metadata,
+    # It is in ``executions`` no more.
+    Column("execution", Uuid(as_uuid=False), primary_key=True),
+    Column("namespace", Text, nullable=False),
+    # What had started it: a second order to start the same child comes late, and starts nothing.
+    Column("workflow", Text, nullable=False),
+    Column("dedupe", Text),
+    moment("due", nullable=False),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    # Since when its journal and payloads are gone, and nobody can write into its journal.
+    moment("fenced_at"),
+)
+"""Deleted executions of which others may still have something."""
+Index("removals_by_due", removals.c.due)
+Index(
+    "removals_by_key",
+    removals.c.namespace,
+    removals.c.workflow,
+    removals.c.dedupe,
+    postgresql_where=removals.c.dedupe.is_not(None),
+)

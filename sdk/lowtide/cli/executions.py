@@ -1,6 +1,6 @@
 """``lowtide executions``: look at executions on a server and follow them.
 
-``orders`` has what is told to one that has not ended, ``repeating`` what begins another one."""
+``orders`` has what is told to one, ``repeating`` what begins another one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typer
 
 from lowtide.cli import exits
 from lowtide.cli.operations import bulk
-from lowtide.cli.orders import cancel, resume, suspend
+from lowtide.cli.orders import cancel, delete, resume, suspend
 from lowtide.cli.repeating import fork, restart, retry
 from lowtide.cli.server import DEFAULT_SERVER, Namespace, Server, analytics_of, ask
 from lowtide.cli.shown import examples, show_json, show_page
@@ -21,7 +21,7 @@ from lowtide.model.base import JSON
 __all__ = ["executions"]
 
 executions: Final = typer.Typer(
-    help="Look at executions; follow, suspend, resume, cancel, retry, restart and fork them.",
+    help="Look at executions; follow, suspend, resume, cancel, retry, restart, fork and delete them.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -32,8 +32,15 @@ for order in (cancel, suspend, resume):
     executions.command(epilog=examples(f"lowtide executions {order.__name__} {_EXAMPLE}"))(order)
 executions.command(
     epilog=examples(
+        f"lowtide executions delete {_EXAMPLE}",
+        "lowtide executions list --workflow order --json | jq -r '.items[].id' | xargs lowtide executions delete",
+    )
+)(delete)
+executions.command(
+    epilog=examples(
         "lowtide executions bulk retry --workflow order --error-type communication --rate 5 --dry-run",
         "lowtide executions bulk cancel --workflow order --phase waiting --reason 'ordered twice'",
+        "lowtide executions bulk delete --workflow order --older-than P30D --rate 100",
     )
 )(bulk)
 executions.command(

@@ -12,6 +12,7 @@ import typer
 from lowtide.cli import exits
 from lowtide.cli.server import DEFAULT_SERVER, Namespace, Server, ask
 from lowtide.cli.shown import examples, show_json, show_page
+from lowtide.errors import InvalidInput
 from lowtide.model.base import JSON
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ _Moment = Annotated[str | None, typer.Option(metavar="MOMENT", help="Such as 202
 
 def bulk(
     action: Annotated[
-        Literal["cancel", "suspend", "resume", "retry", "restart"], typer.Argument(help="What is done to each.")
+        Literal["cancel", "suspend", "resume", "retry", "restart", "delete"],
+        typer.Argument(help="What is done to each."),
     ],
     workflow: Annotated[str | None, typer.Option(metavar="NAME", help="Of this workflow.")] = None,
     workflow_version: Annotated[str | None, typer.Option(metavar="VERSION", help="Of this version.")] = None,
@@ -41,6 +43,9 @@ def bulk(
     created_before: _Moment = None,
     ended_after: _Moment = None,
     ended_before: _Moment = None,
+    older_than: Annotated[
+        str | None, typer.Option(metavar="P30D", help="Ended longer ago than this; instead of --ended-before.")
+    ] = None,
     everything: Annotated[bool, typer.Option("--all", help="All of the namespace.")] = False,
     rate: Annotated[float, typer.Option(metavar="N", help="So many per second.")] = 10.0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count them.")] = False,
@@ -63,7 +68,7 @@ def bulk(
         "createdAfter": created_after,
         "createdBefore": created_before,
         "endedAfter": ended_after,
-        "endedBefore": ended_before,
+        "endedBefore": ended_before if older_than is None else _ago(older_than, ended_before),
         "all": everything or None,
     }
     said = {"reason": reason, "version": version}
@@ -75,6 +80,23 @@ def bulk(
         **{name: value for name, value in said.items() if value is not None},
     }
     begun(ask(server, lambda api: api.operate(namespace, request)))
+
+
+def _ago(older_than: str, ended_before: str | None) -> str:
+    """The moment so long ago, as the API reads it."""
+    from datetime import UTC, datetime, timedelta
+
+    from lowtide.model.duration import to_millis
+    from lowtide.runtime.clock import SystemClock
+
+    if ended_before is not None:
+        raise InvalidInput("--older-than and --ended-before say the same thing; write one of them")
+    try:
+        ago = timedelta(milliseconds=to_millis(older_than))
+    except ValueError as error:
+        raise InvalidInput(f"--older-than: {error}") from error
+    moment = datetime.fromtimestamp(SystemClock().now() / 1000, UTC) - ago
+    return moment.isoformat().replace("+00:00", "Z")
 
 
 def begun(operation: dict[str, JSON]) -> None:

@@ -179,6 +179,10 @@ class Orchestrate(HttpClient):
         headers = _JSON if key is None else {**_JSON, "idempotency-key": key}
         return _object(await self.request("POST", path, body=json.encode(said), headers=headers, again=again))
 
+    async def delete(self, namespace: str, execution: str) -> None:
+        """Delete an execution that has ended. Raises NotFound (also where it was deleted before), Conflict."""
+        await self.request("DELETE", path_of("v1", "namespaces", namespace, "executions", execution))
+
     async def explanation(self, namespace: str, execution: str) -> dict[str, JSON]:
         """Why it is where it is: execution, phase, since, sentences, waits, arrived, dispatch."""
         path = path_of("v1", "namespaces", namespace, "executions", execution, "explanation")

@@ -70,8 +70,8 @@ class Claims:
         payload = referred(body)
         return body if payload is None else await self.get(namespace, execution, payload)
 
-    async def drop(self, namespace: str, execution: ExecutionId, digests: list[str]) -> None:
-        """Forget what nothing refers to any more."""
+    async def drop(self, namespace: str, execution: ExecutionId, digests: list[str] | None = None) -> None:
+        """Forget what nothing refers to any more: payloads by their SHA-256, or all that the execution has."""
         await self._payloads.drop(namespace, execution, digests)
 
     # ------------------------------------------------------------ how an invocation ends

@@ -18,13 +18,15 @@ __all__ = ["FakeIngest"]
 
 @dataclass
 class FakeIngest:
-    """What ingest would say: ``states`` are leases, ``signals`` and ``changes`` what it was told."""
+    """What ingest would say: ``states`` are leases, ``signals`` and ``changes`` what it was told, ``dropped``
+    whose journals were to go, and whether for good."""
 
     states: dict[str, LeaseState] = field(default_factory=dict)
     signals: list[tuple[str, int, Wake]] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
     journals: dict[str, list[JournalRecord]] = field(default_factory=dict)
     payloads: MemoryPayloads = field(default_factory=MemoryPayloads)
+    dropped: list[tuple[str, bool]] = field(default_factory=list)
     down: bool = False
 
     def closed(self, payload: Parked | Ended) -> None:
@@ -49,6 +51,13 @@ class FakeIngest:
         self._check()
         kept = [structs.replace(record, epoch=0) for record in self.journals.get(origin, []) if record.number <= upto]
         self.journals[execution] = [*kept, JournalRecord(number=upto + 1, epoch=0, entry=entry)]
+
+    async def drop_journals(self, executions: list[ExecutionId], *, forget: bool) -> None:
+        self._check()
+        for execution in executions:
+            self.states.pop(execution, None)
+            self.journals.pop(execution, None)
+            self.dropped.append((execution, forget))
 
     async def change(self, change: Change) -> None:
         self._check()

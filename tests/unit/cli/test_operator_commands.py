@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from lowtide.runtime.clock import SystemClock
 from tests.unit.cli.test_server_commands import _EXECUTION, _lowtide, _Server, server
 
 __all__ = ["server"]
@@ -83,6 +85,41 @@ def test_bulk_sends_the_filter_that_the_options_mean(server: _Server, capsys: py
     assert capsys.readouterr().out == "o-1\n"
 
 
+def test_bulk_delete_means_what_ended_so_long_ago(server: _Server, capsys: pytest.CaptureFixture[str]) -> None:
+    server.answers["POST /v1/namespaces/default/operations"] = [(202, {**_OPERATION, "action": "delete"})]
+    given = ("executions", "bulk", "delete", "--older-than", "P30D")
+    assert _lowtide(*given) == 0
+    before = datetime.fromisoformat(server.asked[0][2]["filter"]["endedBefore"])
+    assert timedelta(days=29) < datetime.fromtimestamp(SystemClock().now() / 1000, UTC) - before < timedelta(days=31)
+    for wrong, told in (
+        (("--older-than", "a month"), "--older-than: 'a month' is not a duration"),
+        (("--older-than", "P1D", "--ended-before", "2026-01-01T00:00:00Z"), "write one of them"),
+    ):
+        assert _lowtide("executions", "bulk", "delete", *wrong) == 2
+        assert told in capsys.readouterr().err
+
+
+def test_each_that_can_be_deleted_is_and_each_that_cannot_is_told(
+    server: _Server, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = "DELETE /v1/namespaces/default/executions"
+    detail = "execution e-2 has not ended: it is waiting; cancel it first"
+    server.answers[f"{path}/e-1"] = [(204, None)]
+    server.answers[f"{path}/e-2"] = [(409, {"title": "Conflict", "code": "conflict", "detail": detail})]
+    server.answers[f"{path}/e-3"] = [
+        (404, {"title": "Not Found", "code": "not_found", "detail": "there is no execution e-3"})
+    ]
+    server.answers[f"{path}/e-4"] = [(204, None)]
+    assert _lowtide("executions", "delete", "e-1", "e-2", "e-3", "e-4") == 2
+    assert capsys.readouterr().err.splitlines() == [
+        "e-1 is deleted",
+        f"e-2 is not deleted: Conflict: {detail}",
+        "e-3 is not deleted: Not Found: there is no execution e-3",
+        "e-4 is deleted",
+    ]
+    assert _lowtide("executions", "delete") == 2
+
+
 def test_an_operation_is_followed_to_its_end(server: _Server, capsys: pytest.CaptureFixture[str]) -> None:
     ended = {**_OPERATION, "phase": "completed", "done": 2}
     path = "/v1/namespaces/default/operations/o-1"
@@ -125,6 +162,7 @@ def test_many_dead_letters_are_named_by_options_or_not_at_all(
 
 _COMMANDS = (
     *("executions retry", "executions restart", "executions fork", "executions bulk", "executions explain"),
+    "executions delete",
     *("operations watch", "deadletters redrive", "deadletters list"),
 )
 

@@ -39,14 +39,14 @@ class _Handler(BaseHTTPRequestHandler):
             (404, {"title": "There is no such thing", "code": "not_found", "detail": f"no {self.path}"})
         ]
         status, answer = found.pop(0) if len(found) > 1 else found[0]
-        content = json.dumps(answer).encode()
+        content = b"" if status == 204 else json.dumps(answer).encode()
         self.send_response(status)
         self.send_header("content-type", "application/json" if status < 400 else "application/problem+json")
         self.send_header("content-length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
 
-    do_POST = do_GET
+    do_POST = do_DELETE = do_GET
 
     def log_message(self, format: str, *args: Any) -> None:
         pass

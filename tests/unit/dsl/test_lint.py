@@ -210,3 +210,20 @@ def test_a_durability_that_there_is_not_is_an_error(durability: str) -> None:
     found = [problem.message for problem in check(head + f"do:\n- a: {WAIT}\n").problems]
     assert len(found) == (durability not in DURABILITIES), found
     assert all("is none of full, relaxed" in message for message in found)
+
+
+@pytest.mark.parametrize(
+    ("retain", "wrong"),
+    [
+        ("P30D", None),
+        ("{days: 7}", None),
+        ("P0D", "nobody could look at an execution that is kept for no time"),
+        ("a month", "is not a duration"),
+        ("30", "is not a duration"),
+        ("[]", "is not a duration"),
+    ],
+)
+def test_a_retention_that_is_no_duration_is_an_error(retain: str, wrong: str | None) -> None:
+    head = HEAD.replace("version: 1.0.0}", f"version: 1.0.0, metadata: {{lowtide: {{retain: {retain}}}}}}}")
+    found = [problem.message for problem in check(head + f"do:\n- a: {WAIT}\n").problems]
+    assert [wrong is not None and wrong in message for message in found] == [True] * (wrong is not None), found

@@ -60,6 +60,7 @@ RULES: Final[tuple[Callable[[Node, list[Listed], Report], None], ...]] = (
     document.evaluate_language,
     document.empty_values,
     document.our_choices,
+    document.retention,
     limits.limits,
 )
 

@@ -9,9 +9,9 @@ from lowtide.dsl.lint.lists import Listed
 from lowtide.dsl.normalise.draft import NOTHING, Draft
 from lowtide.dsl.problem import Report
 from lowtide.dsl.tree import Node
-from lowtide.model.ours import DURABILITIES
+from lowtide.model.ours import DURABILITIES, retain_of
 
-__all__ = ["empty_values", "evaluate_language", "our_choices", "unused_definitions"]
+__all__ = ["empty_values", "evaluate_language", "our_choices", "retention", "unused_definitions"]
 
 LEVELS: Final = ("none", "workflow", "task", "all")
 """What ``lowtide.wire.types.Level`` allows; a test holds the two together."""
@@ -35,6 +35,17 @@ def our_choices(root: Node, lists: list[Listed], report: Report) -> None:
                 f"'{str(chosen.value)[:40]}' is none of {', '.join(choices)}",
                 "write one of them, or remove the key",
             )
+
+
+def retention(root: Node, lists: list[Listed], report: Report) -> None:
+    """``retain`` of ``document.metadata.lowtide`` (decision A-25): how long executions are kept after their end."""
+    found = root.get("document", "metadata", "lowtide", "retain")
+    try:
+        retain_of(root.value)
+    except ValueError as error:
+        assert found is not None
+        message, _, mend = str(error).partition("; ")
+        report.error(found.mark, message, mend)
 
 
 def empty_values(root: Node, lists: list[Listed], report: Report) -> None:
