@@ -29,7 +29,7 @@ from lowtide.wire import json
 from lowtide.wire.claims import Payload
 from lowtide.wire.cloudevents import CloudEvent
 from lowtide.wire.records import Claimed, Closing, Entry, Opened
-from lowtide.wire.types import DISPATCH, Wake
+from lowtide.wire.types import DISPATCH, SNAPSHOT_FORMAT, SnapshotFormat, Wake
 from tests.simulation.engines import Engines
 
 __all__ = ["Analytics", "Door", "Effects", "Journal", "Ports", "Shelf", "ShortWay"]
@@ -58,6 +58,7 @@ class Ports:
     engines: Engines
     fail_effects: float = 0.0
     claim_above: int = 256 * 1024
+    snapshot_format: Callable[[], SnapshotFormat] = lambda: SNAPSHOT_FORMAT
     kept: MemoryPayloads = field(default_factory=MemoryPayloads)
     performed: Counter[str] = field(default_factory=Counter)
 

@@ -112,6 +112,7 @@ class Execute:
             ingest=client,
             claims=_claims(ports, process),
             effect_timeout=30.0,
+            snapshot_format=ports.snapshot_format(),
         )
         self.invocations = Invocations(self.parts)
         self._client = client

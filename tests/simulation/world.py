@@ -45,6 +45,9 @@ class World:
         self.installation.ports.fail_effects = chance.choice((0.0, 0.1, 0.3))
         # In every other world nearly everything is too large to travel, and the payload store is in the middle of it.
         self.installation.ports.claim_above = chance.choice((256 * 1024, 256 * 1024, 100, 600))
+        # A rollout without end: each process of execute writes the older format of snapshots, or the newest.
+        formats = random.Random(f"formats {seed}")
+        self.installation.ports.snapshot_format = lambda: formats.choice((1, 2))
         self.samples = chance.sample(family.samples, chance.choice((1, 1, 2)))
         documents = family.needed_by(self.samples)
         for document in documents:
