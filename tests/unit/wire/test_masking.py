@@ -65,7 +65,7 @@ def test_no_text_contains_a_secret_afterwards(data: st.DataObject, one: str, oth
 
 @given(secrets, plain)
 def test_what_holds_no_secret_is_returned_as_it_is(secret: str, value: Any) -> None:
-    mask = Mask([f"never-{secret}-said"])
+    mask = Mask([f"never-{''.join(secret.splitlines())}-said"])  # a line of a longer secret is one as well
     assert mask.json(value) is value
     assert NOTHING_SECRET.json(value) is value
 
