@@ -27,18 +27,20 @@ class Removal:
     attempts: int
 
 
-# A parent that has not ended may ask for its child once more, and then must find that there was one.
+# A parent that has not ended may ask for its child once more, and then must find that there was one. The ids are named
+# again where they are known to be those of ``free``: so the indexes are used, whatever the planner thinks of the rest.
 _DELETE: Final = text("""
     WITH free AS (
         SELECT id FROM executions AS one WHERE id = ANY(:ids) AND ended_at IS NOT NULL
            AND NOT EXISTS (SELECT FROM executions WHERE id = one.parent AND ended_at IS NULL)
          ORDER BY id FOR UPDATE SKIP LOCKED
     ), sent AS (
-        DELETE FROM outbox WHERE execution IN (SELECT id FROM free) AND kind IN ('dispatch', 'cancel')
+        DELETE FROM outbox WHERE execution = ANY(:ids) AND execution IN (SELECT id FROM free)
+           AND kind IN ('dispatch', 'cancel')
     ), kept AS (
-        DELETE FROM kept_events WHERE execution IN (SELECT id FROM free)
+        DELETE FROM kept_events WHERE execution = ANY(:ids) AND execution IN (SELECT id FROM free)
     ), letters AS (
-        DELETE FROM dead_letters WHERE execution IN (SELECT id FROM free)
+        DELETE FROM dead_letters WHERE execution = ANY(:ids) AND execution IN (SELECT id FROM free)
     ), gone AS (
         DELETE FROM executions WHERE id IN (SELECT id FROM free) RETURNING id, namespace, workflow, dedupe
     )

@@ -51,7 +51,7 @@ def resume(execution: _Id, namespace: Namespace = "default", server: Server = DE
 
 
 def delete(
-    executions: Annotated[list[str], typer.Argument(metavar="ID...", help="The executions' ids.")],
+    executions: Annotated[list[str], typer.Argument(metavar="ID", help="The executions' ids.")],
     namespace: Namespace = "default",
     server: Server = DEFAULT_SERVER,
 ) -> None:
