@@ -15,8 +15,10 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
+import psycopg
 import pytest
 
 from tests.ports import free_port
@@ -230,6 +232,31 @@ def test_an_execution_is_replayed_from_its_journal(up: _Platform) -> None:
     told = up.typed("replay", execution["id"])
     assert "/do/0/nap: its time has come" in told
     assert told.endswith('outcome    {"status":"completed","output":{"woken":true}}\n')
+
+
+def test_what_has_ended_is_deleted_with_its_journal_and_its_data(up: _Platform) -> None:
+    up.typed("deploy", up.file("greet.yaml", _GREET))
+    up.typed("deploy", up.file("nap.yaml", _NAP))
+    large = up.file("large.json", json.dumps({"name": "A" * 600_000}))
+    given = ("greet", "--input-file", large, "--wait", "60s", "--idempotency-key", "deleted")
+    naps, execution = [_started(up, "nap", "--wait", "60s")["id"] for _ in range(2)], _started(up, *given)["id"]
+    assert _kept(up, "payloads", execution) > 0
+    assert _kept(up, "journal", naps[0]) > 0
+    assert "there is no execution" in up.refused("executions", "delete", execution, str(UUID(int=0)))
+    assert "there is no execution" in up.refused("executions", "show", execution)
+    operation = up.typed("executions", "bulk", "delete", "--workflow", "nap", "--older-than", "PT0S").strip()
+    assert "0 failed" in up.typed("operations", "watch", operation)
+    assert _of(up, "nap") == []
+    _until(lambda: not any(_kept(up, what, one) for what in ("payloads", "journal") for one in (execution, *naps)))
+    assert _started(up, *given)["id"] != execution
+
+
+def _kept(up: _Platform, what: str, execution: str) -> int:
+    """How many rows of an execution the journal's store has."""
+    with psycopg.connect(host=str(up.folder / "data" / "postgres"), dbname="lowtide_journal", user="postgres") as store:
+        found = store.execute(f"SELECT count(*) FROM {what} WHERE execution = %s".encode(), [execution]).fetchone()
+    assert found is not None
+    return int(found[0])
 
 
 _REFUND = """\
