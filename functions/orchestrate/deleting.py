@@ -97,7 +97,8 @@ class Remover(Rounds):
             self._busy += 1
             self._tasks.spawn(self._serve(found), "removing what was deleted")
         due = await self._desk.database.run(removals.outlook)
-        return self._rest(due, living=due is not None and due <= _SOON)
+        living = due is not None and due <= _SOON
+        return self._rest(None if self._busy else due, living=living)  # the end of what is being served kicks
 
     async def _serve(self, found: Sequence[Removal]) -> None:
         try:

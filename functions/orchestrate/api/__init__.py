@@ -1,7 +1,7 @@
 """The HTTP API: translates requests into flows and rows into JSON; decides nothing.
 
 ``workflows``    /v1/namespaces/{ns}/workflows, /v1/validate
-``executions``   start, list, show, cancel
+``executions``   start, list, show, delete
 ``orders``       cancel, suspend, resume
 ``repeats``      restart, retry, fork
 ``explanation``  why it waits

@@ -171,6 +171,10 @@ async def test_decision_25_a_tick_deletes_what_was_kept_long_enough_and_nothing_
         assert await count(there, "executions") == 253
         assert (await there.tick()).status_code < 300
         assert await count(there, "executions") == 2
+        async for attempt in eventually():
+            with attempt:
+                assert len({one for one, _ in there.ingest.dropped}) == 252
+                assert await count(there, "removals WHERE fenced_at IS NULL") == 0
 
 
 async def test_without_a_retention_everything_is_kept(control_store: str) -> None:
