@@ -38,11 +38,11 @@ async def claimed(there: World) -> int:
 
 async def test_a_short_wait_asks_for_a_tick_and_ends_on_time(control_store: str) -> None:
     async with world(control_store) as there:
-        await there.deploy(nap(milliseconds=700))
+        await there.deploy(nap(seconds=3))  # not over before its timer is stored, however busy the machine
         began = time.monotonic()
         started = await there.start()
         await there.until(started["id"], "completed")
-        assert time.monotonic() - began >= 0.7
+        assert time.monotonic() - began >= 3
         assert there.broker.of_type(TICK), "nothing was held here, so a tick was needed"
         assert [dispatch.epoch for dispatch in there.execute.of(started["id"])] == [1, 2]
 
