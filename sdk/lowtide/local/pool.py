@@ -217,6 +217,7 @@ class Pool:
             self._pump()
             await child.wait()
             self.crashes += instance.state == "ready"
+            instance.state = "ending"  # a request that holds it still may find that out, and is not to count it again
         finally:
             self._remove(instance)
 
