@@ -78,6 +78,11 @@ async def test_a_process_killed_with_a_request_is_a_502_and_the_next_request_sta
         assert status == 200
         assert other != pid
         assert pool.crashes == 1
+        (instance,) = pool.instances
+        os.kill(int(other), signal.SIGKILL)
+        await eventually(lambda: not pool.instances)
+        pool.discard(instance)  # by a request that was given it before
+        assert pool.crashes == 2
 
 
 async def test_a_request_that_may_be_repeated_is_given_to_another_process(tmp_path: Path) -> None:
