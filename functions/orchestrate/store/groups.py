@@ -172,9 +172,7 @@ _LOCK = f"SELECT {_ALL}, clock_timestamp() FROM executions WHERE id = ANY(%b::uu
 
 async def lock(tx: Tx, ids: Collection[str]) -> tuple[dict[str, Execution], datetime | None]:
     """Those of the executions that there are, locked until the transaction ends, and the database's time."""
-    rows = await rows_of(tx, _LOCK, [[UUID(id_) for id_ in sorted(ids)]])
-    found = [_execution(row) for row in rows]
-    return {execution.id: execution for execution in found}, rows[0][-1] if rows else None
+    return _dated(await rows_of(tx, _LOCK, [[UUID(id_) for id_ in sorted(ids)]]))
 
 
 _READ = f"SELECT {_ALL}, clock_timestamp() FROM executions WHERE id = ANY(%b::uuid[])"
@@ -182,7 +180,11 @@ _READ = f"SELECT {_ALL}, clock_timestamp() FROM executions WHERE id = ANY(%b::uu
 
 async def read(connection: Driver, ids: Collection[str]) -> tuple[dict[str, Execution], datetime | None]:
     """As :func:`lock`, without the lock: what is decided by it has to be looked at again."""
-    rows = await rows_of(connection, _READ, [[UUID(id_) for id_ in sorted(ids)]])
+    return _dated(await rows_of(connection, _READ, [[UUID(id_) for id_ in sorted(ids)]]))
+
+
+def _dated(rows: list[tuple[Any, ...]]) -> tuple[dict[str, Execution], datetime | None]:
+    """Executions by id, and the database's time, which is in the last column."""
     found = [_execution(row) for row in rows]
     return {execution.id: execution for execution in found}, rows[0][-1] if rows else None
 
