@@ -30,7 +30,7 @@ def test_object_store_a_state_of_20_megabytes_is_parked_there_and_goes_on(
     run_execute: Any, ingest: IngestProcess, prefix: str
 ) -> None:
     execute = run_execute(payloads=f"s3://{new_bucket()}{prefix}", payloads_endpoint=ENDPOINT)
-    what = order(WAIT, {"blob": "x" * (5 * _MIB)})  # a state has its input and what became of it
+    what = order(WAIT, {"blob": "x" * (21 * _MIB)})
     parked = decode(execute.deliver(what, timeout=60).content, Parked)
     assert parked.snapshot.payload is not None
     assert parked.snapshot.payload.size > 20 * _MIB
@@ -39,7 +39,7 @@ def test_object_store_a_state_of_20_megabytes_is_parked_there_and_goes_on(
     later = order(WAIT, execution=what.execution, epoch=2, snapshot=parked.snapshot, wakes=(fired,))
     ended = decode(execute.deliver(later, timeout=60).content, Ended)
     assert ended.payload is not None
-    assert ended.payload.size > 5 * _MIB
+    assert ended.payload.size > 20 * _MIB
     with psycopg.connect(ingest.stores.journal) as connection:
         query = "SELECT count(*) FROM payloads WHERE execution = %s"
         assert connection.execute(query, [what.execution]).fetchone() == (0,)
