@@ -44,7 +44,7 @@ def routes(service: Service) -> APIRouter:
     @router.post(
         "/v1/callbacks/{token}",
         status_code=202,
-        responses={**_RECEIVED, **shapes.problems(404, 409, 410, 415)},
+        responses={**_RECEIVED, **shapes.problems(409, 410, 415)},
         openapi_extra=_BODY,
     )
     async def call_back(

@@ -51,7 +51,7 @@ def routes(service: Service) -> APIRouter:
         rows = await service.desk.database.run(lambda tx: deadletters.page(tx, namespace, wanted, position, limit + 1))
         return reply(page(rows, limit, [await _shown(service, row) for row in rows], "id"))
 
-    @router.get("/{letter}", response_model=shapes.DeadLetter, responses=shapes.problems(404))
+    @router.get("/{letter}", response_model=shapes.DeadLetter, responses=shapes.problems())
     async def show_dead_letter(namespace: NamespacePath, letter: LetterPath) -> Response:
         """One dead letter, with its event where that is kept (dispatches are stored elsewhere)."""
         named("namespace", namespace)
@@ -61,7 +61,7 @@ def routes(service: Service) -> APIRouter:
             raise NotFound(f"there is no dead letter {letter} in namespace {namespace}")
         return reply({**await _shown(service, found), "event": json.parse(found.event) if found.event else None})
 
-    @router.post("/{letter}/redrive", response_model=shapes.DeadLetter, responses=shapes.problems(404, 409))
+    @router.post("/{letter}/redrive", response_model=shapes.DeadLetter, responses=shapes.problems(409))
     async def redrive_dead_letter(namespace: NamespacePath, letter: LetterPath) -> Response:
         """Do again what its event asks for: `verdict` says what became of it this time.
 
@@ -71,7 +71,7 @@ def routes(service: Service) -> APIRouter:
         named("namespace", namespace)
         return reply(await _shown(service, await service.redriver.redrive(namespace, _number(letter))))
 
-    @router.post("/{letter}/discard", response_model=shapes.DeadLetter, responses=shapes.problems(404))
+    @router.post("/{letter}/discard", response_model=shapes.DeadLetter, responses=shapes.problems())
     async def discard_dead_letter(namespace: NamespacePath, letter: LetterPath) -> Response:
         """Nobody need look at it any more; its execution stays as it is."""
         named("namespace", namespace)

@@ -61,7 +61,7 @@ def _add_start(router: APIRouter, service: Service) -> None:
         response_model=shapes.Execution,
         responses={
             200: {"model": shapes.Execution, "description": "It ended in time"},
-            **shapes.problems(404, 409, 415, 429),
+            **shapes.problems(409, 415, 429),
         },
         openapi_extra=JSON_BODY({"name": "Ada"}),
     )
@@ -133,13 +133,13 @@ def _add_lookups(router: APIRouter, service: Service) -> None:
         rows = await service.desk.database.run(lambda tx: executions.page(tx, namespace, wanted, before, limit + 1))
         return reply(page(rows, limit, await summaries(service.desk, rows), "id"))
 
-    @router.get("/executions/{execution}", response_model=shapes.Execution, responses=shapes.problems(404))
+    @router.get("/executions/{execution}", response_model=shapes.Execution, responses=shapes.problems())
     async def show_execution(namespace: NamespacePath, execution: ExecutionPath) -> Response:
         """One execution: its data, its outcome, what it waits for."""
         found = await service.desk.database.run(lambda tx: find_execution(tx, namespace, execution))
         return reply(await shown(service.desk, found))
 
-    @router.delete("/executions/{execution}", status_code=204, responses=shapes.problems(404, 409))
+    @router.delete("/executions/{execution}", status_code=204, responses=shapes.problems(409))
     async def delete_execution(namespace: NamespacePath, execution: ExecutionPath) -> Response:
         """Delete one execution that has ended, with its journal and its data; analytics keeps what it was told.
 

@@ -24,9 +24,7 @@ __all__ = ["add_explanation"]
 
 
 def add_explanation(router: APIRouter, service: Service) -> None:
-    @router.get(
-        "/executions/{execution}/explanation", response_model=shapes.Explanation, responses=shapes.problems(404)
-    )
+    @router.get("/executions/{execution}/explanation", response_model=shapes.Explanation, responses=shapes.problems())
     async def explain_execution(namespace: NamespacePath, execution: ExecutionPath) -> Response:
         """Why it is waiting or running or suspended: for what, since when, and what would wake it.
 

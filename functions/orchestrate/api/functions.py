@@ -30,21 +30,21 @@ _OUR_OWN: Final = (*OUTCOMES, REGISTERED, TICK, DISPATCH, ALERT_FIRED, ALERT_RES
 def routes(service: Service) -> APIRouter:
     router = APIRouter(tags=["functions"])
 
-    @router.post(EVENTS_PATH, status_code=202, responses=shapes.problems(403))
+    @router.post(EVENTS_PATH, status_code=202, response_class=Response, responses=shapes.problems(403))
     async def events(request: Request) -> Response:
         """CloudEvents from Triggers. A tick is answered when no timer is held any more."""
         for event in read_all(request.headers.raw, await request.body()):
             await _handle(service, event)
         return Response(status_code=202)
 
-    @router.post(DEAD_LETTER_PATH, status_code=202, responses=shapes.problems(403))
+    @router.post(DEAD_LETTER_PATH, status_code=202, response_class=Response, responses=shapes.problems(403))
     async def dead_letters(request: Request) -> Response:
         """Events that could not be delivered: the journal is asked what became of them."""
         event = read(request.headers.raw, await request.body())
         await take_dead_letter(service.desk, service.ingest, service.reports, event)
         return Response(status_code=202)
 
-    @router.post(TICK_PATH, status_code=202)
+    @router.post(TICK_PATH, status_code=202, response_class=Response, responses=shapes.problems())
     async def ticks() -> Response:
         """The tick of a PingSource, whatever it carries; answered when no timer is held any more."""
         await _tick(service)

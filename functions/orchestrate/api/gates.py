@@ -42,7 +42,7 @@ def add_gates(router: APIRouter, service: Service, find: Any) -> None:
     @router.post(
         f"{base}/pause",
         response_model=shapes.Paused,
-        responses=shapes.problems(404, 415),
+        responses=shapes.problems(415),
         openapi_extra=JSON_BODY(_PAUSE),
     )
     async def pause_workflow(request: Request, namespace: NamespacePath, name: NamePath) -> Response:
@@ -53,7 +53,7 @@ def add_gates(router: APIRouter, service: Service, find: Any) -> None:
     @router.post(
         f"{base}/resume",
         response_model=shapes.Paused,
-        responses=shapes.problems(404, 415),
+        responses=shapes.problems(415),
         openapi_extra=JSON_BODY({"ramp": 10}),
     )
     async def resume_workflow(request: Request, namespace: NamespacePath, name: NamePath) -> Response:
@@ -66,7 +66,7 @@ def add_gates(router: APIRouter, service: Service, find: Any) -> None:
 
 
 def _add_limits(router: APIRouter, service: Service, find: Any, base: str) -> None:
-    @router.get(f"{base}/limits", response_model=shapes.Limits, responses=shapes.problems(404))
+    @router.get(f"{base}/limits", response_model=shapes.Limits, responses=shapes.problems())
     async def show_limits(namespace: NamespacePath, name: NamePath) -> Response:
         """The limits that hold, whose they are, and how many starts wait."""
         return reply(await _limits(service, find, namespace, name))
@@ -74,7 +74,7 @@ def _add_limits(router: APIRouter, service: Service, find: Any, base: str) -> No
     @router.put(
         f"{base}/limits",
         response_model=shapes.Limits,
-        responses=shapes.problems(404, 415),
+        responses=shapes.problems(415),
         openapi_extra=JSON_BODY(_LIMITS, required=True),
     )
     async def put_limits(request: Request, namespace: NamespacePath, name: NamePath) -> Response:
@@ -89,7 +89,7 @@ def _add_limits(router: APIRouter, service: Service, find: Any, base: str) -> No
         await service.desk.do(lambda work: set_limits(work, namespace, name, limits))
         return reply(await _limits(service, find, namespace, name))
 
-    @router.delete(f"{base}/limits", response_model=shapes.Limits, responses=shapes.problems(404))
+    @router.delete(f"{base}/limits", response_model=shapes.Limits, responses=shapes.problems())
     async def delete_limits(namespace: NamespacePath, name: NamePath) -> Response:
         """The document's limits hold again."""
         await find(service, namespace, name)
@@ -101,7 +101,7 @@ def _add_whole(router: APIRouter, service: Service) -> None:
     @router.post(
         "/v1/namespaces/{namespace}/pause",
         response_model=shapes.Paused,
-        responses=shapes.problems(404, 415),
+        responses=shapes.problems(415),
         openapi_extra=JSON_BODY(_PAUSE),
     )
     async def pause_namespace(request: Request, namespace: NamespacePath) -> Response:
@@ -112,7 +112,7 @@ def _add_whole(router: APIRouter, service: Service) -> None:
     @router.post(
         "/v1/namespaces/{namespace}/resume",
         response_model=shapes.Paused,
-        responses=shapes.problems(404, 415),
+        responses=shapes.problems(415),
         openapi_extra=JSON_BODY({"ramp": 10}),
     )
     async def resume_namespace(request: Request, namespace: NamespacePath) -> Response:

@@ -31,7 +31,7 @@ _BYTES: Final = 4 * 1024 * 1024
 def routes(service: Service) -> APIRouter:
     router = APIRouter(tags=["executions"], prefix="/v1/namespaces/{namespace}")
 
-    @router.get("/executions/{execution}/journal", response_model=shapes.JournalPage, responses=shapes.problems(404))
+    @router.get("/executions/{execution}/journal", response_model=shapes.JournalPage, responses=shapes.problems())
     async def read_journal(
         namespace: NamespacePath,
         execution: ExecutionPath,

@@ -105,7 +105,7 @@ def _add_progress(router: APIRouter, service: Service) -> None:
         rows = await service.desk.database.run(lambda tx: operations.page(tx, namespace, before, limit + 1))
         return reply(page(rows, limit, [operation_shown(row) for row in rows], "id"))
 
-    @router.get("/{operation}", response_model=shapes.Operation, responses=shapes.problems(404))
+    @router.get("/{operation}", response_model=shapes.Operation, responses=shapes.problems())
     async def show_operation(namespace: NamespacePath, operation: OperationPath) -> Response:
         """How far it has come."""
         named("namespace", namespace)
@@ -115,7 +115,7 @@ def _add_progress(router: APIRouter, service: Service) -> None:
             raise NotFound(f"there is no operation {operation} in namespace {namespace}")
         return reply(operation_shown(found))
 
-    @router.post("/{operation}/stop", response_model=shapes.Operation, responses=shapes.problems(404, 409))
+    @router.post("/{operation}/stop", response_model=shapes.Operation, responses=shapes.problems(409))
     async def stop_operation(namespace: NamespacePath, operation: OperationPath) -> Response:
         """Do nothing more of it. What it has done stays; one that was stopped does not go on."""
         named("namespace", namespace)

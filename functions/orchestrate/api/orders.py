@@ -45,7 +45,7 @@ _SUSPENDED: Final[dict[int | str, dict[str, Any]]] = {
         "description": "Suspended, or still running until it has parked: `phase` says which",
         "content": {"application/json": {"example": _SUSPENDED_EXAMPLE}},
     },
-    **shapes.problems(404, 409, 415),
+    **shapes.problems(409, 415),
 }
 
 
@@ -78,7 +78,7 @@ def add_orders(router: APIRouter, service: Service) -> None:
         "/executions/{execution}/resume",
         status_code=202,
         response_model=shapes.Execution,
-        responses=shapes.problems(404, 409),
+        responses=shapes.problems(409),
     )
     async def resume_execution(namespace: NamespacePath, execution: ExecutionPath) -> Response:
         """Let a suspended execution go on, whoever suspended it; one that is not suspended stays as it is."""
@@ -97,7 +97,7 @@ def _add_cancel(router: APIRouter, service: Service) -> None:
         "/executions/{execution}/cancel",
         status_code=202,
         response_model=shapes.Execution,
-        responses=shapes.problems(404, 409, 415),
+        responses=shapes.problems(409, 415),
         openapi_extra=JSON_BODY({"reason": "ordered twice"}),
     )
     async def cancel_execution(request: Request, namespace: NamespacePath, execution: ExecutionPath) -> Response:

@@ -42,7 +42,7 @@ _ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
         "description": "The new execution, which names its `origin`",
         "content": {"application/json": {"example": _EXAMPLE}},
     },
-    **shapes.problems(404, 409, 415),
+    **shapes.problems(409, 415),
 }
 _OPTIONS: Final[dict[str, Any]] = {"status_code": 202, "response_model": shapes.Execution, "responses": _ANSWERS}
 

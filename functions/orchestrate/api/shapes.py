@@ -311,12 +311,16 @@ class Validation(BaseModel):
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The OpenAPI of the errors that a route may answer, besides 400, 413, 500 and 503, which all may.
+    """The OpenAPI of the errors that a route may answer, besides 400, 404, 413, 500 and 503, which all may.
+
+    404 is said of a namespace too, wherever its name is none.
 
     They name :class:`Problem` by reference (see :func:`show_problems`): as a ``model`` it would be built for each anew.
     """
     shown = {"content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}}
-    return {status: {**shown, "description": _MEANING[status]} for status in sorted({400, 413, 500, 503, *statuses})}
+    return {
+        status: {**shown, "description": _MEANING[status]} for status in sorted({400, 404, 413, 500, 503, *statuses})
+    }
 
 
 def show_problems(app: FastAPI) -> None:

@@ -37,7 +37,7 @@ def routes(service: Service) -> APIRouter:
     @router.post(
         "/{task}/complete",
         response_model=HumanTask,
-        responses=shapes.problems(404, 409, 410, 415, 422),
+        responses=shapes.problems(409, 410, 415, 422),
         openapi_extra=JSON_BODY({"by": "ann", "data": {"approved": True}}, required=True),
     )
     async def complete_task(
@@ -97,7 +97,7 @@ def _add_lookups(router: APIRouter, service: Service) -> None:
         rows = await service.desk.database.run(lambda tx: asks.page(tx, namespace, wanted, position, limit + 1))
         return reply(page(rows, limit, [await summary(service.desk, row) for row in rows], "id"))
 
-    @router.get("/{task}", response_model=HumanTask, responses=shapes.problems(404))
+    @router.get("/{task}", response_model=HumanTask, responses=shapes.problems())
     async def show_task(namespace: NamespacePath, task: TaskPath) -> Response:
         """One human task: what is asked, of whom, until when, and what was answered."""
         number = _number(namespace, task)
@@ -107,7 +107,7 @@ def _add_lookups(router: APIRouter, service: Service) -> None:
 def _add_claims(router: APIRouter, service: Service) -> None:
     options: dict[str, Any] = {
         "response_model": HumanTask,
-        "responses": shapes.problems(404, 409, 410, 415),
+        "responses": shapes.problems(409, 410, 415),
         "openapi_extra": JSON_BODY({"by": "ann"}, required=True),
     }
 

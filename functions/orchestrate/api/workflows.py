@@ -33,7 +33,7 @@ Force = Annotated[bool, Query(description="Also while executions live: they are 
 
 _REMOVED: Final[dict[int | str, dict[str, Any]]] = {
     202: {"model": shapes.Operation, "description": "Removed; the operation cancels the executions that live"},
-    **shapes.problems(404, 409),
+    **shapes.problems(409),
 }
 
 
@@ -107,12 +107,12 @@ def _add_lookups(router: APIRouter, service: Service, base: str) -> None:
         rows = await service.desk.database.run(lambda tx: workflows.newest_page(tx, namespace, after, limit + 1))
         return reply(page(rows, limit, await _summaries(service, namespace, rows), "name"))
 
-    @router.get(f"{base}/{{name}}", response_model=shapes.Workflow, responses=shapes.problems(404))
+    @router.get(f"{base}/{{name}}", response_model=shapes.Workflow, responses=shapes.problems())
     async def show(namespace: NamespacePath, name: NamePath) -> Response:
         """The newest version, with its document."""
         return reply(await _shown(service, await _find(service, namespace, name)))
 
-    @router.get(f"{base}/{{name}}/versions", response_model=shapes.WorkflowPage, responses=shapes.problems(404))
+    @router.get(f"{base}/{{name}}/versions", response_model=shapes.WorkflowPage, responses=shapes.problems())
     async def list_versions(
         namespace: NamespacePath, name: NamePath, cursor: Cursor = None, limit: Limit = 50
     ) -> Response:
@@ -125,7 +125,7 @@ def _add_lookups(router: APIRouter, service: Service, base: str) -> None:
         )
         return reply(page(rows, limit, await _summaries(service, namespace, rows), "id"))
 
-    @router.get(f"{base}/{{name}}/versions/{{version}}", response_model=shapes.Workflow, responses=shapes.problems(404))
+    @router.get(f"{base}/{{name}}/versions/{{version}}", response_model=shapes.Workflow, responses=shapes.problems())
     async def show_version(namespace: NamespacePath, name: NamePath, version: str) -> Response:
         """One version, with its document."""
         return reply(await _shown(service, await _find(service, namespace, name, version)))
@@ -154,8 +154,17 @@ async def _remove(service: Service, namespace: str, name: str, version: str | No
     return reply(operation_shown(operation), 202, location)
 
 
+_GRAPH: Final[dict[str, Any]] = {
+    "description": "The graph in the form that was asked for",
+    "content": {
+        "application/json": {"schema": {"type": "object", "required": ["nodes", "edges"]}},
+        "text/plain": {"schema": {"type": "string"}, "example": 'flowchart TD\n  start_(["start"]) --> end_(["end"])'},
+    },
+}
+
+
 def _add_checks(router: APIRouter, service: Service, base: str) -> None:
-    @router.get(f"{base}/{{name}}/graph", responses=shapes.problems(404))
+    @router.get(f"{base}/{{name}}/graph", responses={200: _GRAPH, **shapes.problems()})
     async def graph(
         namespace: NamespacePath,
         name: NamePath,

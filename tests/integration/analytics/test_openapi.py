@@ -1,0 +1,18 @@
+"""The API answers as its OpenAPI document says, whatever it is asked: of what there is and of what there is not."""
+
+from __future__ import annotations
+
+import httpx
+
+from tests.conforming import conforms
+from tests.integration.analytics.reports import Reports
+
+
+def test_every_answer_is_one_that_the_openapi_document_tells_of(api: httpx.Client, reports: Reports) -> None:
+    execution = reports.execution(lasted=2.0, phase="faulted", error={"type": "about:blank", "status": 500})
+    reports.fact(execution, "pay", "faulted", error={"status": "odd"})
+    reports.log(execution, "hello", fields={"order": 1})
+    reports.usage(execution, 1)
+    known = {"namespace": ["shop"], "execution": [str(execution)]}
+    asked = conforms(str(api.base_url), "/openapi.json", known)
+    assert "GET /v1/namespaces/{namespace}/executions" in asked
