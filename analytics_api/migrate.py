@@ -18,9 +18,9 @@ _LOCK: Final = 0x10_71_DE_02
 """Any number, the same for all who migrate this store."""
 
 
-def migrate(url: str) -> None:
+def migrate(url: str, revision: str = "head") -> None:
     """Apply what is missing, in one transaction. Raises :class:`lowtide.errors.Unavailable`."""
-    migrating.upgrade_store(url, "analytics", Path(__file__).parent / "migrations", _LOCK)
+    migrating.upgrade_store(url, "analytics", Path(__file__).parent / "migrations", _LOCK, revision)
 
 
 def main() -> int:

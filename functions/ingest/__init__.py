@@ -13,6 +13,9 @@
 ``signalling`` wakes for running owners, between replicas by NOTIFY
 ``payloads``   the claim check
 ``projecting`` history, logs, metrics, usage and changes into the analytics store
+``writing``    one transaction of them: what is new is added up, what was there already counts nowhere
+``totals``     the projection of executions, and what their invocations cost together
+``rollups``    what happened per minute and per hour, with percentile sketches
 ``rows``       reports as rows, one shape per kind
 ``database``   a few connections that fail at once and recover by themselves
 ``migrate``    the journal store's migrations (``migrations/``)

@@ -20,7 +20,8 @@ from lowtide.errors import InvalidInput, Unavailable
 from lowtide.rpc.v1 import ingest_pb2 as pb
 from lowtide.storage.database import Connection, Database
 
-from .rows import CHANGES, DROPPED, FACTS, KINDS, Kind
+from .rows import DROPPED, FACTS, KINDS, Kind
+from .writing import Rows, columns_of, write_reports
 
 __all__ = ["Projector"]
 
@@ -32,7 +33,6 @@ _LONGEST_DELAY: Final = 5.0
 _GATHER: Final = 0.3
 """Seconds that reports wait for others: a write costs nearly the same for one as for hundreds."""
 
-_Rows = dict[Kind, list[tuple[Any, ...]]]
 _Answer = asyncio.Future[list[pb.Refusal]]
 
 
@@ -40,7 +40,7 @@ _Answer = asyncio.Future[list[pb.Refusal]]
 class _Gathered:
     """What the next write takes. ``size`` in bytes as it came over the wire."""
 
-    rows: _Rows = field(default_factory=dict)
+    rows: Rows = field(default_factory=dict)
     count: int = 0
     size: int = 0
     answers: list[tuple[list[pb.ExecutionChange], _Answer]] = field(default_factory=list)
@@ -138,11 +138,9 @@ class Projector:
         gathered.answers.clear()
         return not self._away
 
-    async def _write(self, rows: _Rows) -> None:
+    async def _write(self, rows: Rows) -> None:
         async def write(connection: Connection) -> None:
-            for kind, given in rows.items():
-                if given:
-                    await connection.execute(kind.statement, _columns(_distinct(kind, given)))
+            await write_reports(connection, rows)
 
         try:
             await self._database.transaction(write)
@@ -158,7 +156,7 @@ class Projector:
         if not lost:
             return
         log.warning("reports were dropped", extra={"dropped": {f"{who} {what}": n for (who, what), n in lost.items()}})
-        columns = _columns((who, what, count) for (who, what), count in lost.items())
+        columns = columns_of((who, what, count) for (who, what), count in lost.items())
         await self._database.transaction(lambda connection: connection.execute(DROPPED, columns))
 
 
@@ -167,16 +165,7 @@ def _told(batch: pb.Batch) -> Iterable[pb.TaskFact]:
     return (fact for change in batch.changes for fact in change.facts)
 
 
-def _distinct(kind: Kind, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    """One row per key (a statement may not touch a row twice), in one order for all writers (so none waits in a
-    circle); of several changes of one execution the newest."""
-    if kind is CHANGES:
-        rows = sorted(rows, key=lambda row: int(row[4]))
-    unique = {row[: kind.keys]: row for row in rows}
-    return [unique[key] for key in sorted(unique)]
-
-
-def _halves(rows: _Rows) -> tuple[_Rows, _Rows]:
+def _halves(rows: Rows) -> tuple[Rows, Rows]:
     """Two parts, so that what is poisonous is found in a few steps and the rest is written."""
     kinds = [kind for kind, given in rows.items() if given]
     if len(kinds) > 1:
@@ -184,10 +173,6 @@ def _halves(rows: _Rows) -> tuple[_Rows, _Rows]:
     given = rows[kinds[0]]
     middle = len(given) // 2
     return {kinds[0]: given[:middle]}, {kinds[0]: given[middle:]}
-
-
-def _columns(rows: Iterable[tuple[Any, ...]]) -> list[list[Any]]:
-    return [list(column) for column in zip(*rows, strict=True)]
 
 
 def _behind(changes: list[pb.ExecutionChange]) -> list[pb.Refusal]:

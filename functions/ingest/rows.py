@@ -6,7 +6,7 @@ Written with plain SQL, so that ingest starts without SQLAlchemy; a test holds t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -16,7 +16,7 @@ from uuid import UUID
 from lowtide.rpc.v1 import ingest_pb2 as pb
 from lowtide.wire import json
 
-__all__ = ["CHANGES", "DROPPED", "FACTS", "KINDS", "Kind", "moment"]
+__all__ = ["CHANGES", "DROPPED", "FACTS", "KINDS", "LOGS", "METRICS", "USAGES", "Kind", "given", "moment"]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -31,19 +31,28 @@ class Kind:
     keys: int
     columns: tuple[tuple[str, str], ...]
     row: Callable[[Any], tuple[Any, ...]]
-    on_conflict: str = "DO NOTHING"
 
     @cached_property
     def statement(self) -> str:
+        """Writes what is not there. Answers with the number of rows that were new, beside their keys where that is
+        fewer than the last parameter says."""
         names = ", ".join(name for name, _ in self.columns)
-        # JSON travels as text: an array of documents has no binary form of its own.
-        arrays = ", ".join(f"%b::{'text' if kind == 'jsonb' else kind}[]" for _, kind in self.columns)
-        values = ", ".join(f"{name}::jsonb" if kind == "jsonb" else name for name, kind in self.columns)
-        conflict = ", ".join(name for name, _ in self.columns[: self.keys])
+        key = ", ".join(name for name, _ in self.columns[: self.keys])
         return (
-            f"INSERT INTO {self.table} ({names}) SELECT {values} FROM unnest({arrays}) AS given ({names}) "
-            f"ON CONFLICT ({conflict}) {self.on_conflict}"
+            f"WITH written AS (INSERT INTO {self.table} ({names}) {given(self.columns)} "
+            f"ON CONFLICT ({key}) DO NOTHING RETURNING {key}) "
+            f"SELECT counted.n, {key} FROM (SELECT count(*) AS n FROM written) AS counted "
+            "LEFT JOIN written ON counted.n < %b"
         )
+
+
+def given(columns: Sequence[tuple[str, str]]) -> str:
+    """The query that makes rows of one array per column; JSON travels as text: an array of documents has no binary
+    form of its own."""
+    names = ", ".join(name for name, _ in columns)
+    arrays = ", ".join(f"%b::{'text' if kind == 'jsonb' else kind}[]" for _, kind in columns)
+    values = ", ".join(f"{name}::jsonb" if kind == "jsonb" else name for name, kind in columns)
+    return f"SELECT {values} FROM unnest({arrays}) AS given ({names})"
 
 
 def moment(millis: int) -> datetime:
@@ -99,6 +108,12 @@ def _fact(fact: pb.TaskFact) -> tuple[Any, ...]:
         moment(fact.at),
         fact.attempt,
         _document(fact.error),
+        _document(fact.keys),
+        _text(fact.effect),
+        fact.active_ms,
+        fact.bytes_in,
+        fact.bytes_out,
+        fact.duration_ms or None,
     )
 
 
@@ -143,6 +158,9 @@ def _usage(usage: pb.InvocationUsage) -> tuple[Any, ...]:
         usage.turns,
         usage.effects,
         usage.records,
+        usage.bytes_in,
+        usage.bytes_out,
+        _labels(usage.effect_kinds),
     )
 
 
@@ -175,6 +193,9 @@ _NUMBERS: Final = (
     ("turns", "bigint"),
     ("effects", "bigint"),
     ("records", "bigint"),
+    ("bytes_in", "bigint"),
+    ("bytes_out", "bigint"),
+    ("effect_kinds", "jsonb"),
 )
 
 _CHANGE_COLUMNS: Final = (
@@ -192,13 +213,8 @@ _CHANGE_COLUMNS: Final = (
     ("reason", "text"),
 )
 
-_NEWER: Final = (
-    "DO UPDATE SET "
-    + ", ".join(f"{name} = excluded.{name}" for name, _ in _CHANGE_COLUMNS[1:])
-    + " WHERE executions.version_number < excluded.version_number"
-)
-
-CHANGES: Final = Kind("changes", "executions", 1, _CHANGE_COLUMNS, _change, _NEWER)
+CHANGES: Final = Kind("changes", "executions", 1, _CHANGE_COLUMNS, _change)
+"""Written together with what executions cost: see ``totals``."""
 
 FACTS: Final = Kind(
     "facts",
@@ -216,53 +232,59 @@ FACTS: Final = Kind(
         ("at", "timestamptz"),
         ("attempt", "integer"),
         ("error", "jsonb"),
+        ("keys", "jsonb"),
+        ("effect", "text"),
+        ("active_ms", "float8"),
+        ("bytes_in", "bigint"),
+        ("bytes_out", "bigint"),
+        ("duration_ms", "float8"),
     ),
     _fact,
 )
 
-KINDS: Final = (
-    FACTS,
-    Kind(
-        "logs",
-        "logs",
-        3,
-        (
-            ("execution", "uuid"),
-            ("at", "timestamptz"),
-            ("id", "text"),
-            *_SUBJECT,
-            ("level", "text"),
-            ("message", "text"),
-            ("task", "text"),
-            ("fields", "jsonb"),
-        ),
-        _log,
+LOGS: Final = Kind(
+    "logs",
+    "logs",
+    3,
+    (
+        ("execution", "uuid"),
+        ("at", "timestamptz"),
+        ("id", "text"),
+        *_SUBJECT,
+        ("level", "text"),
+        ("message", "text"),
+        ("task", "text"),
+        ("fields", "jsonb"),
     ),
-    Kind(
-        "metrics",
-        "metric_samples",
-        2,
-        (
-            ("at", "timestamptz"),
-            ("id", "text"),
-            *_SUBJECT,
-            ("execution", "uuid"),
-            ("name", "text"),
-            ("value", "float8"),
-            ("labels", "jsonb"),
-        ),
-        _metric,
-    ),
-    Kind(
-        "usages",
-        "usage",
-        2,
-        (("execution", "uuid"), ("epoch", "bigint"), *_SUBJECT, ("at", "timestamptz"), *_NUMBERS),
-        _usage,
-    ),
-    CHANGES,
+    _log,
 )
-"""Every kind of report, by the name of its field in ``Batch``."""
+
+METRICS: Final = Kind(
+    "metrics",
+    "metric_samples",
+    2,
+    (
+        ("at", "timestamptz"),
+        ("id", "text"),
+        *_SUBJECT,
+        ("execution", "uuid"),
+        ("name", "text"),
+        ("value", "float8"),
+        ("labels", "jsonb"),
+    ),
+    _metric,
+)
+
+USAGES: Final = Kind(
+    "usages",
+    "usage",
+    2,
+    (("execution", "uuid"), ("epoch", "bigint"), *_SUBJECT, ("at", "timestamptz"), *_NUMBERS),
+    _usage,
+)
+
+KINDS: Final = (FACTS, LOGS, METRICS, USAGES, CHANGES)
+"""Every kind of report, by the name of its field in ``Batch``, in the order in which all writers write them."""
 
 
 DROPPED: Final = """

@@ -6,7 +6,10 @@ __all__ = ["Usage"]
 
 
 class Usage(Noun, frozen=True, kw_only=True):
-    """Measured by execute for one invocation. Milliseconds, bytes, counts."""
+    """Measured by execute for one invocation. Milliseconds, bytes, counts.
+
+    ``bytes_in`` are those of the results that effects gave, ``bytes_out`` of what effects were given, both as JSON.
+    """
 
     active_ms: float = 0.0
     cpu_ms: float = 0.0
@@ -17,3 +20,6 @@ class Usage(Noun, frozen=True, kw_only=True):
     turns: int = 0
     effects: int = 0
     records: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+    effect_kinds: dict[str, int] = {}

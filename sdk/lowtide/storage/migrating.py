@@ -16,8 +16,8 @@ from lowtide.storage.addresses import url_of
 __all__ = ["run", "upgrade_store"]
 
 
-def upgrade_store(url: str, store: str, scripts: Path, lock: int) -> None:
-    """Apply what is missing of the folder ``scripts`` to the database of ``url``; two at once wait for each other.
+def upgrade_store(url: str, store: str, scripts: Path, lock: int, revision: str = "head") -> None:
+    """Apply what ``revision`` needs of the folder ``scripts`` to the database of ``url``; two at once wait in turn.
 
     ``lock`` is any number, the same for all who migrate this store. Raises :class:`lowtide.errors.Unavailable` where
     the database cannot be reached, :class:`lowtide.errors.Misconfigured` where the URL is not PostgreSQL's.
@@ -29,7 +29,7 @@ def upgrade_store(url: str, store: str, scripts: Path, lock: int) -> None:
         with engine.begin() as connection:
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": lock})
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            command.upgrade(config, revision)
     except exc.OperationalError as error:
         lines = str(error.orig).strip().splitlines()
         raise Unavailable(f"the {store} store cannot be migrated: {lines[0] if lines else error}") from error

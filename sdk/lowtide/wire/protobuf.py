@@ -106,6 +106,7 @@ def fact_of(subject: pb.Subject, fact: Fact) -> pb.TaskFact:
         at=fact.at,
         attempt=fact.attempt,
         error=b"" if fact.error is None else json.encode(fact.error),
+        keys=json.encode(fact.keys) if fact.keys else b"",
     )
 
 
@@ -131,6 +132,9 @@ def usage_of(subject: pb.Subject, epoch: int, at: Millis, usage: Usage) -> pb.In
         turns=usage.turns,
         effects=usage.effects,
         records=usage.records,
+        bytes_in=usage.bytes_in,
+        bytes_out=usage.bytes_out,
+        effect_kinds=usage.effect_kinds,
     )
 
 

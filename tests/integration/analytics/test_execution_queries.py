@@ -111,5 +111,5 @@ def test_every_filter_walks_an_index_in_order(store_url: str, condition: str) ->
         connection.execute(text("SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_sort = off"))
         plan = "\n".join(connection.scalars(text(query)))
     engine.dispose()
-    assert "Index Scan using executions_by_" in plan
+    assert "Index Scan using executions_default_namespace_" in plan
     assert "Sort" not in plan

@@ -319,7 +319,7 @@ class Subject(_message.Message):
     def __init__(self, namespace: _Optional[str] = ..., workflow: _Optional[str] = ..., version: _Optional[str] = ..., execution: _Optional[str] = ...) -> None: ...
 
 class TaskFact(_message.Message):
-    __slots__ = ("subject", "number", "task", "name", "reference", "kind", "status", "at", "attempt", "error")
+    __slots__ = ("subject", "number", "task", "name", "reference", "kind", "status", "at", "attempt", "error", "keys", "effect", "active_ms", "bytes_in", "bytes_out", "duration_ms")
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
     NUMBER_FIELD_NUMBER: _ClassVar[int]
     TASK_FIELD_NUMBER: _ClassVar[int]
@@ -330,6 +330,12 @@ class TaskFact(_message.Message):
     AT_FIELD_NUMBER: _ClassVar[int]
     ATTEMPT_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
+    KEYS_FIELD_NUMBER: _ClassVar[int]
+    EFFECT_FIELD_NUMBER: _ClassVar[int]
+    ACTIVE_MS_FIELD_NUMBER: _ClassVar[int]
+    BYTES_IN_FIELD_NUMBER: _ClassVar[int]
+    BYTES_OUT_FIELD_NUMBER: _ClassVar[int]
+    DURATION_MS_FIELD_NUMBER: _ClassVar[int]
     subject: Subject
     number: int
     task: str
@@ -340,7 +346,13 @@ class TaskFact(_message.Message):
     at: int
     attempt: int
     error: bytes
-    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., number: _Optional[int] = ..., task: _Optional[str] = ..., name: _Optional[str] = ..., reference: _Optional[str] = ..., kind: _Optional[str] = ..., status: _Optional[str] = ..., at: _Optional[int] = ..., attempt: _Optional[int] = ..., error: _Optional[bytes] = ...) -> None: ...
+    keys: bytes
+    effect: str
+    active_ms: float
+    bytes_in: int
+    bytes_out: int
+    duration_ms: float
+    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., number: _Optional[int] = ..., task: _Optional[str] = ..., name: _Optional[str] = ..., reference: _Optional[str] = ..., kind: _Optional[str] = ..., status: _Optional[str] = ..., at: _Optional[int] = ..., attempt: _Optional[int] = ..., error: _Optional[bytes] = ..., keys: _Optional[bytes] = ..., effect: _Optional[str] = ..., active_ms: _Optional[float] = ..., bytes_in: _Optional[int] = ..., bytes_out: _Optional[int] = ..., duration_ms: _Optional[float] = ...) -> None: ...
 
 class LogLine(_message.Message):
     __slots__ = ("subject", "at", "level", "message", "task", "fields", "id")
@@ -384,7 +396,14 @@ class MetricSample(_message.Message):
     def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., at: _Optional[int] = ..., name: _Optional[str] = ..., value: _Optional[float] = ..., labels: _Optional[_Mapping[str, str]] = ..., id: _Optional[str] = ...) -> None: ...
 
 class InvocationUsage(_message.Message):
-    __slots__ = ("subject", "epoch", "at", "active_ms", "cpu_ms", "memory_bytes", "cold_start", "cold_start_ms", "queueing_ms", "turns", "effects", "records")
+    __slots__ = ("subject", "epoch", "at", "active_ms", "cpu_ms", "memory_bytes", "cold_start", "cold_start_ms", "queueing_ms", "turns", "effects", "records", "bytes_in", "bytes_out", "effect_kinds")
+    class EffectKindsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     AT_FIELD_NUMBER: _ClassVar[int]
@@ -397,6 +416,9 @@ class InvocationUsage(_message.Message):
     TURNS_FIELD_NUMBER: _ClassVar[int]
     EFFECTS_FIELD_NUMBER: _ClassVar[int]
     RECORDS_FIELD_NUMBER: _ClassVar[int]
+    BYTES_IN_FIELD_NUMBER: _ClassVar[int]
+    BYTES_OUT_FIELD_NUMBER: _ClassVar[int]
+    EFFECT_KINDS_FIELD_NUMBER: _ClassVar[int]
     subject: Subject
     epoch: int
     at: int
@@ -409,7 +431,10 @@ class InvocationUsage(_message.Message):
     turns: int
     effects: int
     records: int
-    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., epoch: _Optional[int] = ..., at: _Optional[int] = ..., active_ms: _Optional[float] = ..., cpu_ms: _Optional[float] = ..., memory_bytes: _Optional[int] = ..., cold_start: _Optional[bool] = ..., cold_start_ms: _Optional[float] = ..., queueing_ms: _Optional[float] = ..., turns: _Optional[int] = ..., effects: _Optional[int] = ..., records: _Optional[int] = ...) -> None: ...
+    bytes_in: int
+    bytes_out: int
+    effect_kinds: _containers.ScalarMap[str, int]
+    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., epoch: _Optional[int] = ..., at: _Optional[int] = ..., active_ms: _Optional[float] = ..., cpu_ms: _Optional[float] = ..., memory_bytes: _Optional[int] = ..., cold_start: _Optional[bool] = ..., cold_start_ms: _Optional[float] = ..., queueing_ms: _Optional[float] = ..., turns: _Optional[int] = ..., effects: _Optional[int] = ..., records: _Optional[int] = ..., bytes_in: _Optional[int] = ..., bytes_out: _Optional[int] = ..., effect_kinds: _Optional[_Mapping[str, int]] = ...) -> None: ...
 
 class ExecutionChange(_message.Message):
     __slots__ = ("subject", "version_number", "phase", "created_at", "started_at", "ended_at", "error", "parent", "epoch", "tags", "reason", "facts")
