@@ -18,4 +18,6 @@ async def answer(request: Request) -> Response:
 
 if __name__ == "__main__":
     app = Starlette(routes=[Route("/", answer, methods=["POST"])])
-    uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[1]), log_config=None, access_log=False, lifespan="off")
+    uvicorn.run(
+        app, host="127.0.0.1", port=int(sys.argv[1]), log_config=None, access_log=False, lifespan="off", loop="asyncio"
+    )

@@ -8,6 +8,7 @@ import signal
 import sys
 
 from lowtide.errors import LowtideError
+from lowtide.runtime import loops
 from lowtide.runtime.logs import log_as_json
 from lowtide.settings import IngestSettings
 
@@ -31,7 +32,7 @@ async def _run(settings: IngestSettings) -> None:
 def main() -> int:
     log_as_json()
     try:
-        asyncio.run(_run(IngestSettings.from_environment()))
+        loops.run(_run(IngestSettings.from_environment()))
     except LowtideError as error:
         log.critical("cannot start", extra={"reason": str(error)})
         return 2

@@ -61,7 +61,6 @@ def main() -> int:
         timeout_graceful_shutdown=_LONGEST_REQUEST,
         timeout_keep_alive=_KEEP_ALIVE,
         lifespan="on",
-        loop="asyncio",
     )
     server = _Server(config)
     server.run()

@@ -16,6 +16,7 @@ from rich.text import Text
 from lowtide.local.options import Options
 from lowtide.local.platform import Platform
 from lowtide.local.services import Name
+from lowtide.runtime import loops
 
 __all__ = ["counts", "serve"]
 
@@ -27,7 +28,7 @@ def serve(options: Options, modules: Mapping[Name, str] | None = None) -> int:
     """Until SIGINT or SIGTERM; returns the exit code. Takes and raises what :class:`Platform` does."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     try:
-        return asyncio.run(_serve(options, modules, Console(highlight=False)))
+        return loops.run(_serve(options, modules, Console(highlight=False)))
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # all has ended: an impatient Ctrl-C is no error now
 

@@ -16,6 +16,7 @@ from typing import Final
 from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector, web
 
 from lowtide.errors import LowtideError, TooLarge
+from lowtide.runtime import loops
 from lowtide.runtime.clock import SystemClock
 from lowtide.settings import BrokerSettings
 from lowtide.wire import cloudevents, problem
@@ -120,7 +121,7 @@ async def _serve(settings: BrokerSettings) -> None:
 def main() -> int:
     """Returns the exit code."""
     try:
-        asyncio.run(_serve(BrokerSettings.from_environment()))
+        loops.run(_serve(BrokerSettings.from_environment()))
     except (LowtideError, OSError) as error:
         print(f"broker: {error}", file=sys.stderr)
         return 1

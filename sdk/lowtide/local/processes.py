@@ -13,6 +13,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
@@ -25,6 +26,14 @@ __all__ = ["Child", "Ledger", "start", "until_gone"]
 
 _SAME_START = 1.0  # seconds that two readings of one process's start may differ
 _POLL = 0.05
+_BECOME = """
+import os, sys
+user = int(sys.argv[1])
+os.setgroups([])
+os.setgid(user)
+os.setuid(user)
+os.execvp(sys.argv[2], sys.argv[2:])
+"""
 
 
 class Ledger:
@@ -118,15 +127,12 @@ async def start(
     since = log.size()
     with log.open() as output:
         process = await asyncio.create_subprocess_exec(
-            *_with_death_signal(argv, orphaned),
+            *_as_user(user, _with_death_signal(argv, orphaned)),
             env=dict(environment),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            user=user,
-            group=user,
-            extra_groups=None if user is None else [],
         )
     if ledger is not None:
         ledger.add(process.pid)
@@ -151,6 +157,12 @@ def until_gone(process: psutil.Process, timeout: float) -> bool:
 def kill_group(pid: int) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
+
+
+def _as_user(user: int | None, argv: Sequence[str]) -> list[str]:
+    """A program of our own that becomes the user and then what is to be started: not every event loop starts processes
+    as another user. The death signal comes after it, since the kernel forgets it where the user changes."""
+    return list(argv) if user is None else [sys.executable, "-I", "-S", "-c", _BECOME, str(user), *argv]
 
 
 def _with_death_signal(argv: Sequence[str], name: str) -> list[str]:
