@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
@@ -10,6 +10,9 @@ from fastapi import FastAPI
 
 from lowtide.runtime.clock import Clock, SystemClock
 from lowtide.settings import AnalyticsSettings
+from lowtide.telemetry.measures import Measure
+from lowtide.telemetry.requests import HttpMeasures
+from lowtide.telemetry.serving import serving_measures
 
 from . import executions, health, logs, problems, series, timeline
 from .store import Store
@@ -23,9 +26,15 @@ def create_app(settings: AnalyticsSettings, clock: Clock | None = None) -> FastA
         settings.analytics_url, connections=settings.connections, statement_timeout=settings.statement_timeout
     )
 
+    requests = HttpMeasures()
+
+    async def measures() -> Sequence[Measure]:
+        return [*requests.measures, *store.measures]
+
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        yield
+        async with serving_measures("analytics", settings.host, settings.metrics_port, measures):
+            yield
         await store.close()
 
     app = FastAPI(
@@ -37,6 +46,8 @@ def create_app(settings: AnalyticsSettings, clock: Clock | None = None) -> FastA
         redoc_url=None,
     )
     problems.install(app)
+    if settings.metrics_port:
+        app.add_middleware(requests.around)
     tenant = "/v1/namespaces/{namespace}"
     for router in (
         executions.routes(store),

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from lowtide.errors import LowtideError, Unavailable
 from lowtide.storage.addresses import url_of
+from lowtide.telemetry.measures import Count, Measure, Reading
 
 __all__ = ["Store", "reason"]
 
@@ -35,6 +36,7 @@ class Store:
     """
 
     def __init__(self, url: str, *, connections: int, statement_timeout: float) -> None:
+        self.failed = Count("lowtide_questions_failed_total", "Questions that the store did not answer")
         self._statement_timeout = statement_timeout
         self._engine = create_async_engine(
             url_of(url, "LOWTIDE_ANALYTICS_URL"),
@@ -63,9 +65,31 @@ class Store:
             async with asyncio.timeout(self._statement_timeout + _MARGIN), self._engine.connect() as connection:
                 return (await connection.execute(statement, values)).mappings().all()
         except (TimeoutError, PoolTimeout) as error:
+            self.failed.add()
             raise Unavailable("the analytics store is busy or does not answer; try again") from error
         except DBAPIError as error:
+            self.failed.add()
             raise self._translated(error) from error
+
+    @property
+    def measures(self) -> Sequence[Measure]:
+        pool: Any = self._engine.pool
+        of = ("analytics", "questions")
+        return (
+            self.failed,
+            Reading(
+                "lowtide_pool_connections_in_use",
+                "Connections in use",
+                lambda: [(of, float(pool.checkedout()))],
+                ("store", "pool"),
+            ),
+            Reading(
+                "lowtide_pool_connections_limit",
+                "Connections there may be",
+                lambda: [(of, float(pool.size()))],
+                ("store", "pool"),
+            ),
+        )
 
     async def close(self) -> None:
         await self._engine.dispose()

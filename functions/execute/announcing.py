@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Callable
 from typing import Final, Protocol
 
 from lowtide.errors import LowtideError
@@ -32,12 +33,21 @@ class Sender(Protocol):
 
 
 class Announcer:
-    """The facts of one invocation as events; ``sending`` holds the task while there is something to send."""
+    """The facts of one invocation as events; ``sending`` holds the task while there is something to send, and
+    ``count`` is told how many were dropped."""
 
-    def __init__(self, sender: Sender, about: About, clock: Clock, sending: set[asyncio.Task[None]]) -> None:
+    def __init__(
+        self,
+        sender: Sender,
+        about: About,
+        clock: Clock,
+        sending: set[asyncio.Task[None]],
+        count: Callable[[int], None] = lambda _: None,
+    ) -> None:
         self.dropped = 0
         self._logged = 0
         self._attempts = _ATTEMPTS
+        self._count = count
         self._sender = sender
         self._about = about
         self._clock = clock
@@ -63,6 +73,7 @@ class Announcer:
             self.dropped += not taken
         if self.dropped > self._logged:
             dropped, self._logged = self.dropped - self._logged, self.dropped
+            self._count(dropped)
             log.warning(
                 "lifecycle events were dropped",
                 extra={"execution": self._about.subject.execution, "dropped": dropped},

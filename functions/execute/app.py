@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any, Final
 
 from lowtide.errors import LowtideError, TooLarge
 from lowtide.settings import ExecuteSettings
@@ -18,6 +19,11 @@ from lowtide.wire.cloudevents import read, to_binary
 
 from .invocation import Answer, Invocations
 from .parts import Parts, build_parts
+
+if TYPE_CHECKING:
+    from lowtide.telemetry.measures import Measure
+
+    from .measuring import Measuring
 
 __all__ = ["Execute", "create_app"]
 
@@ -46,6 +52,8 @@ class Execute:
         self._settings = settings
         self._parts: Parts | None = None
         self._invocations: Invocations | None = None
+        self._measuring: Measuring | None = None
+        self._serving = AsyncExitStack()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -58,6 +66,11 @@ class Execute:
         if self._invocations is None:
             self._parts = build_parts(self._settings)
             self._invocations = Invocations(self._parts)
+            if self._settings.metrics_port:
+                from .measuring import Measuring  # not at the cold start of a process that nobody watches
+
+                self._measuring = Measuring()
+                self._measuring.watch(self._parts)
         return self._invocations
 
     def yield_all(self) -> None:
@@ -68,6 +81,7 @@ class Execute:
 
     async def close(self) -> None:
         if self._parts is not None:
+            await self._serving.aclose()
             if self._invocations is not None:
                 await self._invocations.settle(_FAREWELL)
             await self._parts.close()
@@ -79,6 +93,8 @@ class Execute:
             if message["type"] == "lifespan.startup":
                 try:
                     _ = self.invocations
+                    if self._measuring is not None:
+                        await self._tell(self._measuring)
                 except LowtideError as error:
                     await send({"type": "lifespan.startup.failed", "message": str(error)})
                     return
@@ -87,6 +103,15 @@ class Execute:
                 await self.close()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
+
+    async def _tell(self, measuring: Measuring) -> None:
+        from lowtide.telemetry.serving import serving_measures
+
+        async def measures() -> Sequence[Measure]:
+            return measuring.measures(self._parts, self._invocations) if self._parts and self._invocations else ()
+
+        serving = serving_measures("execute", self._settings.host, self._settings.metrics_port, measures)
+        await self._serving.enter_async_context(serving)
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         match scope["method"], scope["path"]:
@@ -115,10 +140,14 @@ class Execute:
             return Answer(error.http_status, problem=problem.of_error(error))
         abandoned = asyncio.Event()
         watching = asyncio.ensure_future(_watch(receive, abandoned))
+        began = asyncio.get_running_loop().time()
         try:
-            return await self.invocations.handle(event, abandoned)
+            answer = await self.invocations.handle(event, abandoned)
         finally:
             watching.cancel()
+        if self._measuring is not None:
+            self._measuring.ended(answer, began)
+        return answer
 
 
 async def _body(receive: Receive) -> bytes:

@@ -77,12 +77,13 @@ class _Order(Value, frozen=True):
 
 
 class Invocations:
-    """All invocations of this process."""
+    """All invocations of this process. ``untold``: lifecycle events that nobody could be told of."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._drivers: set[Driver] = set()
         self._sending: set[asyncio.Task[None]] = set()
+        self.untold = 0
         self._first = True
         self._away: Away | None = None
 
@@ -213,7 +214,11 @@ class Invocations:
         from .announcing import Announcer
 
         about = About(subject, dispatch.lifecycle, order.traceparent, dispatch.echo, bool(dispatch.plan.secrets))
-        return Announcer(parts.publisher, about, parts.clock, self._sending).tell
+
+        def count(dropped: int) -> None:
+            self.untold += dropped
+
+        return Announcer(parts.publisher, about, parts.clock, self._sending, count).tell
 
     def _work(self, order: _Order) -> Work:
         dispatch = order.dispatch

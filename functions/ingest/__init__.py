@@ -9,6 +9,7 @@
 ``appending``  the transaction of one group
 ``dropping``   journals of executions that were deleted
 ``work``       what a batch asks of the journal, checked at the border
+``measuring``  what is counted for whoever watches
 ``owners``     liveness of processes
 ``signalling`` wakes for running owners, between replicas by NOTIFY
 ``payloads``   the claim check

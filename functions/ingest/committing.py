@@ -15,6 +15,7 @@ import psycopg
 from lowtide.errors import Unavailable
 from lowtide.rpc.v1 import ingest_pb2 as pb
 from lowtide.storage.database import Database
+from lowtide.telemetry.measures import Spread
 
 from .appending import write_group
 from .owners import Voices
@@ -30,13 +31,16 @@ _LARGEST_BYTES: Final = 16 * 1024 * 1024
 _FIRST_DELAY: Final = 0.05
 _LONGEST_DELAY: Final = 1.0
 
-_Waiting = tuple[Work, asyncio.Future[list[pb.Refusal]]]
+_Waiting = tuple[Work, asyncio.Future[list[pb.Refusal]], float]
 
 
 class Committer:
-    """Writes works to the journal; while the database is away, they wait."""
+    """Writes works to the journal; while the database is away, they wait. It counts what it commits."""
 
     def __init__(self, database: Database, voices: Voices, ttl: float) -> None:
+        self.groups = self.appends = self.records = self.refused = 0
+        self.up = True
+        self.seconds = Spread("lowtide_journal_append_seconds", "From a batch's arrival to its commit")
         self._database = database
         self._voices = voices
         self._ttl = ttl
@@ -47,11 +51,17 @@ class Committer:
 
     def submit(self, work: Work) -> asyncio.Future[list[pb.Refusal]]:
         """Resolves with the refusals after the commit."""
-        done: asyncio.Future[list[pb.Refusal]] = asyncio.get_running_loop().create_future()
-        self._waiting.append((work, done))
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[list[pb.Refusal]] = loop.create_future()
+        self._waiting.append((work, done, loop.time()))
         self._arrived.set()
         self._idle.clear()
         return done
+
+    @property
+    def waiting(self) -> int:
+        """Works that are not committed yet."""
+        return len(self._waiting)
 
     async def drained(self) -> None:
         """Returns once nothing waits."""
@@ -67,21 +77,34 @@ class Committer:
                 await self._arrived.wait()
             group = self._waiting[: self._size_of_next()]
             try:
-                refusals = await self._write([work for work, _ in group])
+                refusals = await self._write([work for work, _, _ in group])
             except Unavailable as error:
+                self.up = False
                 log.warning("the journal waits", extra={"reason": str(error), "waiting": len(self._waiting)})
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, _LONGEST_DELAY)
                 continue
             delay = _FIRST_DELAY
             del self._waiting[: len(group)]
-            for (work, done), refused in zip(group, refusals, strict=True):
+            for (work, done, _), refused in zip(group, refusals, strict=True):
                 if not done.done():
                     done.set_result(work.refused + refused)
+            self._count(group, refusals)
+
+    def _count(self, group: list[_Waiting], refusals: list[list[pb.Refusal]]) -> None:
+        self.up = True
+        self.groups += 1
+        now = asyncio.get_running_loop().time()
+        for (work, _, arrived), refused in zip(group, refusals, strict=True):
+            self.refused += len(work.refused) + len(refused)
+            if work.appends:
+                self.appends += len(work.appends)
+                self.records += sum(len(append.records) for append in work.appends)
+                self.seconds.see(now - arrived)
 
     def _size_of_next(self) -> int:
         size = count = 0
-        for work, _ in self._waiting[:_LARGEST_GROUP]:
+        for work, _, _ in self._waiting[:_LARGEST_GROUP]:
             size += sum(len(body) for append in work.appends for _, body in append.records)
             if count and size > _LARGEST_BYTES:
                 break

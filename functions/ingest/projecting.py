@@ -19,6 +19,7 @@ import psycopg
 from lowtide.errors import InvalidInput, Unavailable
 from lowtide.rpc.v1 import ingest_pb2 as pb
 from lowtide.storage.database import Connection, Database
+from lowtide.telemetry.measures import Count
 
 from .rows import DROPPED, FACTS, KINDS, Kind
 from .writing import Rows, columns_of, write_reports
@@ -32,6 +33,8 @@ _MOST_BYTES: Final = 64 * 1024 * 1024
 _LONGEST_DELAY: Final = 5.0
 _GATHER: Final = 0.3
 """Seconds that reports wait for others: a write costs nearly the same for one as for hundreds."""
+
+_NAMES: Final = frozenset(kind.name for kind in KINDS)
 
 _Answer = asyncio.Future[list[pb.Refusal]]
 
@@ -50,6 +53,9 @@ class Projector:
     """Takes the reports of batches and writes them when it can."""
 
     def __init__(self, database: Database) -> None:
+        self.stored = Count("lowtide_ingest_reports_total", "Reports written to the analytics store", ("kind",))
+        self.dropped = Count("lowtide_ingest_dropped_total", "Reports lost before or in here, by who", ("by", "kind"))
+        self.pushed_back = Count("lowtide_ingest_pushed_back_total", "Changes sent back, to come again")
         self._database = database
         self._next = _Gathered()
         self._writing: _Gathered | None = None
@@ -63,6 +69,7 @@ class Projector:
         """Take what ``batch`` reports; with changes in it, a future of the refusals (those to send again)."""
         for name, count in batch.dropped.items():
             self._lost[batch.owner, name] += count
+            self.dropped.add("client", name if name in _NAMES else "other", by=count)
         gathered = self._next
         size = batch.ByteSize()
         held = gathered.size + (self._writing.size if self._writing else 0)
@@ -72,7 +79,7 @@ class Projector:
             if reports and room and gathered.count + len(reports) <= _MOST_ROWS:
                 self._gather(kind, reports)
             elif reports:
-                self._lost["ingest", kind.name] += len(reports)
+                self._lose(kind.name, len(reports))
                 room = False
         if gathered.count or self._lost:
             gathered.size += size if room else 0
@@ -86,7 +93,7 @@ class Projector:
             try:
                 rows.append(kind.row(report))
             except (ValueError, OverflowError, InvalidInput) as error:
-                self._lost["ingest", "invalid"] += 1
+                self._lose("invalid", 1)
                 log.warning("dropped a malformed report", extra={"kind": kind.name, "reason": str(error)})
             else:
                 self._next.count += 1
@@ -95,10 +102,30 @@ class Projector:
         answer: _Answer = asyncio.get_running_loop().create_future()
         changes = list(batch.changes)
         if not room or self._away:
+            self.pushed_back.add(by=len(changes))
             answer.set_result(_behind(changes))
         else:
             self._next.answers.append((changes, answer))
         return answer
+
+    def _lose(self, what: str, count: int) -> None:
+        self._lost["ingest", what] += count
+        self.dropped.add("ingest", what, by=count)
+
+    @property
+    def up(self) -> bool:
+        """Whether the store took what was last written."""
+        return not self._away
+
+    @property
+    def rows(self) -> int:
+        """Reports that are not written yet."""
+        return self._next.count + (self._writing.count if self._writing else 0)
+
+    @property
+    def size(self) -> int:
+        """Their bytes as they came over the wire."""
+        return self._next.size + (self._writing.size if self._writing else 0)
 
     async def drained(self) -> None:
         """Returns once nothing waits."""
@@ -128,11 +155,15 @@ class Projector:
             lost = Counter(self._lost)
             await self._write_lost(lost)
             self._lost -= lost
+            for kind, given in gathered.rows.items():
+                self.stored.add(kind.name, by=len(given))
             self._away = False
         except Unavailable as error:
             self._away = True
             log.warning("history waits", extra={"reason": str(error), "rows": gathered.count})
         for changes, answer in gathered.answers:
+            if self._away:
+                self.pushed_back.add(by=len(changes))
             if not answer.done():
                 answer.set_result(_behind(changes) if self._away else [])
         gathered.answers.clear()
@@ -146,7 +177,7 @@ class Projector:
             await self._database.transaction(write)
         except (psycopg.DataError, psycopg.IntegrityError) as error:
             if sum(map(len, rows.values())) == 1:
-                self._lost["ingest", "invalid"] += 1
+                self._lose("invalid", 1)
                 log.warning("dropped a report that no table takes", extra={"reason": str(error).strip()})
                 return
             for half in _halves(rows):

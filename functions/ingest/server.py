@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
 import grpc
@@ -19,8 +19,11 @@ from lowtide.rpc.v1 import ingest_pb2 as pb
 from lowtide.rpc.v1 import ingest_pb2_grpc
 from lowtide.settings import IngestSettings
 from lowtide.storage.database import Connection, Database
+from lowtide.telemetry.measures import Measure
+from lowtide.telemetry.serving import serving_measures
 
 from .committing import Committer
+from .measuring import measures
 from .owners import Voices, forget_owners
 from .projecting import Projector
 from .service import IngestService
@@ -82,10 +85,16 @@ async def serve(settings: IngestSettings) -> AsyncIterator[int]:
     warming = [asyncio.create_task(_warm(database)) for database in (journal, commits)]
     for task in background:
         task.add_done_callback(_report)
+    known = measures(service, to, {"answers": journal, "commits": commits, "reports": analytics})
+
+    async def asked() -> Sequence[Measure]:
+        return known()
+
     await server.start()
     await probes.set(_SERVICE, health_pb2.HealthCheckResponse.SERVING)
     try:
-        yield port
+        async with serving_measures("ingest", settings.host, settings.metrics_port, asked):
+            yield port
     finally:
         await probes.enter_graceful_shutdown()
         await _drain(service, to, settings.shutdown_grace)

@@ -16,6 +16,7 @@ from lowtide.rpc.v1 import ingest_pb2_grpc
 from lowtide.runtime.chance import new_owner
 from lowtide.runtime.grouping import Grouped
 from lowtide.storage.database import Connection, Database
+from lowtide.telemetry.measures import Count
 
 from .dropping import drop_journals
 from .forking import fork_journal
@@ -60,6 +61,7 @@ class IngestService(ingest_pb2_grpc.IngestServicer):
         stream_lifetime: float,
         largest_payload: int = 64 * 1024 * 1024,
     ) -> None:
+        self.opens = Count("lowtide_opens_total", "Leases asked for, by answer", ("answer",))
         self._database = database
         self._to = to
         self._voices = voices
@@ -80,13 +82,26 @@ class IngestService(ingest_pb2_grpc.IngestServicer):
             made = await _answer(context, self._fresh.ask(request))
             if made is not None:
                 return made
-        return await _answer(context, self._database.transaction(work))
+        reply = await _answer(context, self._database.transaction(work))
+        self.opens.add(pb.OpenReply.Answer.Name(reply.answer).lower())
+        return reply
+
+    @property
+    def streams(self) -> int:
+        """Streams that are open."""
+        return len(self._streams)
+
+    @property
+    def held(self) -> int:
+        """Those of them that are not read, until more of what they brought is answered."""
+        return sum(stream.held for stream in self._streams)
 
     async def _open_fresh(self, requests: Sequence[pb.OpenRequest]) -> list[pb.OpenReply | None]:
         """Those that come at the same time in one statement; ``None`` where there is a lease already."""
         first = {execution_of(request.execution): request for request in reversed(requests)}
         unknown = self._voices.unknown({request.owner: "" for request in requests})
         tails = await self._database.run(lambda connection: open_fresh(connection, first, unknown, self._ttl))
+        self.opens.add("ok", by=len(tails))
         replies = {
             id(first[execution]): pb.OpenReply(answer=pb.OpenReply.OK, tail=tail) for execution, tail in tails.items()
         }

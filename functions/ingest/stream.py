@@ -61,6 +61,11 @@ class ReportStream:
         self._waiting: list[Work] = []
         self._leave: Callable[[], None] | None = None
 
+    @property
+    def held(self) -> bool:
+        """Whether as much is unanswered as may be."""
+        return self._room.locked()
+
     def push(self, item: pb.Item) -> None:
         self._pushes.put_nowait(pb.Push(signal=item))
 

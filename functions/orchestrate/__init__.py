@@ -14,6 +14,7 @@ Flows, each a few functions over one transaction:
 ``timekeeper``   timers are held and fired           ``ticking``      what a tick does, who asks for one
 ``incoming``     events from the world               ``listening``    listeners meet events
 ``cancelling``   cancel, and its grace               ``lost``         lost dispatches
+``measuring``    what is counted for whoever watches
 ``deadletters``  what could not be delivered         ``redriving``    when an operator has looked
 ``repeating``    restart, retry, fork                ``requests``     starts over HTTP
 ``asking``       callbacks, human tasks             ``explaining``   why it waits, pure

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
 from fastapi import FastAPI
 
 from lowtide.settings import OrchestrateSettings
+from lowtide.telemetry.measures import Measure
+from lowtide.telemetry.requests import HttpMeasures
+from lowtide.telemetry.serving import serving_measures
 from lowtide.wire.triggers import DEAD_LETTER_PATH
 
 from .api import (
@@ -24,6 +27,7 @@ from .api import (
     tasks,
     workflows,
 )
+from .measuring import Watch
 from .problems import BodyLimit, install
 from .service import Neighbours, Service
 
@@ -46,10 +50,15 @@ def create_app(
 ) -> FastAPI:
     """The ASGI application. ``started`` is told of the service when it runs, so that it can be stopped."""
     service = Service.of(settings, neighbours)
+    requests = HttpMeasures()
+    watch = Watch(service)
+
+    async def measures() -> Sequence[Measure]:
+        return [*requests.measures, *await watch.measures()]
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with service:
+        async with service, serving_measures("orchestrate", settings.host, settings.metrics_port, measures):
             started(service)
             yield
 
@@ -69,6 +78,8 @@ def create_app(
         limit=settings.max_body_bytes,
         exempt={functions.EVENTS_PATH: larger, DEAD_LETTER_PATH: larger},
     )
+    if settings.metrics_port:
+        app.add_middleware(requests.around)
     parts = (workflows, executions, operations, deadletters, journal, tasks, callbacks, events, functions, health)
     for part in parts:
         app.router.routes.extend(part.routes(service).routes)  # ``include_router`` would build each of them again

@@ -40,6 +40,7 @@ class Channel:
 
     ``send`` raises where a row was not taken: what is retryable comes again with growing pauses, the whole group; for
     the rest ``refuse`` says in the store what became of it, once each row of the group had its own attempt.
+    ``sent`` and ``put_off`` count rows.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Channel:
         together: int = 1,
         gather: float = 0.0,
     ) -> None:
+        self.sent = self.put_off = 0
         self._kind: Final = kind
         self._desk = desk
         self._clock = clock
@@ -188,6 +190,7 @@ class Channel:
         try:
             await self._send(rows)
             self._done.extend(row.id for row in rows)
+            self.sent += len(rows)
         except LowtideError as failure:
             if failure.retryable:
                 self._put_off(rows, failure)
@@ -201,6 +204,7 @@ class Channel:
             self._kicked.set()
 
     def _put_off(self, rows: Sequence[ToSend], failure: LowtideError) -> None:
+        self.put_off += len(rows)
         for row in rows:
             pause = min(0.5 * 2 ** min(row.attempts, 10), _LONGEST_PAUSE)
             log.warning("a %s of %s comes again in %.1f s: %s", self._kind, row.execution, pause, failure)

@@ -30,6 +30,7 @@ from .containers.kubernetes import Jobs
 from .deleting import Remover
 from .gatekeeper import Gatekeeper
 from .listening import catch_up
+from .measuring import Tally
 from .nouns import Signal, Unused
 from .operating import Steward
 from .outgoing import channels
@@ -83,6 +84,7 @@ class Service:
         self.max_body_bytes = max_body_bytes
         self.ingest = neighbours.ingest
         self.waiters = Waiters(desk)
+        self.tally = Tally()
         self.background = Background()
         clock = neighbours.clock
         self.starts = Starts(desk)
@@ -185,6 +187,7 @@ class Service:
             self.ticks.publish()
 
     def _afterwards(self, after: Aftermath) -> None:
+        self.tally.committed(after)
         if after.publish:
             self.channels["dispatch"].kick()
         if after.publish_in is not None:

@@ -166,6 +166,7 @@ async def prepare_plain(work: Work, wanted: Mapping[int, Wanted], now: datetime)
 
 def plain_start(work: Work, wanted: Wanted, begun: Beginning) -> Started:
     """The answer to one that was stored now, and does not wait."""
+    work.after.started += 1
     work.after.send(wanted.short_way)
     return Started(begun.execution, fresh=True, order=_order(begun) if wanted.short_way else None)
 
@@ -208,6 +209,7 @@ async def _answer(
     if begun.execution.id not in added:
         return await _earlier(work, begun.execution)
     if waits:
+        work.after.started += 1
         return Started(begun.execution, fresh=True)
     return plain_start(work, wanted, begun)
 

@@ -65,12 +65,14 @@ class Aftermath:
     ``publish`` and ``report``: there is something new in the outbox for the Broker, for ingest; ``publish_in``: for the
     Broker in so many seconds; ``lifecycle``: there are events that nothing waits for. ``due``: the earliest timer that
     was registered. ``listeners``: subscriptions (execution, command) that have not seen kept events yet.
-    ``room``: fewer dispatches are with the Broker. ``queued``: a dispatch may be admitted; ``slots``: those that have
-    become free; ``queued_until``: when somebody has to look at one that waits. ``containers``: some are to be started
-    or removed. ``operations``: there is a new one. ``removals``: executions were deleted. ``ended``: executions whose
-    outcome somebody may be waiting for. ``unused``: large data that nothing refers to any more.
+    ``started``: how many executions began. ``room``: fewer dispatches are with the Broker. ``queued``: a dispatch may
+    be admitted; ``slots``: those that have become free; ``queued_until``: when somebody has to look at one that waits.
+    ``containers``: some are to be started or removed. ``operations``: there is a new one. ``removals``: executions were
+    deleted. ``ended``: executions whose outcome somebody may be waiting for. ``unused``: large data that nothing refers
+    to any more.
     """
 
+    started: int = 0
     publish: bool = False
     publish_in: float | None = None
     report: bool = False

@@ -6,6 +6,7 @@ object never travels further. Durations are seconds unless the name says otherwi
     variable                     who                          meaning
     PORT                         all                          port to listen on (Knative sets it)
     LOWTIDE_HOST                 all                          address to listen on
+    LOWTIDE_METRICS_PORT         all                          port of Prometheus metrics; 0 (default): none
     LOWTIDE_KEY                  orchestrate execute          shared secret of dispatches and outcomes
     LOWTIDE_CONTROL_URL          orchestrate                  PostgreSQL of the control store
     LOWTIDE_JOURNAL_URL          ingest                       PostgreSQL of the journal
@@ -108,6 +109,7 @@ class ExecuteSettings(_FromEnvironment, frozen=True, kw_only=True):
     ingest_target: str
     port: int = 8080
     host: str = "0.0.0.0"
+    metrics_port: int = 0
     public_url: str = ""
     steps: tuple[str, ...] = ()
     secrets_dir: Path | None = None
@@ -135,6 +137,7 @@ class IngestSettings(_FromEnvironment, frozen=True, kw_only=True):
     analytics_url: str
     port: int = 8080
     host: str = "0.0.0.0"
+    metrics_port: int = 0
     journal_connections: int = 4
     analytics_connections: int = 2
     lease_ttl: float = 15.0
@@ -152,6 +155,7 @@ class OrchestrateSettings(_FromEnvironment, frozen=True, kw_only=True):
     ingest_target: str
     port: int = 8080
     host: str = "0.0.0.0"
+    metrics_port: int = 0
     connections: int = 8
     max_body_bytes: int = 10 * 1024 * 1024
     budget: float = 240.0
@@ -193,6 +197,7 @@ class AnalyticsSettings(_FromEnvironment, frozen=True, kw_only=True):
     analytics_url: str
     port: int = 8080
     host: str = "0.0.0.0"
+    metrics_port: int = 0
     connections: int = 6
     statement_timeout: float = 15.0
 

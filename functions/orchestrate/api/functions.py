@@ -54,6 +54,7 @@ def routes(service: Service) -> APIRouter:
 
 
 async def _tick(service: Service) -> None:
+    service.tally.ticks.add()
     await service.tick.handle(service.desk.terms.tick_horizon + _TICK_MARGIN)
 
 

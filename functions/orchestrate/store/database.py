@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Iterator
-from typing import Final, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 import psycopg
 from sqlalchemy import exc, make_url, text
@@ -62,6 +62,16 @@ class Database:
         """
         with self._busy():
             return await self.driver.run(work)
+
+    def in_use(self) -> list[tuple[tuple[str, ...], float]]:
+        """Connections that work now, by store and pool."""
+        pool: Any = self.engine.pool
+        return [(("control", "transactions"), pool.checkedout()), (("control", "statements"), self.driver.in_use)]
+
+    def limits(self) -> list[tuple[tuple[str, ...], float]]:
+        """Connections that there may be, by store and pool."""
+        pool: Any = self.engine.pool
+        return [(("control", "transactions"), pool.size()), (("control", "statements"), self.driver.size)]
 
     @contextlib.contextmanager
     def _busy(self) -> Iterator[None]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
+from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
@@ -57,10 +58,11 @@ class Load(msgspec.Struct, eq=False):
 
 
 class Buffer:
-    """``room``: how many reports of history it keeps."""
+    """``room``: how many reports of history it keeps; ``dropped``: how many it did not, ever, by kind."""
 
     def __init__(self, owner: str, room: int = 10_000) -> None:
         self.releases: set[Key] = set()
+        self.dropped: Counter[str] = Counter()
         self._owner = owner
         self._room = room
         self._hurry = False
@@ -107,9 +109,17 @@ class Buffer:
     def report(self, kind: str, message: Any) -> None:
         """``kind`` is the name of the field in ``Batch``."""
         if len(self._reports) >= self._room:
-            self._dropped[kind] += 1
+            self._drop((kind,))
         else:
             self._reports.append((kind, message))
+
+    def _drop(self, kinds: Iterable[str]) -> None:
+        dropped = Counter(kinds)
+        self.dropped.update(dropped)
+        self._dropped.update(dropped)
+
+    def __len__(self) -> int:
+        return len(self._reports)
 
     def take(self, doubtful: set[Key]) -> Load:
         """The next batch: everything that fits; empty appends for what is ``doubtful``; else only a sign of life."""
@@ -150,7 +160,7 @@ class Buffer:
             load.settled.set()
             self.releases |= load.released
             self._dropped.update(load.batch.dropped)
-            self._dropped.update(kind for kind in _REPORTS for _ in getattr(load.batch, kind))
-        self._dropped.update(kind for kind, _ in self._reports)
+            self._drop(kind for kind in _REPORTS for _ in getattr(load.batch, kind))
+        self._drop(kind for kind, _ in self._reports)
         self._reports.clear()
         return waiting

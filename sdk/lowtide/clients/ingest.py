@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from itertools import count
 from typing import TYPE_CHECKING, Final
@@ -72,7 +72,7 @@ class IngestClient:
         self._client = stub
         self._buffer = Buffer(owner)
         self._trust = Trust(window, clock.monotonic)
-        self._reporter = Reporter(
+        self.reporter = Reporter(
             self._stub, self._buffer, self._trust, clock, chance, patience, receive=self._receive, lost=self._set_lost
         )
         self._opening: set[Key] = set()
@@ -93,9 +93,24 @@ class IngestClient:
 
         return IngestPayloads(self._call, self._stub)
 
+    @property
+    def dropped(self) -> Mapping[str, int]:
+        """Reports that were dropped, by kind: the buffer was full, or ingest away for too long."""
+        return self._buffer.dropped
+
+    @property
+    def buffered(self) -> int:
+        """Reports that wait to be sent."""
+        return len(self._buffer)
+
+    @property
+    def held(self) -> int:
+        """Leases that are open here."""
+        return len(self._trust.open)
+
     async def aclose(self, grace: float = 2.0) -> None:
         """Send what waits, for at most ``grace`` seconds, and disconnect."""
-        await self._reporter.close(grace)
+        await self.reporter.close(grace)
         if self._channel is not None:
             await self._channel.close(None)
 
@@ -113,22 +128,22 @@ class IngestClient:
             if opened.answer == "ok":
                 self._reasons.pop(key, None)
                 self._trust.opened(key, sent)
-                self._reporter.wake()
+                self.reporter.wake()
             return opened
         except BaseException:
             # Cancelled or unanswered: the lease may be ours without anybody who would use it.
             self._buffer.give_back(key)
-            self._reporter.wake()
+            self.reporter.wake()
             raise
         finally:
             self._opening.discard(key)
 
     async def _opened(self, request: pb.OpenRequest) -> tuple[Opened, float]:
         """What became of it, and when it was sent. First openings go with the stream, and nearly all end there."""
-        if not request.upto and not self._reporter.failing:
+        if not request.upto and not self.reporter.failing:
             asking = Asking(request)
             self._buffer.ask(asking)
-            self._reporter.wake()
+            self.reporter.wake()
             made = None
             with suppress(TimeoutError):  # what else the batch brings may wait for the journal: Open says what is wrong
                 async with asyncio.timeout(_ON_THE_STREAM):
@@ -176,7 +191,7 @@ class IngestClient:
         self._trust.ended(key)
         self._forget(key)
         self._buffer.give_back(key)
-        self._reporter.wake()
+        self.reporter.wake()
 
     # ------------------------------------------------------------ history
 
@@ -184,19 +199,19 @@ class IngestClient:
         whom = protobuf.subject_of(subject)
         for fact in facts:
             self._buffer.report("facts", protobuf.fact_of(whom, fact))
-        self._reporter.wake()
+        self.reporter.wake()
 
     def log(
         self, subject: Subject, level: str, message: str, task: str = "", fields: dict[str, JSON] | None = None
     ) -> None:
         whom, line = protobuf.subject_of(subject), f"{self.owner}-{next(self._lines)}"
         self._buffer.report("logs", protobuf.log_line_of(whom, line, self._clock.now(), level, message, task, fields))
-        self._reporter.wake()
+        self.reporter.wake()
 
     def usage(self, subject: Subject, epoch: int, usage: Usage) -> None:
         whom = protobuf.subject_of(subject)
         self._buffer.report("usages", protobuf.usage_of(whom, epoch, self._clock.now(), usage))
-        self._reporter.wake()
+        self.reporter.wake()
 
     # ------------------------------------------------------------ what orchestrate asks
 
@@ -258,13 +273,13 @@ class IngestClient:
     async def _send(self, key: Key, message: pb.Append | pb.ExecutionChange) -> None:
         waiting = Waiting(key, message)
         self._buffer.add(waiting)
-        self._reporter.wake()
+        self.reporter.wake()
         await waiting.done
 
     async def _give_back_first(self, key: Key) -> None:
         """What is opened again must not be given back by a message that is still under way."""
         self._buffer.releases.discard(key)
-        load = self._reporter.load
+        load = self.reporter.load
         if load is not None and key in load.released:
             await load.settled.wait()
             self._buffer.releases.discard(key)

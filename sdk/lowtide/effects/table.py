@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -20,11 +21,13 @@ Performer: TypeAlias = Callable[[Perform, str], Awaitable[JSON]]
 
 
 class EffectTable:
-    """Implements the driver's ``Effects`` port by call kind. ``close`` ends what the performers keep open."""
+    """Implements the driver's ``Effects`` port by call kind. ``close`` ends what the performers keep open; ``watch`` is
+    told of each effect, with the seconds that it took."""
 
     def __init__(
         self, performers: dict[str, Performer], closers: tuple[Callable[[], Awaitable[None]], ...] = ()
     ) -> None:
+        self.watch: Callable[[str, float, str], None] | None = None
         self._performers = performers
         self._closers = closers
 
@@ -34,7 +37,16 @@ class EffectTable:
             kinds = ", ".join(sorted(self._performers))
             detail = f"`{command.call}` is not available in this installation (it performs: {kinds})"
             raise TaskFailed(standard_error("configuration", detail))
-        return await performer(command, idempotency_key)
+        if self.watch is None:
+            return await performer(command, idempotency_key)
+        loop = asyncio.get_running_loop()
+        began, result = loop.time(), "failed"
+        try:
+            output = await performer(command, idempotency_key)
+            result = "succeeded"
+            return output
+        finally:
+            self.watch(command.call, loop.time() - began, result)
 
     async def close(self) -> None:
         for close in self._closers:

@@ -84,7 +84,9 @@ def environment(
         case "analytics":
             told = {"LOWTIDE_ANALYTICS_URL": databases.analytics}
     path = {"PYTHONPATH": os.pathsep.join(str(entry.resolve()) for entry in options.path)} if options.path else {}
-    return {"LOWTIDE_HOST": "127.0.0.1", "PYTHONUNBUFFERED": "1", **path, **told, **options.extra}
+    # Many processes on one machine cannot share one port: here /status and the log say how they do.
+    here = {"LOWTIDE_HOST": "127.0.0.1", "LOWTIDE_METRICS_PORT": "0", "PYTHONUNBUFFERED": "1"}
+    return {**here, **path, **told, **options.extra}
 
 
 def _execute(options: Options) -> dict[str, str]:

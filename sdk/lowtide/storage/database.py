@@ -27,7 +27,8 @@ _AGAIN = (errors.DeadlockDetected, errors.SerializationFailure)
 
 
 class Database:
-    """At most ``size`` connections to ``url``. ``name`` is how the store is called in messages."""
+    """At most ``size`` connections to ``url``, ``in_use`` of them at work. ``name`` is how the store is called in
+    messages."""
 
     def __init__(
         self,
@@ -40,6 +41,8 @@ class Database:
         application: str = "lowtide-ingest",
     ) -> None:
         self.name = name
+        self.size = size
+        self.in_use = 0
         self._url = url
         self._connect_timeout = connect_timeout
         self._statement_timeout = statement_timeout
@@ -66,6 +69,7 @@ class Database:
         ``psycopg.DataError`` and ``IntegrityError`` (a value that does not fit) pass through.
         """
         async with self._free:
+            self.in_use += 1
             try:
                 try:
                     return await self._attempt(work, fresh=False)
@@ -76,6 +80,8 @@ class Database:
                 raise
             except psycopg.Error as error:
                 raise self._unavailable(error) from error
+            finally:
+                self.in_use -= 1
 
     async def _attempt(self, work: Callable[[Connection], Awaitable[T]], *, fresh: bool) -> T:
         if fresh:

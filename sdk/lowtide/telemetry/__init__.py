@@ -1,0 +1,9 @@
+"""What Lowtide tells of itself to whoever operates it; of workflows and executions it is history that tells.
+
+``measures``    numbers that a process keeps: counts, levels, spreads
+``exposition``  measures as Prometheus reads them (extra ``metrics``)
+``serving``     the port on which they are read
+``requests``    counts and times the requests of an ASGI application
+
+Nothing here is kept in module globals: a composition root makes the measures and hands them to who counts.
+"""
