@@ -301,6 +301,9 @@ class Invocations:
                 turns=driver.turns,
                 effects=driver.effects,
                 records=driver.records,
+                bytes_in=driver.meter.bytes_in,
+                bytes_out=driver.meter.bytes_out,
+                effect_kinds=dict(driver.meter.kinds),
             )
 
         return usage

@@ -113,7 +113,7 @@ def _fact(fact: pb.TaskFact) -> tuple[Any, ...]:
         fact.active_ms,
         fact.bytes_in,
         fact.bytes_out,
-        fact.duration_ms or None,
+        fact.duration_ms if fact.HasField("duration_ms") else None,
     )
 
 

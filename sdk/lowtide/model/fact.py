@@ -4,6 +4,7 @@ from typing import Literal
 
 from lowtide.model.base import JSON, Millis, Noun
 from lowtide.model.error import Error
+from lowtide.model.usage import Spent
 
 __all__ = ["Fact", "TaskStatus"]
 
@@ -15,7 +16,7 @@ class Fact(Noun, frozen=True, kw_only=True, gc=False):
 
     ``task`` identifies the entry of the task (reference and entry numbers), so that two entries are two rows.
     ``number`` orders the facts of an execution: it grows by one with each. ``keys`` are the correlation keys that a
-    listener resolved, once it is completed.
+    listener resolved, once it is completed. ``spent`` is measured by the driver, never said by the engine.
     """
 
     number: int
@@ -28,3 +29,4 @@ class Fact(Noun, frozen=True, kw_only=True, gc=False):
     attempt: int = 1
     error: Error | None = None
     keys: dict[str, JSON] = {}
+    spent: Spent | None = None

@@ -12,6 +12,7 @@ from lowtide.model.command import Await, Command, Perform, Publish, RunChild, Ru
 from lowtide.model.error import Error, standard_error
 from lowtide.model.event import EffectFailed, EffectSucceeded, Event, EventsReceived, Received, TimerFired
 from lowtide.runtime.chance import uniform
+from lowtide.runtime.metering import Meter
 from lowtide.runtime.work import Ports, Work
 from lowtide.wire import json
 from lowtide.wire.types import source_of
@@ -32,6 +33,7 @@ class ActiveCommands:
 
     def __init__(self, work: Work, ports: Ports, happened: Callable[[Event | LowtideError], None]) -> None:
         self.started = 0
+        self.meter = Meter()
         self._work = work
         self._ports = ports
         self._happened = happened
@@ -72,6 +74,7 @@ class ActiveCommands:
     def start(self, commands: Iterable[Command]) -> None:
         for command in commands:
             self.started += 1
+            self.meter.started(command)
             self._effects[command.id] = asyncio.ensure_future(self._perform(command))
 
     def set_timers(self, pending: Iterable[Command]) -> None:
@@ -131,12 +134,14 @@ class ActiveCommands:
 
     async def _perform(self, command: Command) -> None:
         happened: Event | LowtideError
+        began, size = self._ports.clock.monotonic(), 0
         try:
             await self._confirm_lease()
             with self._ports.clock.working():
                 output = await self._within_its_time(command)
             happened = EffectSucceeded(command=command.id, output=output, at=self._ports.clock.now(), random=uniform())
-            self._check_size(json.encode(happened))  # what the journal cannot hold fails its task, not what follows
+            size = len(json.encode(happened))
+            self._check_size(size)  # what the journal cannot hold fails its task, not what follows
         except TaskFailed as failure:
             happened = self._failed(command, failure.error)
         except asyncio.CancelledError:
@@ -149,12 +154,13 @@ class ActiveCommands:
             detail = f"the effect broke: {type(error).__name__}: {error}"
             happened = self._failed(command, standard_error("runtime", detail))
         self._effects.pop(command.id, None)
+        self.meter.ended(command, (self._ports.clock.monotonic() - began) * 1000, size)
         self._happened(happened)
 
-    def _check_size(self, encoded: bytes) -> None:
+    def _check_size(self, size: int) -> None:
         largest = self._work.policy.largest
-        if largest and len(encoded) > largest:
-            detail = f"the result has {len(encoded)} bytes, at most {largest} can be kept (LOWTIDE_MAX_PAYLOAD_BYTES)"
+        if largest and size > largest:
+            detail = f"the result has {size} bytes, at most {largest} can be kept (LOWTIDE_MAX_PAYLOAD_BYTES)"
             raise TaskFailed(standard_error("runtime", detail))
 
     async def _confirm_lease(self) -> None:

@@ -24,6 +24,7 @@ from lowtide.model.fact import Fact
 from lowtide.model.state import Cancelled, Completed, Faulted, Outcome, State
 from lowtide.model.usage import Usage
 from lowtide.runtime.active import ActiveCommands, is_served_elsewhere
+from lowtide.runtime.metering import Meter
 from lowtide.runtime.work import Ports, Work
 from lowtide.wire.records import Entry
 from lowtide.wire.types import Ended, Listened, Parked, Wake
@@ -76,6 +77,10 @@ class Driver:
     @property
     def effects(self) -> int:
         return self._active.started
+
+    @property
+    def meter(self) -> Meter:
+        return self._active.meter
 
     @property
     def state(self) -> State:
@@ -180,7 +185,7 @@ class Driver:
 
     def _note(self, facts: tuple[Fact, ...]) -> None:
         """The history may know at once; others are told once the journal has what the facts follow from."""
-        self._ports.history.facts(self._work.subject, facts)
+        self._ports.history.facts(self._work.subject, self.meter.measured(facts))
         self._untold.extend(facts)
         self._listened += [
             Listened(task=fact.task, at=fact.at, keys=fact.keys)

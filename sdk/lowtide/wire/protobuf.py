@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 from lowtide.model.base import JSON, Millis
 from lowtide.model.fact import Fact
-from lowtide.model.usage import Usage
+from lowtide.model.usage import Spent, Usage
 from lowtide.rpc.v1 import ingest_pb2 as pb
 from lowtide.wire import json
 from lowtide.wire.records import Change, Closing, Entry, JournalRecord, LeaseState, Opened, Subject
@@ -35,6 +35,8 @@ _ANSWERS: Final[dict[int, Literal["ok", "held", "closed", "gone", "diverged"]]] 
     pb.OpenReply.GONE: "gone",
     pb.OpenReply.DIVERGED: "diverged",
 }
+
+_NOTHING: Final = Spent()
 
 
 def append_of(
@@ -95,6 +97,7 @@ def subject_of(subject: Subject) -> pb.Subject:
 
 
 def fact_of(subject: pb.Subject, fact: Fact) -> pb.TaskFact:
+    spent = fact.spent or _NOTHING
     return pb.TaskFact(
         subject=subject,
         number=fact.number,
@@ -107,6 +110,11 @@ def fact_of(subject: pb.Subject, fact: Fact) -> pb.TaskFact:
         attempt=fact.attempt,
         error=b"" if fact.error is None else json.encode(fact.error),
         keys=json.encode(fact.keys) if fact.keys else b"",
+        effect=spent.effect,
+        active_ms=spent.active_ms,
+        bytes_in=spent.bytes_in,
+        bytes_out=spent.bytes_out,
+        duration_ms=spent.duration_ms,
     )
 
 

@@ -113,6 +113,23 @@ async def test_results_are_journaled_before_what_follows_is_started() -> None:
     assert [command_of(entry.happened) for _, entry in world.store.entries(EXECUTION)] == ["/do/0/a@1.1", "/do/1/b@1.2"]
 
 
+async def test_what_an_effect_took_is_told_with_the_end_of_its_task() -> None:
+    world = World(delay=2.0, effect=lambda command: "x" * 1000)
+    driver = world.driver(calls("a", "b"))
+    await driver.run()
+    told = {(fact.name, fact.status): fact.spent for fact in world.facts}
+    spent = told["a", "completed"]
+    assert told["a", "running"] is None
+    assert spent is not None
+    assert (spent.effect, spent.active_ms, spent.duration_ms) == ("http", 2000.0, 2000.0)
+    assert spent.bytes_in > 1000 > spent.bytes_out > len("http://a")
+    meter = driver.meter
+    other = told["b", "completed"]
+    assert other is not None
+    assert (meter.kinds, meter.bytes_in) == ({"http": 2}, spent.bytes_in + other.bytes_in)
+    assert meter.bytes_out == spent.bytes_out + other.bytes_out
+
+
 @pytest.mark.parametrize("moment", ["before", "after"])
 @pytest.mark.parametrize("at", range(1, 5))
 async def test_a_crash_around_any_journal_write_loses_and_repeats_nothing_acknowledged(moment: str, at: int) -> None:
