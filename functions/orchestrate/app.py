@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import cache
 from typing import Final
 
 from fastapi import FastAPI
+from starlette.routing import BaseRoute
 
 from lowtide.settings import OrchestrateSettings
 from lowtide.telemetry.measures import Measure
@@ -80,8 +82,14 @@ def create_app(
     )
     if settings.metrics_port:
         app.add_middleware(requests.around)
-    parts = (workflows, executions, operations, deadletters, journal, tasks, callbacks, events, functions, health)
-    for part in parts:
-        app.router.routes.extend(part.routes(service).routes)  # ``include_router`` would build each of them again
+    app.state.service = service
+    app.router.routes.extend(_routes())  # ``include_router`` would build each of them again
     shapes.show_problems(app)
     return app
+
+
+@cache
+def _routes() -> tuple[BaseRoute, ...]:
+    """Built once: FastAPI's look at every signature takes as long as all the rest of a start."""
+    parts = (workflows, executions, operations, deadletters, journal, tasks, callbacks, events, functions, health)
+    return tuple(route for part in parts for route in part.routes().routes)

@@ -16,9 +16,9 @@ from lowtide.wire.mac import digest_of
 
 from ..asking import Answer, receive
 from ..problems import UnsupportedType
-from ..service import Service
 from . import shapes
 from .documents import media_type, reply
+from .here import Here
 
 __all__ = ["routes"]
 
@@ -38,7 +38,7 @@ _RECEIVED: Final[dict[int | str, dict[str, Any]]] = {
 }
 
 
-def routes(service: Service) -> APIRouter:
+def routes() -> APIRouter:
     router = APIRouter(tags=["callbacks"])
 
     @router.post(
@@ -48,6 +48,7 @@ def routes(service: Service) -> APIRouter:
         openapi_extra=_BODY,
     )
     async def call_back(
+        service: Here,
         request: Request,
         token: TokenPath,
         idempotency_key: Annotated[str | None, Header(description="The same key and body are taken once")] = None,

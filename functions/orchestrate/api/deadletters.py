@@ -17,6 +17,7 @@ from ..store import deadletters, executions
 from ..store.deadletters import Letter, LetterFilter
 from . import shapes
 from .documents import reply
+from .here import Here
 from .pages import Cursor, Limit, NamespacePath, moment_of, named, page, read_cursor, time_text
 
 __all__ = ["read_letter_filter", "routes"]
@@ -26,11 +27,12 @@ _NUMBER: Final = r"\d{1,18}"
 LetterPath = Annotated[str, Path(description="A dead letter's number", examples=["17"])]
 
 
-def routes(service: Service) -> APIRouter:
+def routes() -> APIRouter:
     router = APIRouter(tags=["dead letters"], prefix="/v1/namespaces/{namespace}/deadletters")
 
     @router.get("", response_model=shapes.DeadLetterPage, responses=shapes.problems())
     async def list_dead_letters(
+        service: Here,
         namespace: NamespacePath,
         type: Annotated[str | None, Query(description="Of this event type alone")] = None,
         verdict: Annotated[str | None, Query(description="With this verdict alone", examples=["suspended"])] = None,
@@ -52,7 +54,7 @@ def routes(service: Service) -> APIRouter:
         return reply(page(rows, limit, [await _shown(service, row) for row in rows], "id"))
 
     @router.get("/{letter}", response_model=shapes.DeadLetter, responses=shapes.problems())
-    async def show_dead_letter(namespace: NamespacePath, letter: LetterPath) -> Response:
+    async def show_dead_letter(service: Here, namespace: NamespacePath, letter: LetterPath) -> Response:
         """One dead letter, with its event where that is kept (dispatches are stored elsewhere)."""
         named("namespace", namespace)
         number = _number(letter)
@@ -62,7 +64,7 @@ def routes(service: Service) -> APIRouter:
         return reply({**await _shown(service, found), "event": json.parse(found.event) if found.event else None})
 
     @router.post("/{letter}/redrive", response_model=shapes.DeadLetter, responses=shapes.problems(409))
-    async def redrive_dead_letter(namespace: NamespacePath, letter: LetterPath) -> Response:
+    async def redrive_dead_letter(service: Here, namespace: NamespacePath, letter: LetterPath) -> Response:
         """Do again what its event asks for: `verdict` says what became of it this time.
 
         A dispatch is issued again (an execution that was suspended for it goes on), an outcome is applied, an event of
@@ -72,7 +74,7 @@ def routes(service: Service) -> APIRouter:
         return reply(await _shown(service, await service.redriver.redrive(namespace, _number(letter))))
 
     @router.post("/{letter}/discard", response_model=shapes.DeadLetter, responses=shapes.problems())
-    async def discard_dead_letter(namespace: NamespacePath, letter: LetterPath) -> Response:
+    async def discard_dead_letter(service: Here, namespace: NamespacePath, letter: LetterPath) -> Response:
         """Nobody need look at it any more; its execution stays as it is."""
         named("namespace", namespace)
         number = _number(letter)

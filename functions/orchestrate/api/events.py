@@ -8,9 +8,9 @@ from lowtide.errors import InvalidEvent
 from lowtide.wire.cloudevents import BATCH, STRUCTURED, read_all
 
 from ..incoming import accept
-from ..service import Service
 from . import shapes
 from .documents import reply
+from .here import Here
 from .pages import NamespacePath, named
 
 __all__ = ["routes"]
@@ -35,7 +35,7 @@ _BODY = {
 }
 
 
-def routes(service: Service) -> APIRouter:
+def routes() -> APIRouter:
     router = APIRouter(tags=["events"])
 
     @router.post(
@@ -44,7 +44,7 @@ def routes(service: Service) -> APIRouter:
         responses=shapes.problems(),
         openapi_extra=_BODY,
     )
-    async def publish(request: Request, namespace: NamespacePath) -> Response:
+    async def publish(service: Here, request: Request, namespace: NamespacePath) -> Response:
         """Publish a CloudEvent (binary, structured or batch); stored before the answer, if any workflow may want it."""
         named("namespace", namespace)
         events = read_all(request.headers.raw, await request.body())

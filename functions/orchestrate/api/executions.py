@@ -11,7 +11,6 @@ from lowtide.wire.mac import digest_of
 
 from ..deleting import delete
 from ..requests import StartRequest
-from ..service import Service
 from ..store import executions
 from ..store.filtering import Filter
 from ..work import Work
@@ -19,6 +18,7 @@ from . import shapes
 from .documents import JSON_BODY, json_body, reply, trace_of
 from .execution_shown import find_execution, shown, summaries
 from .explanation import add_explanation
+from .here import Here, service_of
 from .orders import add_orders
 from .pages import (
     Cursor,
@@ -42,17 +42,17 @@ _MARGIN = 10.0
 _CURSOR = r"[0-9a-f-]{36}"
 
 
-def routes(service: Service) -> APIRouter:
+def routes() -> APIRouter:
     router = APIRouter(tags=["executions"], prefix="/v1/namespaces/{namespace}")
-    _add_start(router, service)
-    _add_lookups(router, service)
-    add_orders(router, service)
-    add_repeats(router, service)
-    add_explanation(router, service)
+    _add_start(router)
+    _add_lookups(router)
+    add_orders(router)
+    add_repeats(router)
+    add_explanation(router)
     return router
 
 
-def _add_start(router: APIRouter, service: Service) -> None:
+def _add_start(router: APIRouter) -> None:
     often = APIRouter(tags=["executions"], prefix=router.prefix, route_class=TextRoute)
 
     @often.post(
@@ -66,6 +66,7 @@ def _add_start(router: APIRouter, service: Service) -> None:
         openapi_extra=JSON_BODY({"name": "Ada"}),
     )
     async def start_execution(
+        service: Here,
         request: Request,
         namespace: NamespacePath,
         name: NamePath,
@@ -74,6 +75,7 @@ def _add_start(router: APIRouter, service: Service) -> None:
         idempotency_key: Annotated[str | None, Header(description="The same key starts one execution")] = None,
     ) -> Response:
         """Start an execution; the body is its input, `null` where empty."""
+        service = service_of(request)
         named("workflow", namespace, name)
         seconds = None if wait is None else seconds_of(wait)
         given, body = await json_body(request)
@@ -101,9 +103,10 @@ def _add_start(router: APIRouter, service: Service) -> None:
     router.routes.extend(often.routes)
 
 
-def _add_lookups(router: APIRouter, service: Service) -> None:
+def _add_lookups(router: APIRouter) -> None:
     @router.get("/executions", response_model=shapes.ExecutionPage, responses=shapes.problems())
     async def list_executions(
+        service: Here,
         namespace: NamespacePath,
         workflow: Annotated[str | None, Query(description="Of this workflow alone")] = None,
         version: Annotated[str | None, Query(description="Of this version alone")] = None,
@@ -134,13 +137,13 @@ def _add_lookups(router: APIRouter, service: Service) -> None:
         return reply(page(rows, limit, await summaries(service.desk, rows), "id"))
 
     @router.get("/executions/{execution}", response_model=shapes.Execution, responses=shapes.problems())
-    async def show_execution(namespace: NamespacePath, execution: ExecutionPath) -> Response:
+    async def show_execution(service: Here, namespace: NamespacePath, execution: ExecutionPath) -> Response:
         """One execution: its data, its outcome, what it waits for."""
         found = await service.desk.database.run(lambda tx: find_execution(tx, namespace, execution))
         return reply(await shown(service.desk, found))
 
     @router.delete("/executions/{execution}", status_code=204, responses=shapes.problems(409))
-    async def delete_execution(namespace: NamespacePath, execution: ExecutionPath) -> Response:
+    async def delete_execution(service: Here, namespace: NamespacePath, execution: ExecutionPath) -> Response:
         """Delete one execution that has ended, with its journal and its data; analytics keeps what it was told.
 
         A child is deleted after its parent's end. Its `Idempotency-Key` is free again.

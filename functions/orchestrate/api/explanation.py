@@ -18,14 +18,15 @@ from ..work import Work
 from . import shapes
 from .documents import reply
 from .execution_shown import find_execution
+from .here import Here
 from .pages import ExecutionPath, NamespacePath
 
 __all__ = ["add_explanation"]
 
 
-def add_explanation(router: APIRouter, service: Service) -> None:
+def add_explanation(router: APIRouter) -> None:
     @router.get("/executions/{execution}/explanation", response_model=shapes.Explanation, responses=shapes.problems())
-    async def explain_execution(namespace: NamespacePath, execution: ExecutionPath) -> Response:
+    async def explain_execution(service: Here, namespace: NamespacePath, execution: ExecutionPath) -> Response:
         """Why it is waiting or running or suspended: for what, since when, and what would wake it.
 
         `sentences` say it for people, `waits` one by one for programs. Of an execution that runs, `dispatch` says how

@@ -18,6 +18,7 @@ from ..deadletters import take_dead_letter
 from ..incoming import accept
 from ..service import Service
 from . import shapes
+from .here import Here, service_of
 
 __all__ = ["EVENTS_PATH", "routes"]
 
@@ -27,25 +28,26 @@ _TICK_MARGIN: Final = 15.0
 _OUR_OWN: Final = (*OUTCOMES, REGISTERED, TICK, DISPATCH, ALERT_FIRED, ALERT_RESOLVED)
 
 
-def routes(service: Service) -> APIRouter:
+def routes() -> APIRouter:
     router = APIRouter(tags=["functions"])
 
     @router.post(EVENTS_PATH, status_code=202, response_class=Response, responses=shapes.problems(403))
     async def events(request: Request) -> Response:
         """CloudEvents from Triggers. A tick is answered when no timer is held any more."""
+        service = service_of(request)
         for event in read_all(request.headers.raw, await request.body()):
             await _handle(service, event)
         return Response(status_code=202)
 
     @router.post(DEAD_LETTER_PATH, status_code=202, response_class=Response, responses=shapes.problems(403))
-    async def dead_letters(request: Request) -> Response:
+    async def dead_letters(service: Here, request: Request) -> Response:
         """Events that could not be delivered: the journal is asked what became of them."""
         event = read(request.headers.raw, await request.body())
         await take_dead_letter(service.desk, service.ingest, service.reports, event)
         return Response(status_code=202)
 
     @router.post(TICK_PATH, status_code=202, response_class=Response, responses=shapes.problems())
-    async def ticks() -> Response:
+    async def ticks(service: Here) -> Response:
         """The tick of a PingSource, whatever it carries; answered when no timer is held any more."""
         await _tick(service)
         return Response(status_code=202)

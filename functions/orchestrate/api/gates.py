@@ -18,6 +18,7 @@ from ..store.gates import WHOLE, Gate
 from ..work import Work
 from . import shapes
 from .documents import JSON_BODY, json_body, reply
+from .here import Here
 from .pages import NamePath, NamespacePath, named, time_text
 
 __all__ = ["add_gates", "paused_of"]
@@ -35,7 +36,7 @@ def paused_of(own: Gate | None, whole: Gate | None) -> JSON:
     return None
 
 
-def add_gates(router: APIRouter, service: Service, find: Any) -> None:
+def add_gates(router: APIRouter, find: Any) -> None:
     """``find`` raises :class:`lowtide.errors.NotFound` where there is no such workflow."""
     base = "/v1/namespaces/{namespace}/workflows/{name}"
 
@@ -45,7 +46,7 @@ def add_gates(router: APIRouter, service: Service, find: Any) -> None:
         responses=shapes.problems(415),
         openapi_extra=JSON_BODY(_PAUSE),
     )
-    async def pause_workflow(request: Request, namespace: NamespacePath, name: NamePath) -> Response:
+    async def pause_workflow(service: Here, request: Request, namespace: NamespacePath, name: NamePath) -> Response:
         """Pause: starts are taken and wait until it is resumed; what has begun goes on."""
         await find(service, namespace, name)
         return await _pause(service, request, namespace, name)
@@ -56,18 +57,18 @@ def add_gates(router: APIRouter, service: Service, find: Any) -> None:
         responses=shapes.problems(415),
         openapi_extra=JSON_BODY({"ramp": 10}),
     )
-    async def resume_workflow(request: Request, namespace: NamespacePath, name: NamePath) -> Response:
+    async def resume_workflow(service: Here, request: Request, namespace: NamespacePath, name: NamePath) -> Response:
         """Resume: what waits begins, at once or `ramp` starts per second; a ramp ends when nothing waits any more."""
         await find(service, namespace, name)
         return await _resume(service, request, namespace, name)
 
-    _add_limits(router, service, find, base)
-    _add_whole(router, service)
+    _add_limits(router, find, base)
+    _add_whole(router)
 
 
-def _add_limits(router: APIRouter, service: Service, find: Any, base: str) -> None:
+def _add_limits(router: APIRouter, find: Any, base: str) -> None:
     @router.get(f"{base}/limits", response_model=shapes.Limits, responses=shapes.problems())
-    async def show_limits(namespace: NamespacePath, name: NamePath) -> Response:
+    async def show_limits(service: Here, namespace: NamespacePath, name: NamePath) -> Response:
         """The limits that hold, whose they are, and how many starts wait."""
         return reply(await _limits(service, find, namespace, name))
 
@@ -77,7 +78,7 @@ def _add_limits(router: APIRouter, service: Service, find: Any, base: str) -> No
         responses=shapes.problems(415),
         openapi_extra=JSON_BODY(_LIMITS, required=True),
     )
-    async def put_limits(request: Request, namespace: NamespacePath, name: NamePath) -> Response:
+    async def put_limits(service: Here, request: Request, namespace: NamespacePath, name: NamePath) -> Response:
         """Limits that replace those of the document, in every version, until they are removed."""
         await find(service, namespace, name)
         given, _ = await json_body(request)
@@ -90,21 +91,21 @@ def _add_limits(router: APIRouter, service: Service, find: Any, base: str) -> No
         return reply(await _limits(service, find, namespace, name))
 
     @router.delete(f"{base}/limits", response_model=shapes.Limits, responses=shapes.problems())
-    async def delete_limits(namespace: NamespacePath, name: NamePath) -> Response:
+    async def delete_limits(service: Here, namespace: NamespacePath, name: NamePath) -> Response:
         """The document's limits hold again."""
         await find(service, namespace, name)
         await service.desk.do(lambda work: set_limits(work, namespace, name, None))
         return reply(await _limits(service, find, namespace, name))
 
 
-def _add_whole(router: APIRouter, service: Service) -> None:
+def _add_whole(router: APIRouter) -> None:
     @router.post(
         "/v1/namespaces/{namespace}/pause",
         response_model=shapes.Paused,
         responses=shapes.problems(415),
         openapi_extra=JSON_BODY(_PAUSE),
     )
-    async def pause_namespace(request: Request, namespace: NamespacePath) -> Response:
+    async def pause_namespace(service: Here, request: Request, namespace: NamespacePath) -> Response:
         """Pause all workflows of the namespace, also those that are deployed later."""
         named("namespace", namespace)
         return await _pause(service, request, namespace, WHOLE)
@@ -115,7 +116,7 @@ def _add_whole(router: APIRouter, service: Service) -> None:
         responses=shapes.problems(415),
         openapi_extra=JSON_BODY({"ramp": 10}),
     )
-    async def resume_namespace(request: Request, namespace: NamespacePath) -> Response:
+    async def resume_namespace(service: Here, request: Request, namespace: NamespacePath) -> Response:
         """Resume the namespace; workflows that are paused by themselves stay so."""
         named("namespace", namespace)
         return await _resume(service, request, namespace, WHOLE)

@@ -7,13 +7,13 @@ from fastapi import APIRouter, Response
 from lowtide.wire import problem
 
 from ..problems import answer
-from ..service import Service
 from .documents import reply
+from .here import Here
 
 __all__ = ["routes"]
 
 
-def routes(service: Service) -> APIRouter:
+def routes() -> APIRouter:
     router = APIRouter(tags=["health"])
 
     @router.get("/livez")
@@ -22,7 +22,7 @@ def routes(service: Service) -> APIRouter:
         return reply({"status": "ok"})
 
     @router.get("/readyz", responses={503: {"description": "It says why"}})
-    async def readyz() -> Response:
+    async def readyz(service: Here) -> Response:
         """Requests can be served."""
         reason = await service.desk.database.check()
         return reply({"status": "ok"}) if reason is None else answer(problem.of_status(503, reason))

@@ -14,11 +14,11 @@ from lowtide.wire.masking import Mask
 from lowtide.wire.records import Claimed, JournalRecord
 
 from ..nouns import Execution
-from ..service import Service
 from ..work import Work
 from . import shapes
 from .documents import reply
 from .execution_shown import find_execution
+from .here import Here
 from .pages import Cursor, ExecutionPath, NamespacePath, cursor_of, read_cursor
 
 __all__ = ["routes"]
@@ -28,11 +28,12 @@ _BYTES: Final = 4 * 1024 * 1024
 """A page ends before the record that goes beyond; one record alone may be larger."""
 
 
-def routes(service: Service) -> APIRouter:
+def routes() -> APIRouter:
     router = APIRouter(tags=["executions"], prefix="/v1/namespaces/{namespace}")
 
     @router.get("/executions/{execution}/journal", response_model=shapes.JournalPage, responses=shapes.problems())
     async def read_journal(
+        service: Here,
         namespace: NamespacePath,
         execution: ExecutionPath,
         cursor: Cursor = None,

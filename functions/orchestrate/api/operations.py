@@ -17,7 +17,6 @@ from lowtide.wire.mac import digest_of
 
 from ..actions import ELIGIBLE, Options
 from ..operating import Asked, ask, check_rate, stop
-from ..service import Service
 from ..starting import request_key
 from ..store import operations
 from ..store.deadletters import LetterFilter
@@ -26,6 +25,7 @@ from ..store.operations import Operation
 from . import shapes
 from .deadletters import read_letter_filter
 from .documents import JSON_BODY, json_body, reply
+from .here import Here
 from .pages import Cursor, Limit, NamespacePath, moment_of, named, page, read_cursor, time_text
 
 __all__ = ["operation_shown", "read_filter", "routes"]
@@ -54,7 +54,7 @@ OperationPath = Annotated[
 ]
 
 
-def routes(service: Service) -> APIRouter:
+def routes() -> APIRouter:
     router = APIRouter(tags=["operations"], prefix="/v1/namespaces/{namespace}/operations")
 
     @router.post(
@@ -65,6 +65,7 @@ def routes(service: Service) -> APIRouter:
         openapi_extra=JSON_BODY(_EXAMPLE, required=True),
     )
     async def begin_operation(
+        service: Here,
         request: Request,
         namespace: NamespacePath,
         idempotency_key: Annotated[str | None, Header(description="The same key begins one operation")] = None,
@@ -92,13 +93,15 @@ def routes(service: Service) -> APIRouter:
         location = {"location": f"/v1/namespaces/{namespace}/operations/{operation.id}"}
         return reply(operation_shown(operation), 202, location)
 
-    _add_progress(router, service)
+    _add_progress(router)
     return router
 
 
-def _add_progress(router: APIRouter, service: Service) -> None:
+def _add_progress(router: APIRouter) -> None:
     @router.get("", response_model=shapes.OperationPage, responses=shapes.problems())
-    async def list_operations(namespace: NamespacePath, cursor: Cursor = None, limit: Limit = 50) -> Response:
+    async def list_operations(
+        service: Here, namespace: NamespacePath, cursor: Cursor = None, limit: Limit = 50
+    ) -> Response:
         """Operations, newest first."""
         named("namespace", namespace)
         before = read_cursor(cursor, _ID.pattern)
@@ -106,7 +109,7 @@ def _add_progress(router: APIRouter, service: Service) -> None:
         return reply(page(rows, limit, [operation_shown(row) for row in rows], "id"))
 
     @router.get("/{operation}", response_model=shapes.Operation, responses=shapes.problems())
-    async def show_operation(namespace: NamespacePath, operation: OperationPath) -> Response:
+    async def show_operation(service: Here, namespace: NamespacePath, operation: OperationPath) -> Response:
         """How far it has come."""
         named("namespace", namespace)
         wanted = _id(operation)
@@ -116,7 +119,7 @@ def _add_progress(router: APIRouter, service: Service) -> None:
         return reply(operation_shown(found))
 
     @router.post("/{operation}/stop", response_model=shapes.Operation, responses=shapes.problems(409))
-    async def stop_operation(namespace: NamespacePath, operation: OperationPath) -> Response:
+    async def stop_operation(service: Here, namespace: NamespacePath, operation: OperationPath) -> Response:
         """Do nothing more of it. What it has done stays; one that was stopped does not go on."""
         named("namespace", namespace)
         wanted = _id(operation)

@@ -10,12 +10,12 @@ from lowtide.errors import Conflict, InvalidInput
 
 from ..cancelling import cancel
 from ..nouns import Execution
-from ..service import Service
 from ..suspending import resume, suspend
 from ..work import Work
 from . import shapes
 from .documents import JSON_BODY, json_body, reply
 from .execution_shown import find_execution, shown
+from .here import Here
 from .pages import ExecutionPath, NamespacePath, execution_id
 
 __all__ = ["add_orders"]
@@ -49,8 +49,8 @@ _SUSPENDED: Final[dict[int | str, dict[str, Any]]] = {
 }
 
 
-def add_orders(router: APIRouter, service: Service) -> None:
-    _add_cancel(router, service)
+def add_orders(router: APIRouter) -> None:
+    _add_cancel(router)
 
     @router.post(
         "/executions/{execution}/suspend",
@@ -59,7 +59,9 @@ def add_orders(router: APIRouter, service: Service) -> None:
         responses=_SUSPENDED,
         openapi_extra=JSON_BODY({"reason": "the warehouse is closed"}),
     )
-    async def suspend_execution(request: Request, namespace: NamespacePath, execution: ExecutionPath) -> Response:
+    async def suspend_execution(
+        service: Here, request: Request, namespace: NamespacePath, execution: ExecutionPath
+    ) -> Response:
         """Suspend: at once where it waits; where it runs, as soon as its calls in flight have ended.
 
         Whatever it waits for is kept until it is resumed; its timeouts and its children go on.
@@ -80,7 +82,7 @@ def add_orders(router: APIRouter, service: Service) -> None:
         response_model=shapes.Execution,
         responses=shapes.problems(409),
     )
-    async def resume_execution(namespace: NamespacePath, execution: ExecutionPath) -> Response:
+    async def resume_execution(service: Here, namespace: NamespacePath, execution: ExecutionPath) -> Response:
         """Let a suspended execution go on, whoever suspended it; one that is not suspended stays as it is."""
 
         async def ask(work: Work) -> Execution:
@@ -92,7 +94,7 @@ def add_orders(router: APIRouter, service: Service) -> None:
         return reply(await shown(service.desk, await service.desk.do(ask)), 202)
 
 
-def _add_cancel(router: APIRouter, service: Service) -> None:
+def _add_cancel(router: APIRouter) -> None:
     @router.post(
         "/executions/{execution}/cancel",
         status_code=202,
@@ -100,7 +102,9 @@ def _add_cancel(router: APIRouter, service: Service) -> None:
         responses=shapes.problems(409, 415),
         openapi_extra=JSON_BODY({"reason": "ordered twice"}),
     )
-    async def cancel_execution(request: Request, namespace: NamespacePath, execution: ExecutionPath) -> Response:
+    async def cancel_execution(
+        service: Here, request: Request, namespace: NamespacePath, execution: ExecutionPath
+    ) -> Response:
         """Ask for the end: at once where it waits, within seconds where it runs. The first end wins."""
         reason = await _reason(request, "cancelled by request")
 

@@ -19,6 +19,7 @@ from ..starting import request_key
 from . import shapes
 from .documents import JSON_BODY, json_body, reply, trace_of
 from .execution_shown import shown
+from .here import Here
 from .pages import ExecutionPath, NamespacePath, execution_id, named
 
 __all__ = ["add_repeats"]
@@ -47,9 +48,11 @@ _ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
 _OPTIONS: Final[dict[str, Any]] = {"status_code": 202, "response_model": shapes.Execution, "responses": _ANSWERS}
 
 
-def add_repeats(router: APIRouter, service: Service) -> None:
+def add_repeats(router: APIRouter) -> None:
     @router.post("/executions/{execution}/retry", **_OPTIONS, openapi_extra=JSON_BODY({"version": "latest"}))
-    async def retry_execution(request: Request, namespace: NamespacePath, execution: ExecutionPath) -> Response:
+    async def retry_execution(
+        service: Here, request: Request, namespace: NamespacePath, execution: ExecutionPath
+    ) -> Response:
         """Begin a new execution where this one faulted: at the task that failed, with all that was done before it.
 
         `version` may name a mended version, or `latest`; by default it is the execution's own. A second retry of the
@@ -61,7 +64,11 @@ def add_repeats(router: APIRouter, service: Service) -> None:
 
     @router.post("/executions/{execution}/restart", **_OPTIONS, openapi_extra=JSON_BODY({"version": "latest"}))
     async def restart_execution(
-        request: Request, namespace: NamespacePath, execution: ExecutionPath, idempotency_key: IdempotencyKey = None
+        service: Here,
+        request: Request,
+        namespace: NamespacePath,
+        execution: ExecutionPath,
+        idempotency_key: IdempotencyKey = None,
     ) -> Response:
         """Begin a new execution with the input of this one, from the beginning; in its version, or in `version`."""
         given = await _given(request, "version")
@@ -74,7 +81,11 @@ def add_repeats(router: APIRouter, service: Service) -> None:
         openapi_extra=JSON_BODY({"task": "charge", "taskInput": {"amount": 42}, "version": "latest"}, required=True),
     )
     async def fork_execution(
-        request: Request, namespace: NamespacePath, execution: ExecutionPath, idempotency_key: IdempotencyKey = None
+        service: Here,
+        request: Request,
+        namespace: NamespacePath,
+        execution: ExecutionPath,
+        idempotency_key: IdempotencyKey = None,
     ) -> Response:
         """Begin a new execution at a task that this one entered; what was done before that task is not done again.
 

@@ -13,11 +13,11 @@ from lowtide.wire import json
 from lowtide.wire.mac import digest_of
 
 from ..asking import Answer, claim, complete, find_task, release
-from ..service import Service
 from ..store import asks, executions
 from ..store.asks import Status, TaskFilter
 from . import shapes
 from .documents import JSON_BODY, json_body, reply
+from .here import Here
 from .pages import Cursor, Limit, NamespacePath, named, page, read_cursor
 from .task_shown import HumanTask, HumanTaskPage, shown, summary
 
@@ -29,10 +29,10 @@ _LONGEST: Final = 200
 TaskPath = Annotated[str, Path(description="A human task's number", examples=["42"])]
 
 
-def routes(service: Service) -> APIRouter:
+def routes() -> APIRouter:
     router = APIRouter(tags=["human tasks"], prefix="/v1/namespaces/{namespace}/tasks")
-    _add_lookups(router, service)
-    _add_claims(router, service)
+    _add_lookups(router)
+    _add_claims(router)
 
     @router.post(
         "/{task}/complete",
@@ -41,6 +41,7 @@ def routes(service: Service) -> APIRouter:
         openapi_extra=JSON_BODY({"by": "ann", "data": {"approved": True}}, required=True),
     )
     async def complete_task(
+        service: Here,
         request: Request,
         namespace: NamespacePath,
         task: TaskPath,
@@ -62,9 +63,10 @@ def routes(service: Service) -> APIRouter:
     return router
 
 
-def _add_lookups(router: APIRouter, service: Service) -> None:
+def _add_lookups(router: APIRouter) -> None:
     @router.get("", response_model=HumanTaskPage, responses=shapes.problems())
     async def list_tasks(
+        service: Here,
         namespace: NamespacePath,
         status: Annotated[Status | None, Query(description="With this status alone")] = None,
         user: Annotated[str | None, Query(description="Assigned to this person", examples=["ann"])] = None,
@@ -98,13 +100,13 @@ def _add_lookups(router: APIRouter, service: Service) -> None:
         return reply(page(rows, limit, [await summary(service.desk, row) for row in rows], "id"))
 
     @router.get("/{task}", response_model=HumanTask, responses=shapes.problems())
-    async def show_task(namespace: NamespacePath, task: TaskPath) -> Response:
+    async def show_task(service: Here, namespace: NamespacePath, task: TaskPath) -> Response:
         """One human task: what is asked, of whom, until when, and what was answered."""
         number = _number(namespace, task)
         return reply(await shown(service.desk, await service.desk.do(lambda work: find_task(work, namespace, number))))
 
 
-def _add_claims(router: APIRouter, service: Service) -> None:
+def _add_claims(router: APIRouter) -> None:
     options: dict[str, Any] = {
         "response_model": HumanTask,
         "responses": shapes.problems(409, 410, 415),
@@ -112,14 +114,14 @@ def _add_claims(router: APIRouter, service: Service) -> None:
     }
 
     @router.post("/{task}/claim", **options)
-    async def claim_task(request: Request, namespace: NamespacePath, task: TaskPath) -> Response:
+    async def claim_task(service: Here, request: Request, namespace: NamespacePath, task: TaskPath) -> Response:
         """Claim: nobody else can complete it until it is released, or passes to another assignee."""
         number = _number(namespace, task)
         by = _by((await json_body(request))[0], {"by"})
         return reply(await shown(service.desk, await service.desk.do(lambda work: claim(work, namespace, number, by))))
 
     @router.post("/{task}/release", **options)
-    async def release_task(request: Request, namespace: NamespacePath, task: TaskPath) -> Response:
+    async def release_task(service: Here, request: Request, namespace: NamespacePath, task: TaskPath) -> Response:
         """Release: whoever has claimed it gives it back."""
         number = _number(namespace, task)
         by = _by((await json_body(request))[0], {"by"})

@@ -23,6 +23,7 @@ from ..store.database import Tx
 from . import shapes
 from .documents import DOCUMENT_BODY, document_text, reply
 from .gates import add_gates, paused_of
+from .here import Here
 from .operations import operation_shown
 from .pages import Cursor, Limit, NamePath, NamespacePath, named, page, read_cursor, time_text
 
@@ -52,7 +53,7 @@ class _WrongNamespace(InvalidDocument):
         self.found = [{"line": 1, "column": 1, "severity": "error", "message": message, "mend": mend}]
 
 
-def routes(service: Service) -> APIRouter:
+def routes() -> APIRouter:
     router = APIRouter(tags=["workflows"])
     base = "/v1/namespaces/{namespace}/workflows"
 
@@ -63,7 +64,7 @@ def routes(service: Service) -> APIRouter:
         responses={200: {"model": shapes.Workflow, "description": "It was there"}, **shapes.problems(409, 415, 422)},
         openapi_extra=DOCUMENT_BODY,
     )
-    async def create(request: Request, namespace: NamespacePath) -> Response:
+    async def create(service: Here, request: Request, namespace: NamespacePath) -> Response:
         """Deploy a version of a workflow. The same version with the same content again is no mistake."""
         named("namespace", namespace)
         text = await document_text(request)
@@ -78,10 +79,10 @@ def routes(service: Service) -> APIRouter:
         location = {"location": f"/v1/namespaces/{namespace}/workflows/{plan.name}/versions/{plan.version}"}
         return reply(shown, 201 if deployed.fresh else 200, location)
 
-    _add_lookups(router, service, base)
-    _add_removals(router, service, base)
-    _add_checks(router, service, base)
-    add_gates(router, service, _find)
+    _add_lookups(router, base)
+    _add_removals(router, base)
+    _add_checks(router, base)
+    add_gates(router, _find)
     return router
 
 
@@ -98,9 +99,11 @@ async def _deploy(service: Service, source: str, plan: Plan, checked: Checked) -
     return await service.desk.do(lambda work: deploy(work, source, pinned, checked))
 
 
-def _add_lookups(router: APIRouter, service: Service, base: str) -> None:
+def _add_lookups(router: APIRouter, base: str) -> None:
     @router.get(base, response_model=shapes.WorkflowPage, responses=shapes.problems())
-    async def list_workflows(namespace: NamespacePath, cursor: Cursor = None, limit: Limit = 50) -> Response:
+    async def list_workflows(
+        service: Here, namespace: NamespacePath, cursor: Cursor = None, limit: Limit = 50
+    ) -> Response:
         """The newest version of each workflow, by name."""
         named("namespace", namespace)
         after = read_cursor(cursor, r"[a-zA-Z0-9-]{1,63}")
@@ -108,13 +111,13 @@ def _add_lookups(router: APIRouter, service: Service, base: str) -> None:
         return reply(page(rows, limit, await _summaries(service, namespace, rows), "name"))
 
     @router.get(f"{base}/{{name}}", response_model=shapes.Workflow, responses=shapes.problems())
-    async def show(namespace: NamespacePath, name: NamePath) -> Response:
+    async def show(service: Here, namespace: NamespacePath, name: NamePath) -> Response:
         """The newest version, with its document."""
         return reply(await _shown(service, await _find(service, namespace, name)))
 
     @router.get(f"{base}/{{name}}/versions", response_model=shapes.WorkflowPage, responses=shapes.problems())
     async def list_versions(
-        namespace: NamespacePath, name: NamePath, cursor: Cursor = None, limit: Limit = 50
+        service: Here, namespace: NamespacePath, name: NamePath, cursor: Cursor = None, limit: Limit = 50
     ) -> Response:
         """All versions, newest first."""
         before = read_cursor(cursor, r"\d{1,18}")
@@ -126,20 +129,22 @@ def _add_lookups(router: APIRouter, service: Service, base: str) -> None:
         return reply(page(rows, limit, await _summaries(service, namespace, rows), "id"))
 
     @router.get(f"{base}/{{name}}/versions/{{version}}", response_model=shapes.Workflow, responses=shapes.problems())
-    async def show_version(namespace: NamespacePath, name: NamePath, version: str) -> Response:
+    async def show_version(service: Here, namespace: NamespacePath, name: NamePath, version: str) -> Response:
         """One version, with its document."""
         return reply(await _shown(service, await _find(service, namespace, name, version)))
 
 
-def _add_removals(router: APIRouter, service: Service, base: str) -> None:
+def _add_removals(router: APIRouter, base: str) -> None:
     @router.delete(f"{base}/{{name}}", status_code=204, responses=_REMOVED)
-    async def delete(namespace: NamespacePath, name: NamePath, force: Force = False) -> Response:
+    async def delete(service: Here, namespace: NamespacePath, name: NamePath, force: Force = False) -> Response:
         """Remove all versions; while executions live only by force, which cancels them: see the operation."""
         named("workflow", namespace, name)
         return await _remove(service, namespace, name, None, force=force)
 
     @router.delete(f"{base}/{{name}}/versions/{{version}}", status_code=204, responses=_REMOVED)
-    async def delete_version(namespace: NamespacePath, name: NamePath, version: str, force: Force = False) -> Response:
+    async def delete_version(
+        service: Here, namespace: NamespacePath, name: NamePath, version: str, force: Force = False
+    ) -> Response:
         """Remove one version; the newest of those left is then the newest."""
         await _find(service, namespace, name, version)
         return await _remove(service, namespace, name, version, force=force)
@@ -163,9 +168,10 @@ _GRAPH: Final[dict[str, Any]] = {
 }
 
 
-def _add_checks(router: APIRouter, service: Service, base: str) -> None:
+def _add_checks(router: APIRouter, base: str) -> None:
     @router.get(f"{base}/{{name}}/graph", responses={200: _GRAPH, **shapes.problems()})
     async def graph(
+        service: Here,
         namespace: NamespacePath,
         name: NamePath,
         version: str | None = None,
