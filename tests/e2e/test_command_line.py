@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import queue
 import signal
@@ -11,7 +12,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ import httpx
 import psycopg
 import pytest
 
+from lowtide.cli import main
 from tests.ports import free_port
 
 pytestmark = [pytest.mark.platform, pytest.mark.timeout(180)]
@@ -93,23 +95,36 @@ class _Platform:
         return self._process.returncode
 
     def typed(self, *arguments: str, code: int = 0) -> str:
-        ended = self._run(*arguments)
-        assert ended.returncode == code, ended.stdout + ended.stderr
-        return ended.stdout
+        """What a command says on stdout; it ran as the console script runs it, in this process."""
+        ended, said, complained = self._run(*arguments)
+        assert ended == code, said + complained
+        return said
 
     def refused(self, *arguments: str, code: int = 2) -> str:
-        ended = self._run(*arguments)
-        assert (ended.returncode, ended.stdout) == (code, ""), ended.stdout + ended.stderr
-        return ended.stderr
+        ended, said, complained = self._run(*arguments)
+        assert (ended, said) == (code, ""), said + complained
+        return complained
+
+    def shell(self, *arguments: str) -> str:
+        """What the command says on stdout as a process of its own."""
+        command = [_LOWTIDE, *arguments, "--server", self.url]
+        return subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=60, check=True).stdout
+
+    def show(self, execution: str) -> dict[str, Any]:
+        shown: dict[str, Any] = json.loads(self.typed("executions", "show", execution, "--json"))
+        return shown
 
     def file(self, name: str, text: str) -> str:
         path = self.folder / name
         path.write_text(text)
         return str(path)
 
-    def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [_LOWTIDE, *arguments, "--server", self.url]
-        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    def _run(self, *arguments: str) -> tuple[int, str, str]:
+        said, complained = io.StringIO(), io.StringIO()
+        with redirect_stdout(said), redirect_stderr(complained), pytest.raises(SystemExit) as ended:
+            main([*arguments, "--server", self.url])
+        assert isinstance(ended.value.code, int)
+        return ended.value.code, said.getvalue(), complained.getvalue()
 
 
 @pytest.fixture(scope="module")
@@ -130,15 +145,16 @@ def _started(up: _Platform, *arguments: str) -> dict[str, Any]:
 
 def test_what_is_deployed_can_be_started_waited_for_and_shown(up: _Platform) -> None:
     document = up.file("greet.yaml", _GREET)
-    assert up.typed("deploy", document) == "default/greet 1.0.0\n"
-    assert up.typed("deploy", document) == "default/greet 1.0.0\n", "the same again changes nothing"
-    execution = _started(up, "greet", "--input", '{"name": "Ada"}', "--wait", "30s", "--idempotency-key", "ada")
+    assert up.shell("deploy", document) == "default/greet 1.0.0\n"
+    assert up.shell("deploy", document) == "default/greet 1.0.0\n", "the same again changes nothing"
+    told = up.shell("start", "greet", "--input", '{"name": "Ada"}', "--wait", "30s", "--idempotency-key", "ada")
+    execution = json.loads(told)
     assert (execution["phase"], execution["output"]) == ("completed", {"greeting": "Hello Ada!"})
     again = _started(up, "greet", "--input", '{"name": "Ada"}', "--idempotency-key", "ada")
     assert again["id"] == execution["id"]
     assert execution["id"] in up.typed("executions", "list", "--workflow", "greet", "--phase", "completed")
-    assert json.loads(up.typed("executions", "show", execution["id"], "--json")) == execution
-    assert up.typed("executions", "watch", execution["id"]).startswith("completed\n")
+    assert up.show(execution["id"]) == execution
+    assert up.shell("executions", "watch", execution["id"]).startswith("completed\n")
 
 
 def test_an_execution_is_woken_by_an_event_and_another_is_cancelled(up: _Platform) -> None:
@@ -164,7 +180,7 @@ def test_what_faulted_is_retried_restarted_and_forked(up: _Platform) -> None:
     there = json.dumps({"url": f"{up.url}/status"})
     forked = up.typed("executions", "fork", failed, "--task", "ask", "--task-input", there).strip()
     assert '{"status":true}' in up.typed("executions", "watch", forked, "--timeout", "60s")
-    assert json.loads(up.typed("executions", "show", forked, "--json"))["origin"]["execution"] == failed
+    assert up.show(forked)["origin"]["execution"] == failed
     replayed = up.typed("replay", forked)
     assert f"what stands before happened to {failed}" in replayed
     assert "never entered" in up.refused("executions", "fork", failed, "--task", "tell")
@@ -174,9 +190,9 @@ def test_an_execution_that_waits_is_suspended_and_hears_what_came_meanwhile_when
     up.typed("deploy", up.file("listen.yaml", _LISTEN))
     execution = _started_and_waited(up)["id"]
     up.typed("executions", "suspend", execution, "--reason", "a test")
-    _until(lambda: json.loads(up.typed("executions", "show", execution, "--json"))["phase"] == "suspended")
+    _until(lambda: up.show(execution)["phase"] == "suspended")
     up.typed("events", "send", "--type", "go", "--data", "1")
-    shown = json.loads(up.typed("executions", "show", execution, "--json"))
+    shown = up.show(execution)
     assert (shown["phase"], shown["reason"]) == ("suspended", "a test")
     up.typed("executions", "resume", execution)
     assert up.typed("executions", "watch", execution, "--timeout", "60s").endswith("completed\n[1]\n")
@@ -188,7 +204,7 @@ def test_a_workflow_is_started_once_by_each_end_of_another(up: _Platform) -> Non
     for number in (1, 2):
         _started(up, "watched", "--input", json.dumps({"number": number}), "--wait", "60s")
     _until(lambda: len(_of(up, "audit", "completed")) == 2)
-    heard = [json.loads(up.typed("executions", "show", one, "--json"))["output"]["heard"] for one in _of(up, "audit")]
+    heard = [up.show(one)["output"]["heard"] for one in _of(up, "audit")]
     assert sorted(heard) == [1, 2]
 
 
@@ -196,6 +212,7 @@ def _until(condition: Callable[[], bool], within: float = 60) -> None:
     ends = time.monotonic() + within
     while not condition():
         assert time.monotonic() < ends, "not in time"
+        time.sleep(0.2)
 
 
 def _of(up: _Platform, workflow: str, *phase: str) -> list[str]:
@@ -301,7 +318,7 @@ def test_another_system_and_a_person_answer_an_execution(up: _Platform) -> None:
     )
     up.typed("tasks", "complete", task["id"], "--by", "ann", "--data", '{"ok": true}')
     assert up.typed("executions", "watch", execution, "--timeout", "60s").startswith("completed\n")
-    output = json.loads(up.typed("executions", "show", execution, "--json"))["output"]
+    output = up.show(execution)["output"]
     assert (output["status"], output["data"], output["by"]) == ("completed", {"ok": True}, "ann")
     assert httpx.post(notify, json={"amount": 0}).status_code == 409
 
@@ -341,7 +358,7 @@ def _bank() -> Iterator[_Bank]:
 def _until_waiting(up: _Platform, execution: str, kind: str) -> None:
     ends = time.monotonic() + 60
     while True:
-        shown = json.loads(up.typed("executions", "show", execution, "--json"))
+        shown = up.show(execution)
         if shown["phase"] == "waiting" and shown["waitingFor"][0]["kind"] == kind:
             return
         assert time.monotonic() < ends, shown

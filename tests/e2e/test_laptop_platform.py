@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import signal
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -112,23 +110,3 @@ async def test_nothing_runs_while_executions_wait_and_a_restart_finds_all_of_the
         assert status["services"]["execute"]["crashes"] == 0
         assert status["broker"]["deadLetters"] == 0
         await until(lambda: at_zero(second, others))
-
-
-async def test_killed_processes_cost_time_and_no_execution(folder: Path) -> None:
-    async with platform(folder) as running, httpx.AsyncClient(base_url=running.url, timeout=60) as client:
-        await deploy(client, NAP.format(seconds=8))
-        executions = []
-        for victim in ("execute", "ingest", "orchestrate", "broker"):
-            executions += [await start(client, f"{victim}{number}") for number in range(5)]
-            for pid in pids(running, victim):
-                os.kill(pid, signal.SIGKILL)
-        outcomes = [await ended(client, execution) for execution in executions]
-        assert [outcome["phase"] for outcome in outcomes] == ["completed"] * 20
-        assert running.broker.restarts == 1
-
-
-def pids(running: Platform, victim: str) -> list[int]:
-    if victim == "broker":
-        return [running.broker.pid] if running.broker.pid is not None else []
-    pool = running.pools[victim]  # type: ignore[index]
-    return [instance.child.pid for instance in pool.instances if instance.child is not None]

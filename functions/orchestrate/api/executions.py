@@ -66,7 +66,6 @@ def _add_start(router: APIRouter) -> None:
         openapi_extra=JSON_BODY({"name": "Ada"}),
     )
     async def start_execution(
-        service: Here,
         request: Request,
         namespace: NamespacePath,
         name: NamePath,

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.effecting import fault, output
-from tests.integration.effects.agents import agent
 from tests.peers import Request, peer
 
 pytestmark = pytest.mark.anyio
@@ -22,15 +22,21 @@ SAY = "{message: {parts: [{kind: text, text: '${ .say }'}]}}"
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    with agent("0.3", "1.0") as served:
+    with _agent("0.3", "1.0") as served:
         yield served
 
 
 @pytest.fixture(scope="module")
 def modern() -> Iterator[str]:
     """An agent that speaks A2A 1.0 alone."""
-    with agent("1.0") as served:
+    with _agent("1.0") as served:
         yield served
+
+
+def _agent(*versions: str) -> AbstractContextManager[str]:
+    from tests.integration.effects.agents import agent  # imports that no other process which collects tests needs
+
+    return agent(*versions)
 
 
 def ask(whom: str, method: str, parameters: str = "") -> str:

@@ -13,7 +13,6 @@ import pytest
 import uvicorn
 
 from tests.effecting import fault, output
-from tests.integration.effects.mcp_server import make
 from tests.peers import Peer, Request, peer
 
 pytestmark = pytest.mark.anyio
@@ -24,6 +23,8 @@ _SERVER = Path(__file__).with_name("mcp_server.py")
 @pytest.fixture(scope="module", params=["events", "JSON"])
 def url(request: pytest.FixtureRequest) -> Iterator[str]:
     """A server that answers by streams of events, and one that answers by JSON."""
+    from tests.integration.effects.mcp_server import make  # a second of imports, in each process that collects tests
+
     app = make().streamable_http_app(json_response=request.param == "JSON")
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error"))
     thread = threading.Thread(target=server.run, daemon=True)

@@ -96,6 +96,14 @@ def folder() -> Iterator[Path]:
         yield Path(made) / "data"
 
 
+@pytest.fixture(scope="module")
+def running() -> Iterator[Up]:
+    """A platform for all who leave it alive."""
+    with tempfile.TemporaryDirectory(prefix="lowtide-test-", ignore_cleanup_errors=True) as made:
+        with up(Path(made) / "data") as platform:
+            yield platform
+
+
 def test_ctrl_c_ends_everything_and_leaves_nothing(folder: Path) -> None:
     with up(folder) as platform:
         assert httpx.get(f"{platform.url}/v1/pid", timeout=20).status_code == 200
@@ -137,24 +145,22 @@ def test_everything_goes_to_zero_and_ticks_wake_orchestrate_alone(folder: Path) 
         assert [services[name]["coldStarts"] for name in ("execute", "ingest", "analytics")] == [0, 0, 0]
 
 
-def test_a_killed_broker_is_back_at_once_and_delivers_what_it_had_accepted(folder: Path) -> None:
-    with up(folder) as platform:
-        broker = platform.status()["broker"]["pid"]
-        assert platform.post("shop.payment", "1") == 202
-        os.kill(broker, signal.SIGKILL)
-        soon(lambda: platform.status()["broker"]["pid"] not in (None, broker))
-        soon(lambda: platform.notes.all(path="/events", id="1"))
-        soon(lambda: platform.post("shop.payment", "2") == 202)
-        soon(lambda: platform.notes.all(path="/events", id="2"))
+def test_a_killed_broker_is_back_at_once_and_delivers_what_it_had_accepted(running: Up) -> None:
+    broker = running.status()["broker"]["pid"]
+    assert running.post("shop.payment", "1") == 202
+    os.kill(broker, signal.SIGKILL)
+    soon(lambda: running.status()["broker"]["pid"] not in (None, broker))
+    soon(lambda: running.notes.all(path="/events", id="1"))
+    soon(lambda: running.post("shop.payment", "2") == 202)
+    soon(lambda: running.notes.all(path="/events", id="2"))
 
 
-def test_killed_services_are_there_again_with_the_next_request(folder: Path) -> None:
-    with up(folder) as platform:
-        assert platform.post("dev.lowtide.execution.dispatch.v1", "1") == 202
-        soon(lambda: platform.notes.all(path="/", id="1"))
-        os.kill(platform.processes("execute")[0], signal.SIGKILL)
-        assert platform.post("dev.lowtide.execution.dispatch.v1", "2") == 202
-        soon(lambda: platform.notes.all(path="/", id="2"))
+def test_killed_services_are_there_again_with_the_next_request(running: Up) -> None:
+    assert running.post("dev.lowtide.execution.dispatch.v1", "3") == 202
+    soon(lambda: running.notes.all(path="/", id="3"))
+    os.kill(running.processes("execute")[0], signal.SIGKILL)
+    assert running.post("dev.lowtide.execution.dispatch.v1", "4") == 202
+    soon(lambda: running.notes.all(path="/", id="4"))
 
 
 def test_a_killed_platform_leaves_no_process_and_starts_again(folder: Path) -> None:
@@ -169,24 +175,20 @@ def test_a_killed_platform_leaves_no_process_and_starts_again(folder: Path) -> N
         assert platform.post("shop.payment", "2") == 202
 
 
-def test_the_gateway_knows_its_paths(folder: Path) -> None:
-    with up(folder) as platform:
-        assert httpx.get(f"{platform.url}/livez").json() == {"status": "ok"}
-        assert httpx.get(f"{platform.url}/readyz").json() == {"ready": True}
-        answer = httpx.get(f"{platform.url}/analytics/headers?a=1", timeout=20).json()
-        assert answer[:2] == ["/headers", "a=1"]
-        assert dict(answer[2])["x-forwarded-prefix"] == "/analytics"
-        nothing = httpx.get(f"{platform.url}/nonsense")
-        assert nothing.status_code == 404
-        assert nothing.headers["content-type"] == "application/problem+json"
-        assert httpx.post(f"{platform.url}/broker", content=b"{").status_code == 400
-        shown = subprocess.run(
-            [sys.executable, "-c", STATUS, "--server", platform.url],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert "orchestrate" in shown.stdout, shown.stderr
+def test_the_gateway_knows_its_paths(running: Up) -> None:
+    assert httpx.get(f"{running.url}/livez").json() == {"status": "ok"}
+    assert httpx.get(f"{running.url}/readyz").json() == {"ready": True}
+    answer = httpx.get(f"{running.url}/analytics/headers?a=1", timeout=20).json()
+    assert answer[:2] == ["/headers", "a=1"]
+    assert dict(answer[2])["x-forwarded-prefix"] == "/analytics"
+    nothing = httpx.get(f"{running.url}/nonsense")
+    assert nothing.status_code == 404
+    assert nothing.headers["content-type"] == "application/problem+json"
+    assert httpx.post(f"{running.url}/broker", content=b"{").status_code == 400
+    shown = subprocess.run(
+        [sys.executable, "-c", STATUS, "--server", running.url], capture_output=True, text=True, check=False
+    )
+    assert "orchestrate" in shown.stdout, shown.stderr
 
 
 def test_a_port_in_use_is_said_with_its_exit_code(folder: Path) -> None:
@@ -201,10 +203,9 @@ def test_a_port_in_use_is_said_with_its_exit_code(folder: Path) -> None:
     assert not (folder / "lock").exists()
 
 
-def test_a_data_directory_in_use_is_said_with_its_exit_code(folder: Path) -> None:
-    with up(folder) as platform:
-        process = spawn(folder)
-        _, errors = process.communicate(timeout=20)
-        assert process.returncode == 7
-        assert f"process {platform.process.pid}" in errors
-        assert platform.status()["ready"] is True
+def test_a_data_directory_in_use_is_said_with_its_exit_code(running: Up) -> None:
+    process = spawn(running.folder)
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == 7
+    assert f"process {running.process.pid}" in errors
+    assert running.status()["ready"] is True
