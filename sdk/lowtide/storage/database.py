@@ -65,7 +65,7 @@ class Database:
     async def run(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         """What ``work`` returns; each of its statements is a transaction. It may be called again on a new connection.
 
-        Raises :class:`lowtide.errors.Unavailable` where the database cannot be reached or has no tables yet;
+        Raises :class:`lowtide.errors.Unavailable` where the database cannot be reached, has no room or no tables yet;
         ``psycopg.DataError`` and ``IntegrityError`` (a value that does not fit) pass through.
         """
         async with self._free:
@@ -125,5 +125,6 @@ class Database:
     def _unavailable(self, error: Exception) -> Unavailable:
         if isinstance(error, _NOT_MIGRATED):
             return Unavailable(f"the {self.name} store has no tables for this version; run its migrations")
+        what = "has no room" if isinstance(error, errors.DiskFull) else "cannot be reached"
         reason = str(error).strip().splitlines()
-        return Unavailable(f"the {self.name} store cannot be reached: {reason[0] if reason else type(error).__name__}")
+        return Unavailable(f"the {self.name} store {what}: {reason[0] if reason else type(error).__name__}")

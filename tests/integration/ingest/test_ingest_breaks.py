@@ -10,6 +10,7 @@ import pytest
 from lowtide.clients.ingest import Patience
 from lowtide.errors import Unavailable
 from tests.databases import database, outage
+from tests.disks import small_disk
 from tests.eventually import eventually
 from tests.ingests import IngestProcess, RunIngest, Stores, make_stores
 from tests.integration.ingest.protocol import execution
@@ -60,6 +61,34 @@ async def test_writers_wait_while_the_database_is_away(
             assert written(ingest_stores, writer.execution) == list(range(1, 41))
     assert process.returncode is None
     assert not process.noise
+
+
+async def test_writers_wait_while_the_disk_is_full_and_lose_nothing(postgres: str, run_ingest: RunIngest) -> None:
+    with small_disk(postgres, megabytes=48) as disk, make_stores(postgres) as stores:
+        disk.take(stores.journal)
+        process = run_ingest(stores)
+        async with client_of(process.target) as client:
+            writers = [Writer(client, noise=20_000) for _ in range(5)]
+            writing = asyncio.gather(*(writer.write(60, pause=0.01) for writer in writers))
+            async for attempt in eventually():
+                with attempt:
+                    assert min(writer.acknowledged for writer in writers) >= 5
+            disk.fill()
+            async for attempt in eventually():
+                with attempt:
+                    assert process.said("the journal waits")
+            reasons = {line["reason"] for line in process.lines if line["message"] == "the journal waits"}
+            assert any(reason.startswith("the journal store has no room: could not extend file") for reason in reasons)
+            assert not writing.done()
+            for writer in writers:
+                assert len(written(stores, writer.execution)) >= writer.acknowledged, "what was acknowledged is there"
+            disk.clear()
+            await writing
+            for writer in writers:
+                assert written(stores, writer.execution) == list(range(1, 61))
+        assert process.returncode is None
+        assert not process.noise
+        process.close()
 
 
 async def test_ingest_starts_without_its_database_says_so_and_recovers(postgres: str, run_ingest: RunIngest) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -22,8 +23,10 @@ __all__ = ["DONE", "Writer", "client_of", "entry", "written"]
 DONE = Closing("dev.lowtide.execution.completed.v1", b"{}")
 
 
-def entry(number: int) -> tuple[int, Entry]:
-    return number, Entry(turn=number, event=EffectSucceeded(at=Millis(number), command=f"c{number}", output=number))
+def entry(number: int, noise: int = 0) -> tuple[int, Entry]:
+    """``noise`` is how many bytes it has that cannot be compressed."""
+    output = random.randbytes(noise // 2).hex() if noise else number
+    return number, Entry(turn=number, event=EffectSucceeded(at=Millis(number), command=f"c{number}", output=output))
 
 
 @asynccontextmanager
@@ -41,15 +44,16 @@ async def client_of(target: str, patience: Patience | None = None, window: float
 class Writer:
     """One execution that appends record after record; ``acknowledged`` is the last that the journal took."""
 
-    def __init__(self, client: IngestClient) -> None:
+    def __init__(self, client: IngestClient, noise: int = 0) -> None:
         self.execution = execution()
         self.acknowledged = 0
         self._client = client
+        self._noise = noise
 
     async def write(self, records: int, pause: float = 0.0) -> None:
         assert (await self._client.open(self.execution, 1, "digest", 0)).answer == "ok"
         for number in range(1, records + 1):
-            await self._client.append(self.execution, 1, [entry(number)])
+            await self._client.append(self.execution, 1, [entry(number, self._noise)])
             self.acknowledged = number
             await asyncio.sleep(pause)
         await self._client.append(self.execution, 1, [], DONE)
