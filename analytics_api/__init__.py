@@ -9,6 +9,7 @@ One file per question, with its SQL and its addresses:
 ``timeline``    the tasks and invocations of one execution
 ``logs``        the log lines of one execution
 ``series``      counts and durations per workflow per minute
+``cost``        what was paid, and what was saved
 ``health``      liveness and readiness
 
 What they share:

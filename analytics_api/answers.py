@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSche
 from pydantic.alias_generators import to_camel
 
 __all__ = [
+    "Answer",
     "Execution",
     "ExecutionDetail",
     "Invocation",
@@ -34,18 +35,18 @@ Moment: TypeAlias = Annotated[
 ]
 
 
-class _Answer(BaseModel):
+class Answer(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
 
 
-class Page(_Answer, Generic[T]):
+class Page(Answer, Generic[T]):
     """One page; ``next`` is the cursor of the following one, ``null`` on the last."""
 
     items: list[T]
     next: str | None = Field(None, description="Give it as `cursor` to get the next page.")
 
 
-class Execution(_Answer):
+class Execution(Answer):
     """One execution as control last told; it may lag by a moment."""
 
     id: str = Field(examples=["0198c5a2-7b1e-7c3d-9f00-5a1b2c3d4e5f"])
@@ -64,7 +65,7 @@ class Execution(_Answer):
     reason: str | None = Field(description="Why it is suspended or cancelled.", examples=["ordered twice"])
 
 
-class UsageTotal(_Answer):
+class UsageTotal(Answer):
     """What all reported invocations of an execution cost together."""
 
     invocations: int = 0
@@ -78,7 +79,7 @@ class ExecutionDetail(Execution):
     usage: UsageTotal
 
 
-class TaskEntry(_Answer):
+class TaskEntry(Answer):
     """One entry of one task; a task in a loop has many. ``endedAt`` is set once its status is final."""
 
     name: str = Field(examples=["reserve"])
@@ -91,7 +92,7 @@ class TaskEntry(_Answer):
     error: Any
 
 
-class Invocation(_Answer):
+class Invocation(Answer):
     """One invocation of execute; ``at`` is when it reported its usage, at its end."""
 
     epoch: int
@@ -113,7 +114,7 @@ class Timeline(Page[TaskEntry]):
     invocations: list[Invocation]
 
 
-class LogLine(_Answer):
+class LogLine(Answer):
     at: Moment
     level: str = Field(examples=["info"])
     message: str
@@ -121,7 +122,7 @@ class LogLine(_Answer):
     fields: Any = Field(description="What else the line says, as a JSON object, or null.")
 
 
-class SeriesPoint(_Answer):
+class SeriesPoint(Answer):
     """One workflow in one minute. Durations are of the executions that completed in it, from creation to end."""
 
     minute: Moment

@@ -8,20 +8,23 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
+from lowtide.errors import InvalidInput, Misconfigured
+from lowtide.model.cost import Prices
 from lowtide.runtime.clock import Clock, SystemClock
 from lowtide.settings import AnalyticsSettings
 from lowtide.telemetry.measures import Measure
 from lowtide.telemetry.requests import HttpMeasures
 from lowtide.telemetry.serving import serving_measures
+from lowtide.wire.prices import read_prices
 
-from . import executions, health, logs, problems, series, timeline
+from . import cost, executions, health, logs, problems, series, timeline
 from .store import Store
 
 __all__ = ["create_app"]
 
 
 def create_app(settings: AnalyticsSettings, clock: Clock | None = None) -> FastAPI:
-    """Raises :class:`lowtide.errors.Misconfigured` where the store's URL is none."""
+    """Raises :class:`lowtide.errors.Misconfigured` where the store's URL is none, or the price list."""
     store = Store(
         settings.analytics_url, connections=settings.connections, statement_timeout=settings.statement_timeout
     )
@@ -54,7 +57,15 @@ def create_app(settings: AnalyticsSettings, clock: Clock | None = None) -> FastA
         timeline.routes(store),
         logs.routes(store),
         series.routes(store, clock or SystemClock()),
+        cost.routes(store, clock or SystemClock(), _prices(settings.prices)),
     ):
         app.include_router(router, prefix=tenant)
     app.include_router(health.routes(store))
     return app
+
+
+def _prices(given: str) -> Prices:
+    try:
+        return read_prices(given)
+    except InvalidInput as error:
+        raise Misconfigured(f"LOWTIDE_PRICES: {error}") from error

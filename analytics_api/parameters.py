@@ -16,8 +16,11 @@ __all__ = [
     "DEFAULT_WINDOW",
     "LONGEST_WINDOW",
     "ExecutionsQuery",
+    "Filters",
     "LogLevel",
     "LogsQuery",
+    "Moment",
+    "Name",
     "Namespace",
     "SeriesQuery",
     "TimelineQuery",
@@ -49,10 +52,12 @@ Namespace: TypeAlias = Annotated[
 ]
 
 
-class _Page(BaseModel):
+class Filters(BaseModel):
     # A misspelt filter must not silently answer for everything.
     model_config = ConfigDict(extra="forbid")
 
+
+class _Page(Filters):
     cursor: str | None = Field(None, max_length=2000, description="The `next` of the previous page.")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -19,9 +20,12 @@ from summary import Fulfilment, lines_of, totals
 from lowtide.clients.analytics import Analytics
 from lowtide.clients.http import HttpClient
 from lowtide.clients.orchestrate import Orchestrate
+from lowtide.model.base import iso
+from lowtide.runtime.clock import SystemClock
 
 __all__ = ["play"]
 
+_COMMAND: Final = "import sys; from lowtide.cli import main; main(sys.argv[1:])"
 _HERE: Final = Path(__file__).parent
 _PERIOD: Final = 0.25
 _LAG: Final = 20
@@ -49,6 +53,7 @@ async def play(stage: Stage, screen: Screen, victims: Sequence[str]) -> bool:
             if set(killed) != set(victims):
                 screen.note(f"[red]not killed, since never found at work: {set(victims) - set(killed)}[/]")
             fulfilments = await actors.tell()
+            await actors.count_the_cost()
         finally:
             hunt.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -74,6 +79,7 @@ class _Actors:
         self._analytics = analytics
         self._board = Board(api)
         self._processes: dict[str, int] = {}
+        self._began = iso(SystemClock().now())
         self._orders = load(stage.shop)
         half = len(self._orders) // 2
         self._by_http, self._by_event = self._orders[:half], self._orders[half:]
@@ -114,6 +120,17 @@ class _Actors:
             for line in lines_of(fulfilment):
                 self._screen.line(line)
         return found
+
+    async def count_the_cost(self) -> None:
+        """What the command says of it, since the demo began."""
+        command = [sys.executable, "-c", _COMMAND, "cost", "--namespace", NAMESPACE, "--from", self._began]
+        process = await asyncio.create_subprocess_exec(
+            *command, "--server", self._stage.platform.url, stdout=asyncio.subprocess.PIPE
+        )
+        output, _ = await process.communicate()
+        self._screen.note("lowtide cost:")
+        for line in output.decode().splitlines():
+            self._screen.line(line)
 
     async def rest(self) -> dict[str, int]:
         """Wait until no process is left (bounded); how many there are then."""

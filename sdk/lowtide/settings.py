@@ -11,6 +11,7 @@ object never travels further. Durations are seconds unless the name says otherwi
     LOWTIDE_CONTROL_URL          orchestrate                  PostgreSQL of the control store
     LOWTIDE_JOURNAL_URL          ingest                       PostgreSQL of the journal
     LOWTIDE_ANALYTICS_URL        ingest, analytics            PostgreSQL of the analytics store
+    LOWTIDE_PRICES               analytics                    a price list: a preset's name, or a file (docs/cost.md)
     LOWTIDE_BROKER_URL           orchestrate execute          where CloudEvents are posted
     LOWTIDE_EXECUTE_URL          orchestrate                  execute, for synchronous starts
     LOWTIDE_INGEST_TARGET        orchestrate execute          host:port of ingest's gRPC
@@ -198,6 +199,7 @@ class AnalyticsSettings(_FromEnvironment, frozen=True, kw_only=True):
     port: int = 8080
     host: str = "0.0.0.0"
     metrics_port: int = 0
+    prices: str = "google-cloud-run"
     connections: int = 6
     statement_timeout: float = 15.0
 

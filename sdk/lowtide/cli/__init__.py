@@ -2,6 +2,7 @@
 
 ``run`` ``validate`` ``draw``                    a document, in this process, without any server
 ``deploy`` ``start`` ``workflows`` ``executions`` ``tasks`` ``operations`` ``deadletters`` ``events`` ``replay``
+``cost``
                                                  talk to a server (``server``: its options)
 ``up`` ``status`` ``migrate``                    the platform on this machine
 
@@ -17,6 +18,7 @@ from typing import Annotated, Final
 import typer
 
 from lowtide.cli import exits
+from lowtide.cli.cost import cost
 from lowtide.cli.deadletters import deadletters
 from lowtide.cli.deploy import deploy
 from lowtide.cli.draw import draw
@@ -79,6 +81,15 @@ app.command(
         "lowtide replay --file journal.json --at 3",
     ),
 )(replay)
+app.command(
+    short_help="What executions cost, and what always on would.",
+    epilog=examples(
+        "lowtide cost",
+        "lowtide cost --by day --from 2026-11-01T00:00:00Z --prices aws-lambda",
+        "lowtide cost --execution 01890a5d-ac96-774b-bcce-b302099a8057",
+        "lowtide cost --prices our-cluster.yaml --json",
+    ),
+)(cost)
 app.command(
     short_help="Run the platform on this machine.",
     epilog=examples("lowtide up", "lowtide up --steps steps --path examples/order-fulfilment --idle 5"),

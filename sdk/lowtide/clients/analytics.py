@@ -48,6 +48,25 @@ class Analytics(HttpClient):
         """Counts and duration percentiles per workflow per minute, between two ISO 8601 moments."""
         return await self._get(namespace, "series", query={"workflow": workflow, "from": since, "to": until})
 
+    async def cost(
+        self,
+        namespace: str,
+        *,
+        by: str = "workflow",
+        workflow: str | None = None,
+        since: str | None = None,
+        until: str | None = None,
+        prices: str | None = None,
+        share: int | None = None,
+    ) -> dict[str, JSON]:
+        """What was paid between two ISO 8601 moments, and what always on would have cost."""
+        query = {"by": by, "workflow": workflow, "from": since, "to": until, "prices": prices, "share": share}
+        return await self._get(namespace, "cost", query=query)
+
+    async def cost_of(self, namespace: str, execution: str, *, prices: str | None = None) -> dict[str, JSON]:
+        """What one execution and each of its tasks cost."""
+        return await self._get(namespace, "executions", execution, "cost", query={"prices": prices})
+
     async def _get(
         self, namespace: str, *parts: str, query: Mapping[str, str | int | None] | None = None
     ) -> dict[str, JSON]:

@@ -9,6 +9,7 @@
 ``fact``        what the timeline shows
 ``state``       the engine's serialisable tree of frames, and outcomes
 ``usage``       what an invocation cost
+``cost``        what usage costs by a price list, and what always on would
 ``sketch``      percentiles that can be added up
 
 Nouns are ``msgspec.Struct``: slotted, quick to build, and their JSON codec comes with them, so that the same classes
