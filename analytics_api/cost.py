@@ -47,7 +47,8 @@ SELECT {by} AS what, {measures} FROM {rollups}
 
 _ACTIVE: Final = """
 SELECT coalesce(max(active), 0)::bigint AS peak,
-       coalesce(sum(ceil(active::float8 / :share) * extract(epoch from later - moment)), 0)::float8 * 1000 AS instance_ms
+       coalesce(sum(ceil(active::float8 / :share) * extract(epoch from later - moment)), 0)::float8 * 1000
+         AS instance_ms
   FROM (
   SELECT moment, sum(change) OVER changes AS active, lead(moment) OVER changes AS later FROM (
     SELECT at - active_ms * interval '1 ms' AS moment, 1 AS change FROM usage
