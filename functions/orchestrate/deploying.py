@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from lowtide.dsl import Checked, Problem
 from lowtide.engine import ExpressionFailed, Host
 from lowtide.engine.alone import alone
 from lowtide.errors import Conflict, NotFound
@@ -35,6 +34,9 @@ from .store.database import Tx
 from .store.filtering import Filter
 from .store.operations import Operation
 from .work import Work
+
+if TYPE_CHECKING:
+    from lowtide.dsl import Checked, Problem
 
 __all__ = ["Deployed", "deploy", "find_deployed", "problem_json", "remove", "starter_filters", "types_of"]
 

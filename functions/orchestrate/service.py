@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from lowtide.clients.broker import Broker as HttpBroker
 from lowtide.clients.ingest import IngestClient
 from lowtide.clients.objects import object_store
 from lowtide.effects.container import Bounds, LocalContainers
-from lowtide.effects.outside import Fetcher
 from lowtide.errors import LowtideError
 from lowtide.expressions import JqHost
 from lowtide.expressions.secrets import FolderSecrets
@@ -48,6 +48,9 @@ from .ticking import Holders, Tick, TickRequests
 from .timekeeper import Timekeeper
 from .work import Aftermath, Desk, Terms
 
+if TYPE_CHECKING:
+    from lowtide.effects.outside import Fetcher
+
 __all__ = ["Neighbours", "Service"]
 
 log = logging.getLogger("lowtide.orchestrate")
@@ -72,14 +75,15 @@ class Service:
         self,
         desk: Desk,
         neighbours: Neighbours,
-        fetcher: Fetcher,
+        fetcher: Callable[[], Fetcher],
         *,
         max_body_bytes: int,
         shutdown_grace: float,
         container_start: float = 300.0,
     ) -> None:
         self.desk = desk
-        self.fetcher = fetcher
+        self._make_fetcher = fetcher
+        self._fetcher: Fetcher | None = None
         self.key = desk.terms.key
         self.max_body_bytes = max_body_bytes
         self.ingest = neighbours.ingest
@@ -140,11 +144,18 @@ class Service:
         return cls(
             Desk(Database(settings.control_url, settings.connections), terms, host, claims, secrets),
             known,
-            _fetcher(settings, host, secrets),
+            lambda: _fetcher(settings, host, secrets),
             max_body_bytes=settings.max_body_bytes,
             shutdown_grace=settings.shutdown_grace,
             container_start=settings.container_start,
         )
+
+    @property
+    def fetcher(self) -> Fetcher:
+        """Fetches what documents refer to outside themselves; made when the first of them is deployed."""
+        if self._fetcher is None:
+            self._fetcher = self._make_fetcher()
+        return self._fetcher
 
     async def __aenter__(self) -> Self:
         self._loops = [
@@ -173,7 +184,8 @@ class Service:
             close = getattr(neighbour, "aclose", None) or getattr(neighbour, "close", None)
             if close is not None:
                 await close()
-        await self.fetcher.close()
+        if self._fetcher is not None:
+            await self._fetcher.close()
         await self.desk.database.close()
         host_close = getattr(self.desk.host, "close", None)
         if host_close is not None:
@@ -238,6 +250,8 @@ class Service:
 
 
 def _fetcher(settings: OrchestrateSettings, host: JqHost, secrets: FolderSecrets | None) -> Fetcher:
+    from lowtide.effects.outside import Fetcher  # the whole grammar, which no tick and no outcome needs
+
     return Fetcher(
         host,
         clock=SystemClock(),

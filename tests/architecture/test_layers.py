@@ -75,6 +75,11 @@ def test_execute_starts_without_what_few_first_dispatches_need() -> None:
     assert len(ours) <= _STARTING, f"each module costs a fifth of a millisecond at a cold start; imported are {ours}"
 
 
+def test_orchestrate_is_woken_without_the_grammar() -> None:
+    loaded = set(_python("import functions.orchestrate.__main__, sys; print(*sys.modules)").split())
+    assert not [name for name in loaded if name.split(".")[0] in ("yaml", "rich") or name.startswith("lowtide.dsl")]
+
+
 def test_the_command_line_answers_before_anything_heavy_is_imported() -> None:
     heavy = ("aiohttp", "pydantic", "yaml", "rich.live", "jq", "lowtide.dsl", "lowtide.engine")
     loaded = set(_python("import lowtide.cli, sys; print(*sys.modules)").split())

@@ -6,7 +6,6 @@ from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
 
-from lowtide.dsl.lint.limits import mistakes_of
 from lowtide.errors import InvalidInput
 from lowtide.model.base import JSON
 from lowtide.model.limits import read_limits, written_limits
@@ -80,6 +79,8 @@ def _add_limits(router: APIRouter, find: Any, base: str) -> None:
     )
     async def put_limits(service: Here, request: Request, namespace: NamespacePath, name: NamePath) -> Response:
         """Limits that replace those of the document, in every version, until they are removed."""
+        from lowtide.dsl.lint.limits import mistakes_of
+
         await find(service, namespace, name)
         given, _ = await json_body(request)
         limits, _ = read_limits(given)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import PlainTextResponse
 
-from lowtide import dsl
-from lowtide.dsl import Checked, draw
 from lowtide.errors import InvalidDocument, NotFound
 from lowtide.model.base import JSON
 from lowtide.model.plan import Plan
@@ -26,6 +24,9 @@ from .gates import add_gates, paused_of
 from .here import Here
 from .operations import operation_shown
 from .pages import Cursor, Limit, NamePath, NamespacePath, named, page, read_cursor, time_text
+
+if TYPE_CHECKING:
+    from lowtide.dsl import Checked
 
 __all__ = ["routes"]
 
@@ -68,7 +69,7 @@ def routes() -> APIRouter:
         """Deploy a version of a workflow. The same version with the same content again is no mistake."""
         named("namespace", namespace)
         text = await document_text(request)
-        checked = dsl.check(text, "workflow")
+        checked = _check(text)
         plan = checked.plan
         if plan is None:
             raise _Mistakes(checked)
@@ -84,6 +85,12 @@ def routes() -> APIRouter:
     _add_checks(router, base)
     add_gates(router, _find)
     return router
+
+
+def _check(text: bytes) -> Checked:
+    from lowtide import dsl  # a quarter of a second, which a tick, an event or a start need not wait for
+
+    return dsl.check(text, "workflow")
 
 
 async def _deploy(service: Service, source: str, plan: Plan, checked: Checked) -> Deployed:
@@ -178,6 +185,8 @@ def _add_checks(router: APIRouter, base: str) -> None:
         format: Annotated[Literal["json", "mermaid"], Query(description="How it is drawn")] = "json",
     ) -> Response:
         """The workflow as a graph: nodes and edges, or a Mermaid diagram."""
+        from lowtide.dsl import draw
+
         plan = json.decode((await _find(service, namespace, name, version)).plan, Plan)
         return PlainTextResponse(draw.mermaid(plan)) if format == "mermaid" else reply(draw.graph(plan))
 
@@ -189,7 +198,7 @@ def _add_checks(router: APIRouter, base: str) -> None:
     )
     async def validate(request: Request) -> Response:
         """All mistakes and warnings of a document; nothing is stored."""
-        checked = dsl.check(await document_text(request), "workflow")
+        checked = _check(await document_text(request))
         return reply(
             {"valid": checked.plan is not None, "problems": [problem_json(problem) for problem in checked.problems]}
         )
