@@ -17,6 +17,8 @@
 ``writing``    one transaction of them: what is new is added up, what was there already counts nowhere
 ``totals``     the projection of executions, and what their invocations cost together
 ``rollups``    what happened per minute and per hour, with percentile sketches
+``days``       partitions of the analytics store: made ahead, dropped, and what goes earlier
+``retention``  how long the analytics store keeps what
 ``rows``       reports as rows, one shape per kind
 ``database``   a few connections that fail at once and recover by themselves
 ``migrate``    the journal store's migrations (``migrations/``)

@@ -23,9 +23,11 @@ from lowtide.telemetry.measures import Measure
 from lowtide.telemetry.serving import serving_measures
 
 from .committing import Committer
+from .days import Keeper
 from .measuring import measures
 from .owners import Voices, forget_owners
 from .projecting import Projector
+from .retention import retention_of
 from .service import IngestService
 from .signalling import Signals
 from .stream import Journalist
@@ -52,6 +54,7 @@ _OPTIONS: Final = [
 @contextlib.asynccontextmanager
 async def serve(settings: IngestSettings) -> AsyncIterator[int]:
     """Listens while the context lasts; yields the port. Leaving drains: what was received is committed first."""
+    retention = retention_of(settings.retain_analytics)
     # One connection of the journal's share listens for signals, one commits, the others answer calls.
     journal = Database("journal", settings.journal_url, max(1, settings.journal_connections - 2))
     commits = Database("journal", settings.journal_url, 1)
@@ -80,6 +83,7 @@ async def serve(settings: IngestSettings) -> AsyncIterator[int]:
             to.projector.run(),
             to.signals.run(),
             _tidy(journal, to.signals),
+            Keeper(analytics, retention).run(),
         )
     ]
     warming = [asyncio.create_task(_warm(database)) for database in (journal, commits)]

@@ -17,6 +17,7 @@ object never travels further. Durations are seconds unless the name says otherwi
     LOWTIDE_INGEST_TARGET        orchestrate execute          host:port of ingest's gRPC
     LOWTIDE_LIFECYCLE            orchestrate                  lifecycle events: none, workflow (default), task, all
     LOWTIDE_RETAIN               orchestrate                  how long executions are kept after their end, as P30D
+    LOWTIDE_RETAIN_ANALYTICS     ingest                       how long analytics keeps what, as logs=P14D,shop/logs=P2D
     LOWTIDE_PUBLIC_URL           execute                      where the world reaches the API, for callback URLs
     LOWTIDE_STEPS                execute                      modules with step functions, comma-separated
     LOWTIDE_SECRETS_DIR          orchestrate execute          one file (or folder of files) per secret
@@ -139,6 +140,7 @@ class IngestSettings(_FromEnvironment, frozen=True, kw_only=True):
     port: int = 8080
     host: str = "0.0.0.0"
     metrics_port: int = 0
+    retain_analytics: str = ""
     journal_connections: int = 4
     analytics_connections: int = 2
     lease_ttl: float = 15.0

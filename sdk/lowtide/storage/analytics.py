@@ -236,6 +236,7 @@ task_facts = Table(
 )
 """Every change of every task's status: the timeline."""
 
+Index("task_facts_by_age", task_facts.c.at, postgresql_using="brin")
 Index("task_facts_by_workflow", task_facts.c.namespace, task_facts.c.workflow, task_facts.c.at)
 
 logs = Table(
@@ -255,6 +256,7 @@ logs = Table(
 """Log lines of executions; the primary key is the order in which they are read."""
 
 Index("logs_by_workflow", logs.c.namespace, logs.c.workflow, logs.c.at)
+Index("logs_by_age", logs.c.at, postgresql_using="brin")
 Index("logs_by_word", logs.c.search, postgresql_using="gin")
 
 metric_samples = Table(
@@ -297,6 +299,7 @@ usage = Table(
 )
 """What each invocation cost."""
 
+Index("usage_by_age", usage.c.at, postgresql_using="brin")
 Index("usage_by_workflow", usage.c.namespace, usage.c.workflow, usage.c.at)
 
 
