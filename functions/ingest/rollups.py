@@ -18,7 +18,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from lowtide.model.sketch import bin_of
@@ -175,7 +175,7 @@ class Rollups:
         sketched: bool = True,
     ) -> None:
         namespace, workflow, version = whom
-        minute = at.replace(second=0, microsecond=0)
+        minute = at.astimezone(UTC).replace(second=0, microsecond=0)
         key = (namespace, measure[:_LONGEST], minute, workflow[:_LONGEST], version[:_LONGEST], task[:_LONGEST])
         cell = self._cells.get(key)
         if cell is None:
