@@ -12,7 +12,7 @@ def test_an_hour_is_one_of_utc_whatever_the_store_s_time_zone() -> None:
     """PostgreSQL answers in the time zone of the session, and India's hours begin at half past."""
     at = datetime(2026, 5, 4, 10, 20, 30, tzinfo=UTC)
     rollups = Rollups()
-    for zone in (UTC, timezone(timedelta(hours=5, minutes=30))):
+    for zone in (timezone(timedelta(hours=5, minutes=30)), UTC):
         rollups.turns([Turn("default", "order", "1.0.0", "created", at.astimezone(zone), None)])
     (_, minutes), (_, hours) = rollups.statements()
     assert [(row[2], row[6]) for row in minutes] == [(datetime(2026, 5, 4, 10, 20, tzinfo=UTC), 2)]
