@@ -22,19 +22,19 @@ FROM builder AS shared
 RUN pip --python /opt/lowtide/bin/python install --no-cache-dir --no-compile --constraint constraints.txt /wheels/*.whl
 
 FROM shared AS execute-built
-RUN pip --python /opt/lowtide/bin/python install --no-cache-dir --no-compile --constraint constraints.txt "$(echo /wheels/*.whl)[execute,metrics]" \
+RUN pip --python /opt/lowtide/bin/python install --no-cache-dir --no-compile --constraint constraints.txt "$(echo /wheels/*.whl)[execute,metrics,otel]" \
  && python -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/lowtide/lib
 
 FROM shared AS ingest-built
-RUN pip --python /opt/lowtide/bin/python install --no-cache-dir --no-compile --constraint constraints.txt "$(echo /wheels/*.whl)[ingest,metrics]" \
+RUN pip --python /opt/lowtide/bin/python install --no-cache-dir --no-compile --constraint constraints.txt "$(echo /wheels/*.whl)[ingest,metrics,otel]" \
  && python -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/lowtide/lib
 
 FROM shared AS orchestrate-built
-RUN pip --python /opt/lowtide/bin/python install --no-cache-dir --no-compile --constraint constraints.txt "$(echo /wheels/*.whl)[orchestrate,metrics]" \
+RUN pip --python /opt/lowtide/bin/python install --no-cache-dir --no-compile --constraint constraints.txt "$(echo /wheels/*.whl)[orchestrate,metrics,otel]" \
  && python -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/lowtide/lib
 
 FROM shared AS analytics-built
-RUN pip --python /opt/lowtide/bin/python install --no-cache-dir --no-compile --constraint constraints.txt "$(echo /wheels/*.whl)[analytics,metrics]" \
+RUN pip --python /opt/lowtide/bin/python install --no-cache-dir --no-compile --constraint constraints.txt "$(echo /wheels/*.whl)[analytics,metrics,otel]" \
  && python -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/lowtide/lib
 
 # The process is number 1 of its container and handles SIGTERM itself: no shell, no init.

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from typing import Final
 
 from fastapi import FastAPI
 
 from lowtide.errors import InvalidInput, Misconfigured
 from lowtide.model.cost import Prices
-from lowtide.runtime.clock import Clock, SystemClock
+from lowtide.runtime.chance import digits
+from lowtide.runtime.clock import Clock, SystemClock, nanos
 from lowtide.settings import AnalyticsSettings
 from lowtide.telemetry.measures import Measure
-from lowtide.telemetry.requests import HttpMeasures
+from lowtide.telemetry.otlp import Traces
+from lowtide.telemetry.requests import HttpMeasures, TracedRequests
 from lowtide.telemetry.serving import serving_measures
 from lowtide.wire.prices import read_prices
 
@@ -21,6 +24,9 @@ from . import cost, executions, health, logs, problems, series, timeline
 from .store import Store
 
 __all__ = ["create_app"]
+
+_LAST_SPANS: Final = 2.0
+"""Seconds that the last spans may take to a collector before the process ends."""
 
 
 def create_app(settings: AnalyticsSettings, clock: Clock | None = None) -> FastAPI:
@@ -30,15 +36,20 @@ def create_app(settings: AnalyticsSettings, clock: Clock | None = None) -> FastA
     )
 
     requests = HttpMeasures()
+    traces = Traces.of("analytics", settings.otlp_endpoint, settings.trace_share, nanos, digits)
 
     async def measures() -> Sequence[Measure]:
-        return [*requests.measures, *store.measures]
+        return [*requests.measures, *store.measures, *(traces.measures() if traces is not None else ())]
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        if traces is not None:
+            traces.exporter.start()
         async with serving_measures("analytics", settings.host, settings.metrics_port, measures):
             yield
         await store.close()
+        if traces is not None:
+            await traces.exporter.close(_LAST_SPANS)
 
     app = FastAPI(
         title="Lowtide analytics",
@@ -49,6 +60,8 @@ def create_app(settings: AnalyticsSettings, clock: Clock | None = None) -> FastA
         redoc_url=None,
     )
     problems.install(app)
+    if traces is not None:
+        app.add_middleware(TracedRequests, tracer=traces.tracer)
     if settings.metrics_port:
         app.add_middleware(requests.around)
     tenant = "/v1/namespaces/{namespace}"

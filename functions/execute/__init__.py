@@ -5,6 +5,7 @@
 ``target``      the same handler as a functions-framework HTTP target
 ``invocation``  decoding a dispatch, running the driver, what each ending means for the Broker
 ``parts``       builds the adapters from settings
+``tracing``     the spans of an invocation
 ``measuring``   what is counted for whoever watches
 ``birth``       how long the process needed to be ready
 

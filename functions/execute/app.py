@@ -126,6 +126,8 @@ class Execute:
             case _, path:
                 answer = Answer(404, problem=problem.of_status(404, f"there is nothing at {path}; POST events to /"))
         await respond(send, answer)
+        if self._parts is not None and self._parts.traces is not None and scope["method"] == "POST":
+            self._parts.traces.exporter.start()  # not before the first answer: it imports much
 
     def _ready(self) -> Answer:
         if self._parts is not None and self._parts.stopping:

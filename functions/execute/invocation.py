@@ -53,6 +53,8 @@ from .parts import Parts
 if TYPE_CHECKING:
     from lowtide.runtime.relaxed import Away
 
+    from .tracing import Traced
+
 __all__ = ["Answer", "Invocations"]
 
 log = logging.getLogger("lowtide.execute")
@@ -73,7 +75,7 @@ class _Order(Value, frozen=True):
 
     dispatch: Dispatch
     digest: str
-    traceparent: str | None
+    trace: str | None
 
 
 class Invocations:
@@ -142,7 +144,7 @@ class Invocations:
         dispatch = await self._whole(json.decode(body, Dispatch))
         if (dispatch.seed is None) == (dispatch.snapshot is None):
             raise InvalidInput("a dispatch has either a seed or a snapshot")
-        return _Order(dispatch, digest, event.text(Extension.traceparent))
+        return _Order(dispatch, digest, _trace_of(event))
 
     async def _fetched(self, namespace: str, execution: ExecutionId, payload: Payload) -> bytes:
         try:
@@ -160,6 +162,22 @@ class Invocations:
     # ------------------------------------------------------------ the run
 
     async def _run(self, order: _Order, abandoned: asyncio.Event) -> Answer:
+        """In the execution's trace, where it has one or traces are recorded."""
+        traces = self._parts.traces
+        if traces is None and order.trace is None:
+            return await self._perform(order, abandoned)
+        if traces is None:
+            from lowtide.telemetry.tracing import handed_on
+
+            with handed_on(order.trace):
+                return await self._perform(order, abandoned)
+        from .tracing import Traced
+
+        traced = Traced(traces.tracer, order.dispatch, order.trace)
+        with traced.span as span:
+            return await self._perform(msgspec.structs.replace(order, trace=span.trace.text), abandoned, traced)
+
+    async def _perform(self, order: _Order, abandoned: asyncio.Event, traced: Traced | None = None) -> Answer:
         dispatch, parts = order.dispatch, self._parts
         work = self._work(order)
         numbers = iter(range(1, 1_000_000))
@@ -176,7 +194,7 @@ class Invocations:
         ports = Ports(
             journal=self._journal(dispatch),
             effects=parts.effects,
-            publisher=parts.publisher_for(dispatch.namespace, order.traceparent, echo=dispatch.echo),
+            publisher=parts.publisher_for(dispatch.namespace, order.trace, echo=dispatch.echo),
             history=masked(parts.history, dispatch.plan, parts.host.secrets),
             clock=parts.clock,
             host=parts.host,
@@ -184,10 +202,10 @@ class Invocations:
             announce=self._announce(order, work.subject),
             seal=partial(parts.claims.seal, dispatch.namespace),
         )
-        driver = Driver(work, ports)
+        driver = Driver(work, ports if traced is None else traced.ports(ports))
         meter = self._meter(dispatch, driver)
         async with self._tracked(driver, abandoned):
-            reply = await driver.run(meter)
+            reply = await (driver.run(meter) if traced is None else traced.run(driver, meter))
         parts.history.usage(work.subject, work.epoch, meter())
         log.info(
             "invocation ended",
@@ -213,7 +231,7 @@ class Invocations:
 
         from .announcing import Announcer
 
-        about = About(subject, dispatch.lifecycle, order.traceparent, dispatch.echo, bool(dispatch.plan.secrets))
+        about = About(subject, dispatch.lifecycle, order.trace, dispatch.echo, bool(dispatch.plan.secrets))
 
         def count(dropped: int) -> None:
             self.untold += dropped
@@ -336,9 +354,19 @@ class Invocations:
                 self._parts.key, "outcome", dispatch.execution, dispatch.epoch, mac.digest_of(body), expires
             ),
         }
-        if order.traceparent:
-            attributes[Extension.traceparent] = order.traceparent
+        if order.trace:
+            from lowtide.wire.traces import written
+
+            attributes.update(written(order.trace))
         return CloudEvent(attributes, body)
+
+
+def _trace_of(event: CloudEvent) -> str | None:
+    if Extension.traceparent not in event.attributes:
+        return None
+    from lowtide.wire.traces import carried
+
+    return carried(event.attributes)
 
 
 def _spent() -> tuple[float, int]:

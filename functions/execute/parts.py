@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Final
+
 import msgspec
 
 from lowtide.clients.broker import Broker
@@ -11,15 +13,21 @@ from lowtide.expressions import JqHost
 from lowtide.expressions.secrets import FolderSecrets
 from lowtide.model.base import JSON
 from lowtide.model.command import Perform
-from lowtide.runtime.chance import new_owner, uniform
+from lowtide.runtime.chance import digits, new_owner, uniform
 from lowtide.runtime.claims import Claims
-from lowtide.runtime.clock import Clock, SystemClock
+from lowtide.runtime.clock import Clock, SystemClock, nanos
 from lowtide.runtime.ports import History, Journal, Payloads
 from lowtide.runtime.steps import StepRegistry
 from lowtide.settings import ExecuteSettings
 from lowtide.wire.types import SNAPSHOT_FORMAT, Extension, SnapshotFormat
 
+if TYPE_CHECKING:
+    from lowtide.telemetry.otlp import Traces
+
 __all__ = ["Parts", "build_parts"]
+
+_LAST_SPANS: Final = 2.0
+"""Seconds that the last spans may take to a collector before the process ends."""
 
 
 class Parts(msgspec.Struct, eq=False):
@@ -37,26 +45,33 @@ class Parts(msgspec.Struct, eq=False):
     effect_timeout: float
     snapshot_format: SnapshotFormat = SNAPSHOT_FORMAT
     stopping: bool = False
+    traces: Traces | None = None
 
-    def publisher_for(self, namespace: str, traceparent: str | None, *, echo: bool = False) -> Emitter:
-        return Emitter(self.publisher, namespace, traceparent, echo=echo)
+    def publisher_for(self, namespace: str, trace: str | None, *, echo: bool = False) -> Emitter:
+        return Emitter(self.publisher, namespace, trace, echo=echo)
 
     async def close(self) -> None:
         await self.ingest.aclose()
         await self.effects.close()
         await self.publisher.close()
         self.host.close()
+        if self.traces is not None:
+            await self.traces.exporter.close(_LAST_SPANS)
 
 
 class Emitter:
     """Publishes what workflows emit, stamped with the namespace in which it is to be matched."""
 
-    def __init__(self, broker: Broker, namespace: str, traceparent: str | None, *, echo: bool = False) -> None:
+    def __init__(self, broker: Broker, namespace: str, trace: str | None, *, echo: bool = False) -> None:
         self._broker = broker
         self._namespace: dict[str, JSON] = {Extension.namespace: namespace}
         if echo:
             self._namespace[Extension.echo] = "true"
-        self._trace: dict[str, JSON] = {Extension.traceparent: traceparent} if traceparent else {}
+        self._trace: dict[str, JSON] = {}
+        if trace:
+            from lowtide.wire.traces import written
+
+            self._trace.update(written(trace))
 
     async def publish(self, event: dict[str, JSON]) -> None:
         """A document may name its own trace, but never another namespace: that is the border between tenants."""
@@ -112,7 +127,18 @@ def build_parts(settings: ExecuteSettings) -> Parts:
         ),
         effect_timeout=settings.http_timeout,
         snapshot_format=settings.snapshot_format,
+        traces=_traces(settings, ingest),
     )
+
+
+def _traces(settings: ExecuteSettings, ingest: IngestClient) -> Traces | None:
+    if not settings.otlp_endpoint:
+        return None
+    from lowtide.telemetry.otlp import Traces
+    from lowtide.telemetry.tracing import current
+
+    ingest.trace = current
+    return Traces.of("execute", settings.otlp_endpoint, settings.trace_share, nanos, digits)
 
 
 def _payloads(settings: ExecuteSettings, ingest: IngestClient) -> Payloads:

@@ -16,6 +16,8 @@ from lowtide.errors import Unavailable
 from lowtide.rpc.v1 import ingest_pb2 as pb
 from lowtide.storage.database import Database
 from lowtide.telemetry.measures import Spread
+from lowtide.telemetry.tracing import Tracer
+from lowtide.wire.traces import read
 
 from .appending import write_group
 from .owners import Voices
@@ -37,7 +39,8 @@ _Waiting = tuple[Work, asyncio.Future[list[pb.Refusal]], float]
 class Committer:
     """Writes works to the journal; while the database is away, they wait. It counts what it commits."""
 
-    def __init__(self, database: Database, voices: Voices, ttl: float) -> None:
+    def __init__(self, database: Database, voices: Voices, ttl: float, tracer: Tracer | None = None) -> None:
+        self._tracer = tracer
         self.groups = self.appends = self.records = self.refused = 0
         self.up = True
         self.seconds = Spread("lowtide_journal_append_seconds", "From a batch's arrival to its commit")
@@ -101,6 +104,16 @@ class Committer:
                 self.appends += len(work.appends)
                 self.records += sum(len(append.records) for append in work.appends)
                 self.seconds.see(now - arrived)
+                if self._tracer is not None:
+                    self._trace(self._tracer, work, now - arrived, len(group))
+
+    def _trace(self, tracer: Tracer, work: Work, seconds: float, together: int) -> None:
+        began = tracer.now() - int(seconds * 1e9)
+        for append in work.appends:
+            above = read(append.trace)
+            if above is not None:
+                span = tracer.span("journal commit", above, "server", began=began)
+                span.note(execution=str(append.execution), records=len(append.records), group=together).end()
 
     def _size_of_next(self) -> int:
         size = count = 0

@@ -17,9 +17,12 @@ from grpc_reflection.v1alpha import reflection
 from lowtide.errors import Unavailable
 from lowtide.rpc.v1 import ingest_pb2 as pb
 from lowtide.rpc.v1 import ingest_pb2_grpc
+from lowtide.runtime.chance import digits
+from lowtide.runtime.clock import nanos
 from lowtide.settings import IngestSettings
 from lowtide.storage.database import Connection, Database
 from lowtide.telemetry.measures import Measure
+from lowtide.telemetry.otlp import Traces
 from lowtide.telemetry.serving import serving_measures
 
 from .committing import Committer
@@ -38,6 +41,8 @@ log = logging.getLogger("lowtide.ingest.server")
 
 _SERVICE: Final = pb.DESCRIPTOR.services_by_name["Ingest"].full_name
 _TIDY_EVERY: Final = 60.0
+_LAST_SPANS: Final = 2.0
+"""Seconds that the last spans may take to a collector before the process ends."""
 
 _OPTIONS: Final = [
     # Records are small, payloads come in chunks: only what a client of another version sends is ever near to it.
@@ -60,7 +65,9 @@ async def serve(settings: IngestSettings) -> AsyncIterator[int]:
     commits = Database("journal", settings.journal_url, 1)
     analytics = Database("analytics", settings.analytics_url, max(1, settings.analytics_connections))
     voices = Voices(settings.lease_ttl)
-    to = Journalist(Committer(commits, voices, settings.lease_ttl), Projector(analytics), Signals(journal))
+    traces = Traces.of("ingest", settings.otlp_endpoint, settings.trace_share, nanos, digits)
+    tracer = None if traces is None else traces.tracer
+    to = Journalist(Committer(commits, voices, settings.lease_ttl, tracer), Projector(analytics), Signals(journal))
     service = IngestService(
         journal,
         to,
@@ -92,8 +99,10 @@ async def serve(settings: IngestSettings) -> AsyncIterator[int]:
     known = measures(service, to, {"answers": journal, "commits": commits, "reports": analytics})
 
     async def asked() -> Sequence[Measure]:
-        return known()
+        return [*known(), *(traces.measures() if traces is not None else ())]
 
+    if traces is not None:
+        traces.exporter.start()
     await server.start()
     await probes.set(_SERVICE, health_pb2.HealthCheckResponse.SERVING)
     try:
@@ -108,6 +117,8 @@ async def serve(settings: IngestSettings) -> AsyncIterator[int]:
         await asyncio.gather(*background, *warming, return_exceptions=True)
         for database in (journal, commits, analytics):
             await database.close()
+        if traces is not None:
+            await traces.exporter.close(_LAST_SPANS)
 
 
 def _bind(server: grpc.aio.Server, host: str, port: int) -> int:

@@ -22,6 +22,7 @@ class Append:
     epoch: int
     records: tuple[tuple[int, bytes], ...]
     close: tuple[str, bytes] | None
+    trace: str = ""
 
 
 @dataclass(slots=True)
@@ -82,7 +83,7 @@ def _append_of(append: pb.Append) -> Append:
     if append.HasField("close"):
         close = (check_text("the type of a close", append.close.type), append.close.body)
     records = tuple((record.number, record.body) for record in append.records)
-    return Append(execution_of(append.execution), append.epoch, records, close)
+    return Append(execution_of(append.execution), append.epoch, records, close, append.trace)
 
 
 def _invalid(execution: str, epoch: int, detail: str) -> pb.Refusal:

@@ -12,9 +12,9 @@ from starlette.routing import BaseRoute
 
 from lowtide.settings import OrchestrateSettings
 from lowtide.telemetry.measures import Measure
-from lowtide.telemetry.requests import HttpMeasures
+from lowtide.telemetry.requests import HttpMeasures, TracedRequests
 from lowtide.telemetry.serving import serving_measures
-from lowtide.wire.triggers import DEAD_LETTER_PATH
+from lowtide.wire.triggers import DEAD_LETTER_PATH, TICK_PATH
 
 from .api import (
     callbacks,
@@ -40,6 +40,9 @@ _DESCRIPTION: Final = """Workflows of the Open Workflow Specification, their exe
 Every error is a problem document (RFC 9457) with a stable `code`. Times are ISO 8601 in UTC; lists are pages with a
 `next` cursor."""
 
+_UNTRACED: Final = frozenset({functions.EVENTS_PATH, TICK_PATH, DEAD_LETTER_PATH})
+"""What the Broker posts: events say themselves to which trace they belong."""
+
 _FOR_FUNCTIONS: Final = 8
 """How many times larger the Broker's events may be than a user's: an outcome carries a snapshot."""
 
@@ -56,7 +59,8 @@ def create_app(
     watch = Watch(service)
 
     async def measures() -> Sequence[Measure]:
-        return [*requests.measures, *await watch.measures()]
+        spans = service.traces.measures() if service.traces is not None else ()
+        return [*requests.measures, *await watch.measures(), *spans]
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -80,6 +84,8 @@ def create_app(
         limit=settings.max_body_bytes,
         exempt={functions.EVENTS_PATH: larger, DEAD_LETTER_PATH: larger},
     )
+    if service.tracer is not None:
+        app.add_middleware(TracedRequests, tracer=service.tracer, untraced=_UNTRACED)
     if settings.metrics_port:
         app.add_middleware(requests.around)
     app.state.service = service

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any
 
@@ -9,9 +10,11 @@ import msgspec
 
 from lowtide.model.base import Millis
 from lowtide.runtime.claims import Claims
+from lowtide.telemetry.tracing import Span, Tracer, spanning
 from lowtide.wire.claims import MEDIA_TYPE, referred
 from lowtide.wire.cloudevents import CloudEvent
 from lowtide.wire.mac import digest_of, sign
+from lowtide.wire.traces import trace_of_execution, written
 from lowtide.wire.types import DISPATCH, Extension, Level, Wake, dispatch_id, source_of, wants
 
 from .announcing import about
@@ -19,7 +22,7 @@ from .nouns import Execution, Order, millis
 from .store import executions, lanes, outbox
 from .work import Work
 
-__all__ = ["body_of", "compose", "event_of", "issue_again", "write"]
+__all__ = ["body_of", "compose", "event_of", "issue_again", "traced", "write"]
 
 
 async def compose(
@@ -95,11 +98,18 @@ def body_of(
     return msgspec.json.encode(order)
 
 
-async def event_of(order: Order, key: bytes, expires: Millis, claims: Claims) -> CloudEvent:
+def traced(order: Order, tracer: Tracer | None) -> AbstractContextManager[Span | None]:
+    """The span of sending a dispatch, in the one trace that its execution has."""
+    above = None if tracer is None else trace_of_execution(order.execution, order.traceparent)
+    name, epoch = f"dispatch {order.workflow}", order.epoch
+    return spanning(tracer, name, above, "producer", execution=order.execution, epoch=epoch)
+
+
+async def event_of(order: Order, key: bytes, expires: Millis, claims: Claims, span: Span | None = None) -> CloudEvent:
     """The CloudEvent that carries a dispatch. Only the token differs from one sending to the next.
 
     A large one carries a reference, which names the digest that the token vouches for. Its body is put into the
-    payload store each time that it is sent: should it have been lost there, it is back.
+    payload store each time that it is sent: should it have been lost there, it is back. ``span``: that of its sending.
     """
     body = await claims.check_in(order.namespace, order.execution, order.body, "the dispatch")
     attributes: dict[str, str | int | bool] = {
@@ -115,6 +125,5 @@ async def event_of(order: Order, key: bytes, expires: Millis, claims: Claims) ->
         Extension.digest: order.digest,
         Extension.token: sign(key, "dispatch", order.execution, order.epoch, order.digest, expires),
     }
-    if order.traceparent:
-        attributes[Extension.traceparent] = order.traceparent
+    attributes.update(written(order.traceparent if span is None else span.trace.text))
     return CloudEvent(attributes, body)

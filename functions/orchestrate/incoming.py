@@ -12,8 +12,10 @@ from lowtide.errors import InvalidInput, LimitReached, LowtideError
 from lowtide.model.base import JSON, ExecutionId
 from lowtide.model.event import Received
 from lowtide.model.plan import Schedule
+from lowtide.telemetry.tracing import current
 from lowtide.wire import json
 from lowtide.wire.cloudevents import CloudEvent
+from lowtide.wire.traces import carried
 from lowtide.wire.types import Extension, is_lifecycle
 
 from .hearing import is_echo, starts
@@ -242,5 +244,5 @@ async def _schedule(work: Work, number: int) -> Schedule:
 
 
 def _traceparent(event: dict[str, object]) -> str | None:
-    value = event.get(Extension.traceparent)
-    return value if isinstance(value, str) else None
+    """Of the work at hand, which is below the event's own where that is traced; else the event's."""
+    return current() or carried(event)

@@ -11,6 +11,7 @@ from typing import Final
 from lowtide.errors import InvalidInput, LowtideError
 from lowtide.model.base import Millis
 from lowtide.runtime.clock import Clock
+from lowtide.telemetry.tracing import Tracer
 from lowtide.wire import json
 from lowtide.wire.records import Change
 from lowtide.wire.types import LIFECYCLE
@@ -18,7 +19,7 @@ from lowtide.wire.types import LIFECYCLE
 from .announcing import events_in
 from .cancelling import cancel
 from .changing import announce, change
-from .dispatching import event_of
+from .dispatching import event_of, traced
 from .incoming import accept
 from .ports import Broker, Ingest
 from .relay import Channel, Claim
@@ -32,7 +33,9 @@ _GATHER: Final = 0.25
 """Seconds that analytics and the world may lag, so that many changes are told with one."""
 
 
-def channels(desk: Desk, clock: Clock, broker: Broker, ingest: Ingest) -> dict[Kind, Channel]:
+def channels(
+    desk: Desk, clock: Clock, broker: Broker, ingest: Ingest, tracer: Tracer | None = None
+) -> dict[Kind, Channel]:
     """One channel per kind of outbox row."""
     heard = _Lifecycle(desk, broker)
 
@@ -40,7 +43,8 @@ def channels(desk: Desk, clock: Clock, broker: Broker, ingest: Ingest) -> dict[K
         (row,) = rows
         assert row.order is not None
         expires = Millis(clock.now() + int(desk.terms.token_lifetime * 1000))
-        await broker.send(await event_of(row.order, desk.terms.key, expires, desk.claims))
+        with traced(row.order, tracer) as span:
+            await broker.send(await event_of(row.order, desk.terms.key, expires, desk.claims, span))
 
     async def send_changes(rows: Sequence[ToSend]) -> None:
         answers = (ingest.change(json.decode(row.body, Change)) for row in rows)

@@ -7,8 +7,10 @@ import logging
 from lowtide.errors import InvalidEvent, Unauthentic
 from lowtide.model.base import Millis
 from lowtide.runtime.grouping import Grouped
+from lowtide.telemetry.tracing import Tracer, spanning
 from lowtide.wire.cloudevents import CloudEvent
 from lowtide.wire.mac import digest_of, verify
+from lowtide.wire.traces import carried, trace_of_execution
 from lowtide.wire.types import Ended, Extension
 
 from .ending import Reported, end_plain
@@ -24,7 +26,8 @@ log = logging.getLogger("lowtide.orchestrate")
 class Reports:
     """Where reports come in. Outcomes that come at the same time are applied in one transaction."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, tracer: Tracer | None = None) -> None:
+        self._tracer = tracer
         self._desk = desk
         self._ends: Grouped[Reported, bool] = Grouped(lambda reported: end_plain(desk, reported))
 
@@ -36,6 +39,12 @@ class Reports:
         :class:`lowtide.errors.InvalidEvent` where it makes no sense; PayloadLost and Unavailable where it is large.
         """
         execution, epoch, digest = _authentic(self._desk.terms.key, event)
+        above = None if self._tracer is None else trace_of_execution(execution, carried(event.attributes))
+        name = event.type.split(".")[-2]
+        with spanning(self._tracer, name, above, "consumer", execution=execution, epoch=epoch):
+            return await self._take(event, execution, epoch, digest)
+
+    async def _take(self, event: CloudEvent, execution: str, epoch: int, digest: str) -> Verdict:
         report = await report_of(self._desk, execution, event.type, event.data or b"")
         if report is None:
             log.info("%s of execution %s, epoch %s: unknown", event.type, execution, epoch)

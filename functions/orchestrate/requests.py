@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lowtide.errors import InvalidInput, LowtideError, NotFound
 from lowtide.model.base import JSON
 from lowtide.runtime.grouping import Grouped
+from lowtide.telemetry.tracing import Tracer
+from lowtide.wire.traces import read
 
 from .nouns import Deployed
 from .starting import Started, Wanted, plain_start, prepare_plain, request_key, start_all
@@ -33,14 +35,20 @@ class StartRequest:
 
 
 class Starts:
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, tracer: Tracer | None = None) -> None:
+        self._tracer = tracer
         self._desk = desk
         self._group: Grouped[StartRequest, Started] = Grouped(self._start)
 
     async def start(self, request: StartRequest) -> Started:
         """Raises :class:`lowtide.errors.NotFound` where there is no such workflow, ``InvalidInput`` where its schema
         refuses the input, ``Conflict`` where the key came before with another body."""
-        return await self._group.ask(request)
+        if self._tracer is None:
+            return await self._group.ask(request)
+        with self._tracer.span(f"start {request.name}", read(request.traceparent)) as span:
+            started = await self._group.ask(replace(request, traceparent=span.trace.text))
+            span.note(execution=started.execution.id)
+            return started
 
     async def _start(self, requests: Sequence[StartRequest]) -> list[Started | LowtideError]:
         """Nearly all start without a transaction; what is left out is decided in one."""

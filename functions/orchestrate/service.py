@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from lowtide.clients.broker import Broker as HttpBroker
 from lowtide.clients.ingest import IngestClient
@@ -17,10 +17,11 @@ from lowtide.expressions import JqHost
 from lowtide.expressions.secrets import FolderSecrets
 from lowtide.runtime import chance
 from lowtide.runtime.claims import Claims
-from lowtide.runtime.clock import Clock, SystemClock
+from lowtide.runtime.clock import Clock, SystemClock, nanos
 from lowtide.runtime.containers import Containers
 from lowtide.runtime.ports import Payloads
 from lowtide.settings import OrchestrateSettings, whole_environment
+from lowtide.telemetry.otlp import Traces
 
 from .actions import ELIGIBLE, ExecutionActions, Kind
 from .background import Background
@@ -55,6 +56,9 @@ __all__ = ["Neighbours", "Service"]
 
 log = logging.getLogger("lowtide.orchestrate")
 
+_LAST_SPANS: Final = 2.0
+"""Seconds that the last spans may take to a collector before the process ends."""
+
 
 @dataclass(frozen=True, slots=True)
 class Neighbours:
@@ -80,7 +84,10 @@ class Service:
         max_body_bytes: int,
         shutdown_grace: float,
         container_start: float = 300.0,
+        traces: Traces | None = None,
     ) -> None:
+        self.traces = traces
+        self.tracer = tracer = None if traces is None else traces.tracer
         self.desk = desk
         self._make_fetcher = fetcher
         self._fetcher: Fetcher | None = None
@@ -91,11 +98,11 @@ class Service:
         self.tally = Tally()
         self.background = Background()
         clock = neighbours.clock
-        self.starts = Starts(desk)
+        self.starts = Starts(desk, tracer)
         self.repeats = Repeats(desk, neighbours.ingest)
-        self.reports = Reports(desk)
-        self.short_way = ShortWay(desk, self.reports, neighbours.execute, clock, self.background)
-        self.channels: dict[OutboxKind, Channel] = channels(desk, clock, neighbours.broker, neighbours.ingest)
+        self.reports = Reports(desk, tracer)
+        self.short_way = ShortWay(desk, self.reports, neighbours.execute, clock, self.background, tracer)
+        self.channels: dict[OutboxKind, Channel] = channels(desk, clock, neighbours.broker, neighbours.ingest, tracer)
         self.keeper = Timekeeper(desk, clock, self.background, warm=neighbours.execute.wake)
         self.ticks = TickRequests(neighbours.broker, clock, self.keeper, self.background, desk.terms.tick_period)
         self.caretaker = Caretaker(desk, clock, neighbours.containers, start_within=container_start)
@@ -148,6 +155,7 @@ class Service:
             max_body_bytes=settings.max_body_bytes,
             shutdown_grace=settings.shutdown_grace,
             container_start=settings.container_start,
+            traces=Traces.of("orchestrate", settings.otlp_endpoint, settings.trace_share, nanos, chance.digits),
         )
 
     @property
@@ -166,6 +174,8 @@ class Service:
         self._loops.append(asyncio.create_task(self.steward.run(), name="operations"))
         self._loops.append(asyncio.create_task(self.remover.run(), name="removals"))
         self._loops.append(asyncio.create_task(self.tick.begin(), name="the first look"))
+        if self.traces is not None:
+            self.traces.exporter.start()
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -190,6 +200,8 @@ class Service:
         host_close = getattr(self.desk.host, "close", None)
         if host_close is not None:
             host_close()
+        if self.traces is not None:
+            await self.traces.exporter.close(_LAST_SPANS)
 
     def stop(self) -> None:
         """The process is asked to end: what it holds is given back, and another one is asked to hold it."""

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Final
 from lowtide.errors import LowtideError, Unavailable
 from lowtide.model.base import ExecutionId, Millis
 from lowtide.runtime.clock import Clock
+from lowtide.telemetry.tracing import Tracer
 from lowtide.wire.cloudevents import CloudEvent, read, to_binary
 
 from .background import Background
-from .dispatching import event_of
+from .dispatching import event_of, traced
 from .nouns import Execution, Order
 from .ports import Execute
 from .reports import Reports
@@ -134,7 +135,16 @@ class Waiters:
 class ShortWay:
     """Carries dispatches to execute without the Broker."""
 
-    def __init__(self, desk: Desk, reports: Reports, execute: Execute, clock: Clock, background: Background) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        reports: Reports,
+        execute: Execute,
+        clock: Clock,
+        background: Background,
+        tracer: Tracer | None = None,
+    ) -> None:
+        self._tracer = tracer
         self._desk = desk
         self._reports = reports
         self._execute = execute
@@ -149,7 +159,9 @@ class ShortWay:
         terms = self._desk.terms
         expires = Millis(self._clock.now() + int(terms.token_lifetime * 1000))
         try:
-            reply = await self._execute.invoke(await event_of(order, terms.key, expires, self._desk.claims))
+            with traced(order, self._tracer) as span:
+                event = await event_of(order, terms.key, expires, self._desk.claims, span)
+                reply = await self._execute.invoke(event)
             if reply is not None:
                 await self._reports.take(reply)
         except LowtideError as error:

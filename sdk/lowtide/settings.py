@@ -7,6 +7,9 @@ object never travels further. Durations are seconds unless the name says otherwi
     PORT                         all                          port to listen on (Knative sets it)
     LOWTIDE_HOST                 all                          address to listen on
     LOWTIDE_METRICS_PORT         all                          port of Prometheus metrics; 0 (default): none
+    LOWTIDE_OTLP_ENDPOINT        all                          where traces go, OTLP over gRPC; empty (default): nowhere
+                                                              (or OTEL_EXPORTER_OTLP_ENDPOINT, unless OTEL_SDK_DISABLED)
+    LOWTIDE_TRACE_SHARE          all                          of the traces that begin here, how many are recorded (1.0)
     LOWTIDE_KEY                  orchestrate execute          shared secret of dispatches and outcomes
     LOWTIDE_CONTROL_URL          orchestrate                  PostgreSQL of the control store
     LOWTIDE_JOURNAL_URL          ingest                       PostgreSQL of the journal
@@ -40,7 +43,7 @@ import os
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Literal, Self, get_args, get_origin
+from typing import Any, Final, Literal, Self, get_args, get_origin
 
 import msgspec
 
@@ -58,6 +61,9 @@ __all__ = [
 ]
 
 
+_OTLP: Final = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+
+
 class _FromEnvironment(msgspec.Struct, frozen=True, kw_only=True):
     """Fills a Struct from ``LOWTIDE_*`` variables; a field without a default is required."""
 
@@ -68,7 +74,7 @@ class _FromEnvironment(msgspec.Struct, frozen=True, kw_only=True):
         values: dict[str, Any] = {}
         wrong: list[str] = []
         for field in msgspec.structs.fields(cls):
-            name = "PORT" if field.name == "port" else f"LOWTIDE_{field.name.upper()}"
+            name = _name_of(field.name, source)
             if name not in source:
                 if field.required:
                     wrong.append(f"{name} is not set")
@@ -80,6 +86,13 @@ class _FromEnvironment(msgspec.Struct, frozen=True, kw_only=True):
         if wrong:
             raise Misconfigured("; ".join(wrong))
         return cls(**values)
+
+
+def _name_of(field: str, source: Mapping[str, str]) -> str:
+    """The variable of a field: those of OpenTelemetry's own serve as well, the more special before the general one."""
+    ours = "PORT" if field == "port" else f"LOWTIDE_{field.upper()}"
+    others = _OTLP if field == "otlp_endpoint" and source.get("OTEL_SDK_DISABLED", "").lower() != "true" else ()
+    return next((name for name in (ours, *others) if name in source), ours)
 
 
 def _convert(text: str, kind: Any) -> Any:
@@ -112,6 +125,8 @@ class ExecuteSettings(_FromEnvironment, frozen=True, kw_only=True):
     port: int = 8080
     host: str = "0.0.0.0"
     metrics_port: int = 0
+    otlp_endpoint: str = ""
+    trace_share: float = 1.0
     public_url: str = ""
     steps: tuple[str, ...] = ()
     secrets_dir: Path | None = None
@@ -140,6 +155,8 @@ class IngestSettings(_FromEnvironment, frozen=True, kw_only=True):
     port: int = 8080
     host: str = "0.0.0.0"
     metrics_port: int = 0
+    otlp_endpoint: str = ""
+    trace_share: float = 1.0
     retain_analytics: str = ""
     journal_connections: int = 4
     analytics_connections: int = 2
@@ -159,6 +176,8 @@ class OrchestrateSettings(_FromEnvironment, frozen=True, kw_only=True):
     port: int = 8080
     host: str = "0.0.0.0"
     metrics_port: int = 0
+    otlp_endpoint: str = ""
+    trace_share: float = 1.0
     connections: int = 8
     max_body_bytes: int = 10 * 1024 * 1024
     budget: float = 240.0
@@ -201,6 +220,8 @@ class AnalyticsSettings(_FromEnvironment, frozen=True, kw_only=True):
     port: int = 8080
     host: str = "0.0.0.0"
     metrics_port: int = 0
+    otlp_endpoint: str = ""
+    trace_share: float = 1.0
     prices: str = "google-cloud-run"
     connections: int = 6
     statement_timeout: float = 15.0

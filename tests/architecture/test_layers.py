@@ -11,6 +11,7 @@ import pytest
 
 from lowtide.model import command, error, event, plan, state
 from lowtide.wire import types
+from tests.ports import free_port
 
 _ROOT = Path(__file__).parents[2]
 
@@ -61,8 +62,9 @@ def test_the_command_line_needs_no_optional_extra(module: str) -> None:
 
 def test_execute_starts_without_what_is_heavy() -> None:
     heavy = ("fastapi", "sqlalchemy", "psycopg", "kubernetes", "pydantic", "yaml", "lowtide.dsl", "aiohttp", "typer")
+    telling = ("opentelemetry", "prometheus_client", "lowtide.telemetry")
     loaded = set(_python("import functions.execute.__main__, sys; print(*sys.modules)").split())
-    found = [name for name in loaded if name.startswith(heavy)]
+    found = [name for name in loaded if name.startswith(heavy + telling)]
     assert not found, f"execute's start imports {sorted(found)[:5]}"
 
 
@@ -78,6 +80,31 @@ def test_execute_starts_without_what_few_first_dispatches_need() -> None:
 def test_orchestrate_is_woken_without_the_grammar() -> None:
     loaded = set(_python("import functions.orchestrate.__main__, sys; print(*sys.modules)").split())
     assert not [name for name in loaded if name.split(".")[0] in ("yaml", "rich") or name.startswith("lowtide.dsl")]
+
+
+def test_execute_that_is_watched_is_ready_without_the_libraries_that_tell() -> None:
+    """Up to its readiness, with a port for metrics and a collector for traces."""
+    program = f"""
+import asyncio, sys
+from functions.execute.app import create_app
+from lowtide.settings import ExecuteSettings
+
+async def ready():
+    told, asked = asyncio.Queue(), asyncio.Queue()
+    watched = dict(metrics_port={free_port()}, otlp_endpoint="http://127.0.0.1:1", host="127.0.0.1")
+    settings = ExecuteSettings(key=b"k", broker_url="http://127.0.0.1:1", ingest_target="127.0.0.1:1", **watched)
+    asked.put_nowait(dict(type="lifespan.startup"))
+    running = asyncio.ensure_future(create_app(settings)(dict(type="lifespan"), asked.get, told.put))
+    assert (await told.get())["type"] == "lifespan.startup.complete"
+    print(*sys.modules)
+    asked.put_nowait(dict(type="lifespan.shutdown"))
+    await running
+
+asyncio.run(ready())
+"""
+    loaded = set(_python(program).split())
+    assert "lowtide.telemetry.otlp" in loaded
+    assert not {"opentelemetry.sdk", "opentelemetry.proto", "prometheus_client"} & loaded
 
 
 def test_the_command_line_answers_before_anything_heavy_is_imported() -> None:

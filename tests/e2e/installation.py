@@ -52,16 +52,18 @@ class Installation:
             "LOWTIDE_SHORT_WAIT": "0",
             **extra,
         }
-        self.processes = {name: self._run(name) for name in _MODULES}
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        for name in _MODULES:
+            self.run(name)
         self.api = httpx.Client(base_url=self.url("orchestrate"), timeout=30)
 
     def url(self, name: str) -> str:
         return f"http://127.0.0.1:{self.ports[name]}"
 
-    def _run(self, name: str) -> subprocess.Popen[bytes]:
+    def run(self, name: str) -> None:
         told = {"PORT": str(self.ports[name]), "LOWTIDE_METRICS_PORT": str(self.metrics[name])}
         with self.log(name).open("ab") as log:
-            return subprocess.Popen(
+            self.processes[name] = subprocess.Popen(
                 [sys.executable, "-m", _MODULES[name]],
                 cwd=_ROOT,
                 env={**os.environ, **self._environment, **told},
@@ -77,11 +79,11 @@ class Installation:
         body = request.body
         with contextlib.suppress(httpx.HTTPError):
             if headers.get("ce-type") == DISPATCH:
-                reply = httpx.post(self.url("execute"), headers=headers, content=body, timeout=60)
+                reply = _delivered(self.url("execute"), headers, body)
                 if "ce-type" not in reply.headers:
                     return
                 headers, body = dict(reply.headers), reply.content
-            httpx.post(f"{self.url('orchestrate')}/events", headers=headers, content=body, timeout=120)
+            _delivered(f"{self.url('orchestrate')}/events", headers, body)
 
     def deploy(self, document: str) -> None:
         headers = {"content-type": "application/yaml"}
@@ -127,6 +129,17 @@ class Installation:
             if process.poll() is None:
                 process.kill()
             process.wait(10)
+
+
+def _delivered(url: str, headers: dict[str, str], body: bytes) -> httpx.Response:
+    """The answer; whoever is not there, or cannot yet, gets it again."""
+    for _ in range(100):
+        with contextlib.suppress(httpx.ConnectError):
+            answer = httpx.post(url, headers=headers, content=body, timeout=120)
+            if answer.status_code < 500:
+                return answer
+        time.sleep(0.1)
+    raise httpx.ConnectError(url)
 
 
 @contextlib.contextmanager

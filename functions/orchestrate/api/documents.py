@@ -8,8 +8,9 @@ from fastapi import Request, Response
 
 from lowtide.errors import InvalidInput
 from lowtide.model.base import JSON
+from lowtide.telemetry.tracing import current
 from lowtide.wire import json
-from lowtide.wire.types import Extension
+from lowtide.wire.traces import carried
 
 from ..problems import UnsupportedType
 
@@ -79,6 +80,5 @@ def reply(content: JSON, status: int = 200, headers: dict[str, str] | None = Non
 
 
 def trace_of(request: Request) -> str | None:
-    """The request's ``traceparent``, where it can be one."""
-    value = request.headers.get(Extension.traceparent)
-    return value if value and value.isascii() and value.isprintable() and len(value) < 100 else None
+    """The trace that the request is served in, else the one that its headers name."""
+    return current() or carried(request.headers)

@@ -10,7 +10,10 @@ from typing import Final
 from fastapi import APIRouter, Request, Response
 
 from lowtide.errors import InvalidEvent, TooLarge
+from lowtide.telemetry.tracing import spanning
 from lowtide.wire.cloudevents import CloudEvent, read, read_all
+from lowtide.wire.traces import carried
+from lowtide.wire.traces import read as read_trace
 from lowtide.wire.triggers import DEAD_LETTER_PATH, TICK_PATH
 from lowtide.wire.types import ALERT_FIRED, ALERT_RESOLVED, DISPATCH, OUTCOMES, REGISTERED, TICK
 
@@ -72,4 +75,5 @@ async def _handle(service: Service, event: CloudEvent) -> None:
     else:
         if len(event.data or b"") > service.max_body_bytes:
             raise TooLarge(f"the event's data has more than {service.max_body_bytes} bytes")
-        await accept(service.desk, [event], None)
+        with spanning(service.tracer, f"receive {event.type}", read_trace(carried(event.attributes)), "consumer"):
+            await accept(service.desk, [event], None)

@@ -48,7 +48,8 @@ _ON_THE_STREAM: Final = 1.0
 
 class IngestClient:
     """``window``: seconds that a sign of life is believed in; below the time that the server gives a lost stream.
-    ``deadline``: seconds for each single call, all repetitions included. ``stub`` is called instead of ``target``."""
+    ``deadline``: seconds for each single call, all repetitions included. ``stub`` is called instead of ``target``.
+    ``trace``, where it is set, says in which trace an append is made."""
 
     def __init__(
         self,
@@ -64,6 +65,7 @@ class IngestClient:
     ) -> None:
         patience = patience or Patience()
         self.owner = owner
+        self.trace: Callable[[], str | None] | None = None
         self._target = target
         self._idle = patience.idle
         self._clock = clock
@@ -162,7 +164,10 @@ class IngestClient:
         if key not in self._trust.open:
             known = self._reasons.get(key)
             raise known if known is not None else Fenced(f"execution {execution}, epoch {epoch} is not open here")
-        await self._send(key, protobuf.append_of(execution, epoch, entries, closing))
+        message = protobuf.append_of(execution, epoch, entries, closing)
+        if self.trace is not None:
+            message.trace = self.trace() or ""
+        await self._send(key, message)
         if closing is not None:
             self._forget(key)
 

@@ -27,6 +27,8 @@ from lowtide.errors import TaskFailed
 from lowtide.model.base import JSON
 from lowtide.model.command import Perform
 from lowtide.model.error import StandardType, standard_error
+from lowtide.telemetry.tracing import current
+from lowtide.wire.traces import written
 
 if TYPE_CHECKING:
     from google.protobuf.descriptor import Descriptor, MethodDescriptor
@@ -83,6 +85,7 @@ class GrpcCall:
         method = _method(compiled, service.get("name"), arguments.get("method"))
         requests = _requests(compiled, method, arguments.get("arguments"))
         metadata = [("idempotency-key", quote(idempotency_key, safe="/@:.-_~!#"))]
+        metadata.extend(written(current()).items())
         header = await self._authenticator.header(service.get("authentication"))
         if header is not None:
             metadata.append(("authorization", header))

@@ -48,18 +48,22 @@ class Web:
         """One answer, of any status; redirects are not followed. ``seconds`` bounds it whole, its body included;
         of a ``stream``, until it begins: then it may last, and be silent, for as long as it likes.
 
+        It says in which trace it is made, if in any, and ``headers`` do not.
+
         Raises ``TaskFailed``: ``timeout``, ``communication`` (no connection, no TLS, a broken answer) or
         ``authorization`` (an address that workflows may not reach).
         """
         import aiohttp
 
+        from lowtide.telemetry.tracing import current
+        from lowtide.wire.traces import written
+
         check_host(url.host or "", allow_loopback=self.allow_loopback)
         shown = f"{method} {url.scheme}://{url.authority.rpartition('@')[2]}{url.path}"
         whole, each = (None, None) if stream else (seconds, self._read)
         timeout = aiohttp.ClientTimeout(total=whole, connect=self._connect, sock_read=each)
-        sending = self._opened().request(
-            method, url, headers=headers, data=body, allow_redirects=False, timeout=timeout
-        )
+        told = {**written(current()), **(headers or {})}
+        sending = self._opened().request(method, url, headers=told, data=body, allow_redirects=False, timeout=timeout)
         try:
             async with contextlib.AsyncExitStack() as stack:
                 async with asyncio.timeout(seconds if stream else None):

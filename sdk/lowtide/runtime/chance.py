@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from lowtide.model.base import ExecutionId, Millis
 
-__all__ = ["new_execution_id", "new_owner", "seeded", "uniform"]
+__all__ = ["digits", "new_execution_id", "new_owner", "seeded", "uniform"]
 
 uniform: Callable[[], float] = random.random
 """A number uniform in [0, 1)."""
@@ -39,6 +39,11 @@ def new_execution_id(now: Millis) -> ExecutionId:
 def new_owner() -> str:
     """The name of one process on its leases."""
     return f"{_bits(64):016x}"
+
+
+def digits(count: int) -> str:
+    """Hexadecimal digits, never all of them zero: ids of traces and spans."""
+    return f"{_bits(4 * count) or 1:0{count}x}"
 
 
 @contextmanager

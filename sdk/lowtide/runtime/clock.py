@@ -9,7 +9,7 @@ from typing import Protocol
 
 from lowtide.model.base import Millis
 
-__all__ = ["Clock", "SystemClock"]
+__all__ = ["Clock", "SystemClock", "nanos"]
 
 
 class Clock(Protocol):
@@ -28,6 +28,11 @@ class Clock(Protocol):
     def working(self) -> AbstractContextManager[None]:
         """Real work is under way: a virtual clock stands still meanwhile."""
         ...
+
+
+def nanos() -> int:
+    """Wall time, nanoseconds since the epoch: for spans, whose ends are compared across processes."""
+    return time.time_ns()
 
 
 class SystemClock:

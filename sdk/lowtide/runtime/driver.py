@@ -83,6 +83,11 @@ class Driver:
         return self._active.meter
 
     @property
+    def ran(self) -> bool:
+        """Whether the epoch was ours to run."""
+        return self._state is not None
+
+    @property
     def state(self) -> State:
         assert self._state is not None
         return self._state

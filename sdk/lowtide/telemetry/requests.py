@@ -1,4 +1,4 @@
-"""Counts and times the requests of an ASGI application, by the route as it is written: a path may be a secret."""
+"""Counts, times and traces requests of an ASGI application, by the route as it is written: a path may be a secret."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any, Final
 
 from lowtide.telemetry.measures import Count, Measure, Spread
+from lowtide.telemetry.tracing import Tracer
+from lowtide.wire.traces import carried, read
 
-__all__ = ["HttpMeasures"]
+__all__ = ["HttpMeasures", "TracedRequests"]
 
 _Scope = MutableMapping[str, Any]
 _Receive = Callable[[], Awaitable[Any]]
@@ -55,3 +57,34 @@ class HttpMeasures:
                 self.seconds.see(loop.time() - began, method, route)
 
         return measured
+
+
+class TracedRequests:
+    """Middleware: each request is a span, below that which its headers name; probes and ``untraced`` paths are not."""
+
+    def __init__(self, app: _App, *, tracer: Tracer, untraced: frozenset[str] = frozenset()) -> None:
+        self._app = app
+        self._tracer = tracer
+        self._untraced = _UNTOLD | untraced
+
+    async def __call__(self, scope: _Scope, receive: _Receive, send: _Send) -> None:
+        if scope["type"] != "http" or scope["path"] in self._untraced:
+            return await self._app(scope, receive, send)
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+
+        async def noting(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                span.attributes["http.response.status_code"] = message["status"]
+                if message["status"] >= 500:
+                    span.failure = str(message["status"])
+            await send(message)
+
+        with self._tracer.span(scope["method"], read(carried(headers)), "server") as span:
+            span.attributes["http.request.method"] = scope["method"]
+            try:
+                await self._app(scope, receive, noting)
+            finally:
+                route = getattr(scope.get("route"), "path", None)
+                if route is not None:
+                    span.name = f"{scope['method']} {route}"
+                    span.attributes["http.route"] = route

@@ -23,6 +23,7 @@ from lowtide.model.ours import ours
 from lowtide.wire import json
 from lowtide.wire.cloudevents import CloudEvent
 from lowtide.wire.records import Change, Subject
+from lowtide.wire.traces import written
 from lowtide.wire.types import LEVELS, Extension, Level, lifecycle_type, source_of, wants
 
 __all__ = [
@@ -235,6 +236,5 @@ def _event(
     }
     if about.echo:
         attributes[Extension.echo] = "true"
-    if about.traceparent:
-        attributes[Extension.traceparent] = about.traceparent
+    attributes.update(written(about.traceparent))
     return CloudEvent(attributes, json.encode(data))

@@ -66,16 +66,18 @@ class Closed(_message.Message):
     def __init__(self, type: _Optional[str] = ..., body: _Optional[bytes] = ...) -> None: ...
 
 class Append(_message.Message):
-    __slots__ = ("execution", "epoch", "records", "close")
+    __slots__ = ("execution", "epoch", "records", "close", "trace")
     EXECUTION_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     RECORDS_FIELD_NUMBER: _ClassVar[int]
     CLOSE_FIELD_NUMBER: _ClassVar[int]
+    TRACE_FIELD_NUMBER: _ClassVar[int]
     execution: str
     epoch: int
     records: _containers.RepeatedCompositeFieldContainer[Record]
     close: Closed
-    def __init__(self, execution: _Optional[str] = ..., epoch: _Optional[int] = ..., records: _Optional[_Iterable[_Union[Record, _Mapping]]] = ..., close: _Optional[_Union[Closed, _Mapping]] = ...) -> None: ...
+    trace: str
+    def __init__(self, execution: _Optional[str] = ..., epoch: _Optional[int] = ..., records: _Optional[_Iterable[_Union[Record, _Mapping]]] = ..., close: _Optional[_Union[Closed, _Mapping]] = ..., trace: _Optional[str] = ...) -> None: ...
 
 class Batch(_message.Message):
     __slots__ = ("owner", "sequence", "appends", "facts", "logs", "metrics", "usages", "changes", "dropped", "releases", "opens")
