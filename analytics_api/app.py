@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from importlib.metadata import version
-from typing import Final
 
 from fastapi import FastAPI
 
@@ -15,7 +14,7 @@ from lowtide.runtime.chance import digits
 from lowtide.runtime.clock import Clock, SystemClock, nanos
 from lowtide.settings import AnalyticsSettings
 from lowtide.telemetry.measures import Measure
-from lowtide.telemetry.otlp import Traces
+from lowtide.telemetry.otlp import Traces, sending
 from lowtide.telemetry.requests import HttpMeasures, TracedRequests
 from lowtide.telemetry.serving import serving_measures
 from lowtide.wire.prices import read_prices
@@ -24,9 +23,6 @@ from . import cost, executions, health, logs, problems, series, timeline
 from .store import Store
 
 __all__ = ["create_app"]
-
-_LAST_SPANS: Final = 2.0
-"""Seconds that the last spans may take to a collector before the process ends."""
 
 
 def create_app(settings: AnalyticsSettings, clock: Clock | None = None) -> FastAPI:
@@ -43,13 +39,9 @@ def create_app(settings: AnalyticsSettings, clock: Clock | None = None) -> FastA
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        if traces is not None:
-            traces.exporter.start()
-        async with serving_measures("analytics", settings.host, settings.metrics_port, measures):
+        async with sending(traces), serving_measures("analytics", settings.host, settings.metrics_port, measures):
             yield
         await store.close()
-        if traces is not None:
-            await traces.exporter.close(_LAST_SPANS)
 
     app = FastAPI(
         title="Lowtide analytics",

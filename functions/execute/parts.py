@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from lowtide.telemetry.otlp import Traces
 
 __all__ = ["Parts", "build_parts"]
-
-_LAST_SPANS: Final = 2.0
-"""Seconds that the last spans may take to a collector before the process ends."""
 
 
 class Parts(msgspec.Struct, eq=False):
@@ -56,7 +53,7 @@ class Parts(msgspec.Struct, eq=False):
         await self.publisher.close()
         self.host.close()
         if self.traces is not None:
-            await self.traces.exporter.close(_LAST_SPANS)
+            await self.traces.exporter.close()
 
 
 class Emitter:

@@ -22,7 +22,7 @@ from lowtide.runtime.clock import nanos
 from lowtide.settings import IngestSettings
 from lowtide.storage.database import Connection, Database
 from lowtide.telemetry.measures import Measure
-from lowtide.telemetry.otlp import Traces
+from lowtide.telemetry.otlp import Traces, sending
 from lowtide.telemetry.serving import serving_measures
 
 from .committing import Committer
@@ -41,8 +41,6 @@ log = logging.getLogger("lowtide.ingest.server")
 
 _SERVICE: Final = pb.DESCRIPTOR.services_by_name["Ingest"].full_name
 _TIDY_EVERY: Final = 60.0
-_LAST_SPANS: Final = 2.0
-"""Seconds that the last spans may take to a collector before the process ends."""
 
 _OPTIONS: Final = [
     # Records are small, payloads come in chunks: only what a client of another version sends is ever near to it.
@@ -59,13 +57,19 @@ _OPTIONS: Final = [
 @contextlib.asynccontextmanager
 async def serve(settings: IngestSettings) -> AsyncIterator[int]:
     """Listens while the context lasts; yields the port. Leaving drains: what was received is committed first."""
+    traces = Traces.of("ingest", settings.otlp_endpoint, settings.trace_share, nanos, digits)
+    async with sending(traces), _serve(settings, traces) as port:
+        yield port
+
+
+@contextlib.asynccontextmanager
+async def _serve(settings: IngestSettings, traces: Traces | None) -> AsyncIterator[int]:
     retention = retention_of(settings.retain_analytics)
     # One connection of the journal's share listens for signals, one commits, the others answer calls.
     journal = Database("journal", settings.journal_url, max(1, settings.journal_connections - 2))
     commits = Database("journal", settings.journal_url, 1)
     analytics = Database("analytics", settings.analytics_url, max(1, settings.analytics_connections))
     voices = Voices(settings.lease_ttl)
-    traces = Traces.of("ingest", settings.otlp_endpoint, settings.trace_share, nanos, digits)
     tracer = None if traces is None else traces.tracer
     to = Journalist(Committer(commits, voices, settings.lease_ttl, tracer), Projector(analytics), Signals(journal))
     service = IngestService(
@@ -101,8 +105,6 @@ async def serve(settings: IngestSettings) -> AsyncIterator[int]:
     async def asked() -> Sequence[Measure]:
         return [*known(), *(traces.measures() if traces is not None else ())]
 
-    if traces is not None:
-        traces.exporter.start()
     await server.start()
     await probes.set(_SERVICE, health_pb2.HealthCheckResponse.SERVING)
     try:
@@ -117,8 +119,6 @@ async def serve(settings: IngestSettings) -> AsyncIterator[int]:
         await asyncio.gather(*background, *warming, return_exceptions=True)
         for database in (journal, commits, analytics):
             await database.close()
-        if traces is not None:
-            await traces.exporter.close(_LAST_SPANS)
 
 
 def _bind(server: grpc.aio.Server, host: str, port: int) -> int:

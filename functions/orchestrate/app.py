@@ -12,6 +12,7 @@ from starlette.routing import BaseRoute
 
 from lowtide.settings import OrchestrateSettings
 from lowtide.telemetry.measures import Measure
+from lowtide.telemetry.otlp import sending
 from lowtide.telemetry.requests import HttpMeasures, TracedRequests
 from lowtide.telemetry.serving import serving_measures
 from lowtide.wire.triggers import DEAD_LETTER_PATH, TICK_PATH
@@ -64,7 +65,11 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with service, serving_measures("orchestrate", settings.host, settings.metrics_port, measures):
+        async with (
+            sending(service.traces),
+            service,
+            serving_measures("orchestrate", settings.host, settings.metrics_port, measures),
+        ):
             started(service)
             yield
 

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Self
 
 from lowtide.clients.broker import Broker as HttpBroker
 from lowtide.clients.ingest import IngestClient
@@ -55,9 +55,6 @@ if TYPE_CHECKING:
 __all__ = ["Neighbours", "Service"]
 
 log = logging.getLogger("lowtide.orchestrate")
-
-_LAST_SPANS: Final = 2.0
-"""Seconds that the last spans may take to a collector before the process ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,8 +171,6 @@ class Service:
         self._loops.append(asyncio.create_task(self.steward.run(), name="operations"))
         self._loops.append(asyncio.create_task(self.remover.run(), name="removals"))
         self._loops.append(asyncio.create_task(self.tick.begin(), name="the first look"))
-        if self.traces is not None:
-            self.traces.exporter.start()
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -200,8 +195,6 @@ class Service:
         host_close = getattr(self.desk.host, "close", None)
         if host_close is not None:
             host_close()
-        if self.traces is not None:
-            await self.traces.exporter.close(_LAST_SPANS)
 
     def stop(self) -> None:
         """The process is asked to end: what it holds is given back, and another one is asked to hold it."""

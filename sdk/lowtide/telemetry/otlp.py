@@ -11,7 +11,8 @@ import importlib.util
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
     from opentelemetry.trace import SpanContext
 
-__all__ = ["Exporter", "Traces"]
+__all__ = ["Exporter", "Traces", "sending"]
 
 log = logging.getLogger("lowtide.telemetry")
 
@@ -62,6 +63,19 @@ class Traces:
             Reading("lowtide_spans_sent_total", sent, lambda: self.exporter.sent, kind="counter"),
             Reading("lowtide_spans_dropped_total", dropped, lambda: self.exporter.dropped, kind="counter"),
         )
+
+
+@asynccontextmanager
+async def sending(traces: Traces | None) -> AsyncIterator[None]:
+    """Send spans while the context lasts, and what is left when it ends."""
+    if traces is None:
+        yield
+        return
+    traces.exporter.start()
+    try:
+        yield
+    finally:
+        await traces.exporter.close()
 
 
 class Exporter:
@@ -99,7 +113,7 @@ class Exporter:
             self._thread = threading.Thread(target=self._run, name="traces", daemon=True)
             self._thread.start()
 
-    async def close(self, grace: float) -> None:
+    async def close(self, grace: float = 2.0) -> None:
         """Send what waits, for at most ``grace`` seconds."""
         if self._waiting:
             self.start()
