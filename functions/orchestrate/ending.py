@@ -21,20 +21,20 @@ __all__ = ["Reported", "end_plain"]
 
 @dataclass(frozen=True, slots=True)
 class Reported:
-    """An outcome of execute's; ``digest`` is that of the dispatch that it answers."""
+    """An outcome of execute's; ``digest`` is that of the dispatch that it answers. ``begun``: the execution as this
+    process began it, where it did so a moment ago."""
 
     outcome: Ended
     digest: str
+    begun: Execution | None = None
 
 
 async def end_plain(desk: Desk, reported: Sequence[Reported]) -> list[bool]:
     """Apply the outcomes that concern nobody else, and say of each whether it was; the rest is left untouched.
 
-    What is to be stored is made ready from an execution as it was read; it is stored where that is still so.
+    What is to be stored is made ready from an execution as it was begun or read; it is stored where that is still so.
     """
-    found, now = await desk.database.alone(
-        lambda connection: groups.read(connection, {one.outcome.execution for one in reported})
-    )
+    found, now = await _known(desk, reported)
     if now is None:
         return [False] * len(reported)
     plain: dict[str, tuple[Reported, Execution]] = {}
@@ -58,6 +58,20 @@ async def end_plain(desk: Desk, reported: Sequence[Reported]) -> list[bool]:
             work.after.timer(of.next_due)
     desk.afterwards(work.after)
     return [id_ in done and plain[id_][0] is one for one in reported for id_ in (one.outcome.execution,)]
+
+
+async def _known(desk: Desk, reported: Sequence[Reported]) -> tuple[dict[str, Execution], datetime | None]:
+    """The executions by id, and the database's time: from the store, unless this process has just begun all of them."""
+    begun: dict[str, Execution] = {one.begun.id: one.begun for one in reported if one.begun is not None}
+    now = desk.database.lately.now()
+    if now is not None and all(one.outcome.execution in begun for one in reported):
+        return begun, max(now, *(execution.created_at for execution in begun.values()))
+    found, now = await desk.database.alone(
+        lambda connection: groups.read(connection, {one.outcome.execution for one in reported})
+    )
+    if now is not None:
+        desk.database.lately.heard(now)
+    return found, now
 
 
 def _is_plain(execution: Execution, reported: Reported) -> bool:

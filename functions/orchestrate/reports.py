@@ -14,6 +14,7 @@ from lowtide.wire.traces import carried, trace_of_execution
 from lowtide.wire.types import Ended, Extension
 
 from .ending import Reported, end_plain
+from .nouns import Execution
 from .outcomes import Verdict, apply
 from .received import report_of
 from .work import Desk
@@ -31,8 +32,8 @@ class Reports:
         self._desk = desk
         self._ends: Grouped[Reported, bool] = Grouped(lambda reported: end_plain(desk, reported))
 
-    async def take(self, event: CloudEvent) -> Verdict:
-        """Apply an outcome or a registration.
+    async def take(self, event: CloudEvent, begun: Execution | None = None) -> Verdict:
+        """Apply an outcome or a registration. ``begun``: as in :class:`.ending.Reported`.
 
         An expired token of ours is still ours: the report is applied once, whenever it comes. Raises
         :class:`lowtide.errors.Unauthentic` where it was not written by this installation, and
@@ -42,16 +43,18 @@ class Reports:
         above = None if self._tracer is None else trace_of_execution(execution, carried(event.attributes))
         name = event.type.split(".")[-2]
         with spanning(self._tracer, name, above, "consumer", execution=execution, epoch=epoch):
-            return await self._take(event, execution, epoch, digest)
+            return await self._take(event, execution, epoch, digest, begun)
 
-    async def _take(self, event: CloudEvent, execution: str, epoch: int, digest: str) -> Verdict:
+    async def _take(
+        self, event: CloudEvent, execution: str, epoch: int, digest: str, begun: Execution | None
+    ) -> Verdict:
         report = await report_of(self._desk, execution, event.type, event.data or b"")
         if report is None:
             log.info("%s of execution %s, epoch %s: unknown", event.type, execution, epoch)
             return "unknown"
         if (report.execution, report.epoch) != (execution, epoch):
             raise InvalidEvent("the data is about another execution or epoch than the event's extensions say")
-        if isinstance(report, Ended) and await self._ends.ask(Reported(report, digest)):
+        if isinstance(report, Ended) and await self._ends.ask(Reported(report, digest, begun)):
             return "applied"
         verdict = await self._desk.do(lambda work: apply(work, report, digest))
         if verdict != "applied":

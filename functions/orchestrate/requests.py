@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final, TypeAlias
 
 from lowtide.errors import InvalidInput, LowtideError, NotFound
 from lowtide.model.base import JSON
@@ -14,9 +17,15 @@ from lowtide.wire.traces import read
 from .nouns import Deployed
 from .starting import Started, Wanted, plain_start, prepare_plain, request_key, start_all
 from .store import groups
+from .store.groups import Seen
 from .work import Desk, Work
 
 __all__ = ["StartRequest", "Starts", "wrong_input"]
+
+_Name: TypeAlias = tuple[str, str, str | None]
+"""Namespace and name of a workflow, and the version that is asked for."""
+
+_MOST_SEEN: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +47,7 @@ class Starts:
     def __init__(self, desk: Desk, tracer: Tracer | None = None) -> None:
         self._tracer = tracer
         self._desk = desk
+        self._seen: OrderedDict[_Name, Deployed] = OrderedDict()
         self._group: Grouped[StartRequest, Started] = Grouped(self._start)
 
     async def start(self, request: StartRequest) -> Started:
@@ -59,10 +69,10 @@ class Starts:
 
     async def _start_plainly(self, requests: Sequence[StartRequest]) -> list[Started | None]:
         """Those that nothing holds back, whose plan is at hand, and whose key is new; their version is looked at first,
-        and again when they are stored."""
+        unless that was done a moment ago, and again when they are stored."""
         names = [(request.namespace, request.name, request.version) for request in requests]
         database, work = self._desk.database, self._desk.prepare()
-        versions, now = await database.alone(lambda connection: groups.find_deployed(connection, names))
+        versions, now, seen = await self._looked_up(names)
         wanted: dict[int, Wanted] = {}
         for number, (request, version) in enumerate(zip(requests, versions, strict=True)):
             if version is None or not self._desk.plans.at_hand(version.id):
@@ -74,7 +84,17 @@ class Starts:
         if not prepared:
             return [None] * len(requests)
         begun = list(prepared.values())
-        added = await database.alone(lambda connection: groups.begin(connection, begun, if_deployed=True))
+        as_seen = (
+            [Seen(requests[number].version, wanted[number].version.limits) for number in prepared] if seen else None
+        )
+        added, later = await database.alone(
+            lambda connection: groups.begin(connection, begun, if_deployed=True, seen=as_seen)
+        )
+        if later is not None:
+            database.lately.heard(later)
+        for number, one in prepared.items():
+            if one.execution.id not in added:
+                self._seen.pop(names[number], None)
         answers = {
             number: plain_start(work, wanted[number], one)
             for number, one in prepared.items()
@@ -82,6 +102,22 @@ class Starts:
         }
         self._desk.afterwards(work.after)
         return [answers.get(number) for number in range(len(requests))]
+
+    async def _looked_up(self, names: Sequence[_Name]) -> tuple[list[Deployed | None], datetime, bool]:
+        """The versions that are meant, the database's time, and whether both are only what was seen a moment ago."""
+        database = self._desk.database
+        lately = database.lately.now()
+        if lately is not None and all(name in self._seen for name in names):
+            return [self._seen[name] for name in names], lately, True
+        versions, now = await database.alone(lambda connection: groups.find_deployed(connection, names))
+        database.lately.heard(now)
+        for name, version in zip(names, versions, strict=True):
+            self._seen.pop(name, None)
+            if version is not None and not version.held:
+                self._seen[name] = version
+        while len(self._seen) > _MOST_SEEN:
+            self._seen.popitem(last=False)
+        return versions, now, False
 
 
 async def _start_all(work: Work, requests: Sequence[StartRequest]) -> list[Started | LowtideError]:

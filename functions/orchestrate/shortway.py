@@ -151,11 +151,12 @@ class ShortWay:
         self._clock = clock
         self._background = background
 
-    def go(self, order: Order) -> None:
-        """Take a dispatch to execute; the request that started it does not have to stay."""
-        self._background.spawn(self._carry(order), f"the short way of {order.execution}")
+    def go(self, order: Order, begun: Execution) -> None:
+        """Take a dispatch of an execution that has just begun to execute; the request that started it does not have
+        to stay."""
+        self._background.spawn(self._carry(order, begun), f"the short way of {order.execution}")
 
-    async def _carry(self, order: Order) -> None:
+    async def _carry(self, order: Order, begun: Execution) -> None:
         terms = self._desk.terms
         expires = Millis(self._clock.now() + int(terms.token_lifetime * 1000))
         try:
@@ -163,7 +164,7 @@ class ShortWay:
                 event = await event_of(order, terms.key, expires, self._desk.claims, span)
                 reply = await self._execute.invoke(event)
             if reply is not None:
-                await self._reports.take(reply)
+                await self._reports.take(reply, begun)
         except LowtideError as error:
             log.info("execution %s goes by the broker: %s", order.execution, error)
             await self._desk.do(lambda work: _hurry(work, order.execution, order.epoch))

@@ -151,7 +151,7 @@ async def start_all(work: Work, wanted: Sequence[Wanted], now: datetime) -> list
     if any(places):
         return await _start_in_line(work, wanted, places, now)
     beginnings = [await _beginning(work, one, now) for one in wanted]
-    added = await groups.begin(work.tx, beginnings)
+    added, _ = await groups.begin(work.tx, beginnings)
     return [await _answer(work, one, begun, added) for one, begun in zip(wanted, beginnings, strict=True)]
 
 
@@ -178,7 +178,7 @@ async def _start_in_line(
     answers: dict[int, Started | LowtideError] = dict(await _refused(work, wanted, places, now))
     entering = [number for number in range(len(wanted)) if number not in answers]
     begun = [await _beginning(work, wanted[number], now, waits=places[number] is not None) for number in entering]
-    added = await groups.begin(work.tx, begun) if begun else set()
+    added, _ = await groups.begin(work.tx, begun) if begun else (set(), None)
     held = []
     for number, one in zip(entering, begun, strict=True):
         place = places[number]

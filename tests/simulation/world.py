@@ -109,7 +109,7 @@ class World:
         async def begin(replica: Orchestrate) -> str:
             started = await replica.service.starts.start(request)
             if started.order is not None:
-                replica.service.short_way.go(started.order)
+                replica.service.short_way.go(started.order, started.execution)
             return str(started.execution.id)
 
         execution: str = await self._ask(begin)

@@ -92,7 +92,7 @@ def _add_start(router: APIRouter) -> None:
         )
         execution = started.execution
         if started.order is not None:
-            service.short_way.go(started.order)
+            service.short_way.go(started.order, execution)
         if seconds is not None:
             execution = await service.waiters.wait(execution, seconds)
         location = {"location": f"/v1/namespaces/{namespace}/executions/{execution.id}"}

@@ -15,6 +15,8 @@ from lowtide.errors import LowtideError, Unavailable
 from lowtide.storage.database import Connection as Driver
 from lowtide.storage.database import Database as DriverDatabase
 
+from .lately import Lately
+
 __all__ = ["Database", "Driver", "Tx", "driver_of"]
 
 T = TypeVar("T")
@@ -41,6 +43,7 @@ class Database:
             pool_timeout=pool_timeout,
             connect_args={"connect_timeout": connect_timeout, "application_name": _APPLICATION},
         )
+        self.lately = Lately()
         self._under_way = 0
         self._idle = asyncio.Event()
         self._idle.set()

@@ -18,6 +18,7 @@ __all__ = [
     "Beginning",
     "Done",
     "Ending",
+    "Seen",
     "begin",
     "end",
     "ended_among",
@@ -78,17 +79,19 @@ class Beginning:
 
 # Sorted by what is unique, so that two groups with the same keys wait for each other and not in a circle.
 _BEGIN = """
-WITH given AS (
+WITH wanted AS (
     SELECT * FROM unnest(
         %b::uuid[], %b::text[], %b::text[], %b::text[], %b::bigint[], %b::text[], %b::bytea[], %b::uuid[], %b::text[],
         %b::text[], %b::text[], %b::text[], %b::timestamptz[], %b::timestamptz[], %b::boolean[],
         %b::bytea[], %b::bigint[], %b::uuid[], %b::text[], %b::text[],
-        %b::bytea[], %b::text[], %b::timestamptz[], %b::timestamptz[]
-    ) AS given (
+        %b::bytea[], %b::text[], %b::timestamptz[], %b::timestamptz[], %b::text[], %b::bytea[]
+    ) AS wanted (
         id, namespace, workflow, version, workflow_version, phase, seed, parent, parent_command,
         dedupe, body_digest, traceparent, created_at, started_at, echo,
-        state, upto, origin, origin_kind, origin_task, body, digest, sent_at, next_try)
-    {condition}
+        state, upto, origin, origin_kind, origin_task, body, digest, sent_at, next_try,
+        asked, limits)
+), given AS (
+    SELECT * FROM wanted {condition}
 ), added AS (
     INSERT INTO executions (
         id, namespace, workflow, version, workflow_version, phase, epoch, change, seed, parent, parent_command,
@@ -105,20 +108,50 @@ WITH given AS (
 ), told AS (
 {tell} JOIN added USING (id)
 )
-SELECT id FROM added UNION SELECT id FROM executions JOIN given USING (id)
+SELECT id, clock_timestamp() FROM (SELECT id FROM added UNION SELECT id FROM executions JOIN wanted USING (id)) AS there
 """
 _BEGIN_AT_ALL = _BEGIN.format(condition="", tell=TELL)
 _BEGIN_IF_DEPLOYED = _BEGIN.format(
     tell=TELL,
     condition="""WHERE EXISTS (SELECT FROM workflow_versions AS deployed
-             WHERE deployed.id = given.workflow_version AND deployed.deleted_at IS NULL FOR KEY SHARE)""",
+             WHERE deployed.id = wanted.workflow_version AND deployed.deleted_at IS NULL FOR KEY SHARE)""",
+)
+# What _FIND_DEPLOYED found a moment ago, it would still find, and the time that was thought to be now is now.
+_BEGIN_IF_AS_SEEN = _BEGIN.format(
+    tell=TELL,
+    condition="""WHERE workflow_version = (
+           SELECT deployed.id FROM workflow_versions AS deployed
+            WHERE deployed.namespace = wanted.namespace AND deployed.name = wanted.workflow
+              AND deployed.deleted_at IS NULL AND (wanted.asked IS NULL OR deployed.version = wanted.asked)
+            ORDER BY deployed.id DESC LIMIT 1 FOR KEY SHARE)
+       AND NOT EXISTS (SELECT FROM gates WHERE gates.namespace = wanted.namespace
+                                           AND gates.workflow IN ('', wanted.workflow)
+                                           AND (paused_at IS NOT NULL OR ramp IS NOT NULL))
+       AND (SELECT gates.limits FROM gates WHERE gates.namespace = wanted.namespace
+                                             AND gates.workflow = wanted.workflow) IS NOT DISTINCT FROM wanted.limits
+       AND created_at > clock_timestamp() - interval '1 second'""",
 )
 
 
-async def begin(tx: Tx | Driver, beginnings: Sequence[Beginning], *, if_deployed: bool = False) -> set[ExecutionId]:
-    """Insert executions in epoch 1, with their dispatches and notes; those whose dedupe key was there are left out, and
-    with ``if_deployed`` those whose version was removed. The same once more changes nothing, and has the same answer.
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What was looked up a moment ago, and may have changed: the version that was ``asked`` for (``None``: the one that
+    was deployed last), and the operator's limits."""
+
+    asked: str | None
+    limits: bytes | None
+
+
+async def begin(
+    tx: Tx | Driver, beginnings: Sequence[Beginning], *, if_deployed: bool = False, seen: Sequence[Seen] | None = None
+) -> tuple[set[ExecutionId], datetime | None]:
+    """Insert executions in epoch 1, with their dispatches and notes; which of them are there now, and the database's
+    time where any is.
+
+    Left out are those whose dedupe key was there, with ``if_deployed`` those whose version was removed, with ``seen``
+    (for each) those for which that is no longer so. The same once more changes nothing, and has the same answer.
     """
+    nothing = Seen(None, None)
     rows = [
         (
             UUID(begun.execution.id),
@@ -145,13 +178,15 @@ async def begin(tx: Tx | Driver, beginnings: Sequence[Beginning], *, if_deployed
             begun.digest,
             begun.sent_at,
             begun.next_try,
+            as_seen.asked,
+            as_seen.limits,
         )
-        for begun in beginnings
+        for begun, as_seen in zip(beginnings, seen or [nothing] * len(beginnings), strict=True)
     ]
     notes = columns_of_notes(note for begun in beginnings for note in begun.notes)
-    statement = _BEGIN_IF_DEPLOYED if if_deployed else _BEGIN_AT_ALL
-    added = await rows_of(tx, statement, [*columns_of(rows, 24), *notes])
-    return {ExecutionId(str(row[0])) for row in added}
+    statement = _BEGIN_IF_AS_SEEN if seen else _BEGIN_IF_DEPLOYED if if_deployed else _BEGIN_AT_ALL
+    there = await rows_of(tx, statement, [*columns_of(rows, 26), *notes])
+    return {ExecutionId(str(row[0])) for row in there}, there[0][1] if there else None
 
 
 _KNOWN = """
