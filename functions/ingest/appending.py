@@ -16,7 +16,7 @@ from lowtide.storage.database import Connection
 from .owners import heard
 from .work import Append, Work
 
-__all__ = ["Ledger", "write_group"]
+__all__ = ["INSERT", "Ledger", "write_group"]
 
 _LOCK = """
 SELECT execution, epoch, owner, closed_type, closed_body FROM leases
@@ -34,7 +34,7 @@ SELECT execution, number, epoch, body FROM journal
   JOIN unnest(%s::uuid[], %s::bigint[]) AS wanted (execution, number) USING (execution, number)
 """
 
-_INSERT = """
+INSERT = """
 INSERT INTO journal (execution, number, epoch, body)
 SELECT * FROM unnest(%b::uuid[], %b::bigint[], %b::bigint[], %b::bytea[])
 """
@@ -107,7 +107,7 @@ async def write_group(connection: Connection, group: list[Work], ttl: float) -> 
     streams = {work.owner: work.stream for work in group if work.heard}
     async with connection.pipeline():  # one round trip for all that is written
         if ledger.records:
-            await connection.execute(_INSERT, _columns(ledger.records))
+            await connection.execute(INSERT, _columns(ledger.records))
         if ledger.closes:
             await connection.execute(_CLOSE, _columns(ledger.closes))
         if releases:
