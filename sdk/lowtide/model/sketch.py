@@ -9,6 +9,7 @@ lock (``merged_sketch``), so that nobody has to read, merge and write.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping
 from typing import Final, TypeAlias
 
@@ -22,6 +23,7 @@ _SMALLEST: Final = 1e-9
 
 _GROWTH: Final = (1 + ERROR) / (1 - ERROR)
 _LOG: Final = math.log(_GROWTH)
+_LARGEST: Final = math.log(sys.float_info.max)
 
 Bins: TypeAlias = Mapping[int, int]
 """Bin -> how many values fell into it. Zero has bin 0, negative values have negative bins: bins sort as values do."""
@@ -43,7 +45,7 @@ def value_of(number: int) -> float:
     """The value that stands for a bin: within :data:`ERROR` of all that are in it."""
     if number == 0:
         return 0.0
-    middle = _SMALLEST * math.exp(abs(number) * _LOG) * 2 / (1 + _GROWTH)
+    middle = math.exp(min(math.log(_SMALLEST) + abs(number) * _LOG + math.log(2 / (1 + _GROWTH)), _LARGEST))
     return middle if number > 0 else -middle
 
 

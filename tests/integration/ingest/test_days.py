@@ -10,22 +10,33 @@ from uuid import UUID, uuid4
 
 import psycopg
 import pytest
+from sqlalchemy import NullPool, create_engine, make_url
 
 from functions.ingest.days import Keeper
 from functions.ingest.retention import Retention, retention_of
 from lowtide.errors import Misconfigured
+from lowtide.storage import analytics
 from lowtide.storage.database import Database
-from tests.ingests import Stores, make_stores
+from tests.databases import database
+from tests.ingests import Stores
 
 pytestmark = pytest.mark.anyio
 
 _TODAY = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
+@pytest.fixture(scope="module")
+def empty(postgres: str) -> Iterator[str]:
+    with database(postgres) as url:
+        engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"), poolclass=NullPool)
+        analytics.metadata.create_all(engine)
+        yield url
+
+
 @pytest.fixture
-def stores(postgres: str) -> Iterator[Stores]:
-    with make_stores(postgres) as stores:
-        yield stores
+def stores(postgres: str, empty: str) -> Iterator[Stores]:
+    with database(postgres, like=empty) as url:
+        yield Stores("", url)
 
 
 def _rows(stores: Stores, query: str) -> list[tuple[Any, ...]]:
