@@ -82,10 +82,7 @@ async def _serve(settings: IngestSettings, traces: Traces | None) -> AsyncIterat
         largest_payload=settings.max_payload_bytes,
     )
     probes = health.aio.HealthServicer()  # type: ignore[attr-defined]  # the stubs lack it
-    server = grpc.aio.server(options=_OPTIONS)
-    ingest_pb2_grpc.add_IngestServicer_to_server(service, server)  # type: ignore[no-untyped-call]  # generated
-    health_pb2_grpc.add_HealthServicer_to_server(probes, server)
-    reflection.enable_server_reflection((_SERVICE, "grpc.health.v1.Health", reflection.SERVICE_NAME), server)
+    server = _server(service, probes)
     port = _bind(server, settings.host, settings.port)
     background = [
         asyncio.create_task(work)
@@ -119,6 +116,14 @@ async def _serve(settings: IngestSettings, traces: Traces | None) -> AsyncIterat
         await asyncio.gather(*background, *warming, return_exceptions=True)
         for database in (journal, commits, analytics):
             await database.close()
+
+
+def _server(service: IngestService, probes: health_pb2_grpc.HealthServicer) -> grpc.aio.Server:
+    server = grpc.aio.server(options=_OPTIONS)
+    ingest_pb2_grpc.add_IngestServicer_to_server(service, server)  # type: ignore[no-untyped-call]  # generated
+    health_pb2_grpc.add_HealthServicer_to_server(probes, server)
+    reflection.enable_server_reflection((_SERVICE, "grpc.health.v1.Health", reflection.SERVICE_NAME), server)
+    return server
 
 
 def _bind(server: grpc.aio.Server, host: str, port: int) -> int:
