@@ -6,6 +6,7 @@
 One file per question, with its SQL and its addresses:
 
 ``executions``  which there are, and one of them
+``exporting``   all that a filter finds, as a file
 ``timeline``    the tasks and invocations of one execution
 ``logs``        the log lines of one execution
 ``series``      counts and durations per workflow per minute
@@ -16,6 +17,7 @@ What they share:
 
 ``parameters``  the shapes of questions: filters, moments, page sizes
 ``answers``     the shapes of answers, with the examples that the OpenAPI shows
+``finding``     executions by filter and order, as a statement
 ``cursors``     keyset cursors <-> opaque text
 ``problems``    errors -> problem documents, for FastAPI
 ``store``       connections: read-only, bounded in time, foreign errors translated

@@ -63,6 +63,8 @@ class Execution(Answer):
     error: Any = Field(description="What it faulted with (RFC 9457 members), else null.")
     tags: dict[str, Any]
     reason: str | None = Field(description="Why it is suspended or cancelled.", examples=["ordered twice"])
+    correlation: dict[str, Any] = Field(description="The correlation keys that its listeners resolved.")
+    gb_seconds: float = Field(description="What its invocations cost: 2^30 bytes held for a second.", examples=[0.75])
 
 
 class UsageTotal(Answer):
@@ -71,8 +73,13 @@ class UsageTotal(Answer):
     invocations: int = 0
     active_ms: float = 0.0
     cpu_ms: float = 0.0
+    gb_seconds: float = 0.0
+    queueing_ms: float = 0.0
     cold_starts: int = 0
+    cold_start_ms: float = 0.0
     effects: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
 
 
 class ExecutionDetail(Execution):

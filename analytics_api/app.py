@@ -19,7 +19,7 @@ from lowtide.telemetry.requests import HttpMeasures, TracedRequests
 from lowtide.telemetry.serving import serving_measures
 from lowtide.wire.prices import read_prices
 
-from . import cost, executions, health, logs, problems, series, timeline
+from . import cost, executions, exporting, health, logs, problems, series, timeline
 from .store import Store
 
 __all__ = ["create_app"]
@@ -59,6 +59,7 @@ def create_app(settings: AnalyticsSettings, clock: Clock | None = None) -> FastA
     tenant = "/v1/namespaces/{namespace}"
     for router in (
         executions.routes(store),
+        exporting.routes(store),
         timeline.routes(store),
         logs.routes(store),
         series.routes(store, clock or SystemClock()),

@@ -20,7 +20,10 @@ __all__ = ["ExecutionKey", "LogKey", "MinuteKey", "TaskKey", "of", "read"]
 
 
 class ExecutionKey(msgspec.Struct, frozen=True, array_like=True, tag="e"):
-    created_at: datetime
+    """``order`` is the list's: a cursor of the slowest continues no list of the newest."""
+
+    order: str
+    value: datetime | float
     execution: UUID
 
 
@@ -75,6 +78,11 @@ def _storable(key: Key) -> bool:
     match key:
         case TaskKey(number=number):
             return -1 < number <= _LARGEST
-        case ExecutionKey(created_at=moment) | LogKey(at=moment) | MinuteKey(minute=moment):
-            text = key.id if isinstance(key, LogKey) else key.workflow if isinstance(key, MinuteKey) else ""
-            return moment.tzinfo is not None and 1 < moment.year < 9999 and "\x00" not in text
+        case ExecutionKey(value=value):
+            return isinstance(value, float) or _reached(value)
+        case LogKey(at=moment, id=text) | MinuteKey(minute=moment, workflow=text):
+            return _reached(moment) and "\x00" not in text
+
+
+def _reached(moment: datetime) -> bool:
+    return moment.tzinfo is not None and 1 < moment.year < 9999

@@ -15,8 +15,10 @@ from lowtide.model.phase import Phase
 __all__ = [
     "DEFAULT_WINDOW",
     "LONGEST_WINDOW",
+    "ExecutionFilter",
     "ExecutionsQuery",
     "Filters",
+    "ExportQuery",
     "LogLevel",
     "LogsQuery",
     "Moment",
@@ -61,13 +63,48 @@ class _Page(Filters):
     cursor: str | None = Field(None, max_length=2000, description="The `next` of the previous page.")
 
 
-class ExecutionsQuery(_Page):
+Sort = Literal["created", "ended", "duration", "cost"]
+Order = Literal["desc", "asc"]
+Pair: TypeAlias = Annotated[str, StringConstraints(min_length=2, max_length=500, pattern=r"^[^=\x00]+=[^\x00]*$")]
+Words: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=r"^[^\x00]*$")]
+Amount: TypeAlias = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class ExecutionFilter(BaseModel):
+    """Which executions, and in which order: the same for lists and exports."""
+
+    model_config = ConfigDict(extra="forbid")
+
     workflow: Name | None = Field(None, description="Executions of this workflow only.", examples=["fulfil-order"])
+    version: Name | None = Field(None, description="Executions of this version only.", examples=["1.0.0"])
     phase: list[Phase] = Field([], description="Executions in this phase only; may be given several times.")
     parent: UUID | None = Field(None, description="Children of this execution only.")
+    tag: list[Pair] = Field([], max_length=10, description="`name=value`; given several times, all must fit.")
+    correlation: list[Pair] = Field([], max_length=10, description="`key=value` that its listeners resolved.")
+    error_type: Name | None = Field(
+        None,
+        alias="errorType",
+        description="Faulted with this error; of the standard's own the last segment is enough.",
+        examples=["communication"],
+    )
+    text: Words | None = Field(
+        None, description='Words in workflow, reason, error, tags or correlation; "quoted" together, -word not.'
+    )
     from_: Moment | None = Field(None, alias="from", description="Created at this moment or later.")
     to: Moment | None = Field(None, description="Created before this moment.")
+    longer_ms: Amount | None = Field(None, alias="minDurationMs", description="Ended, and took at least this long.")
+    shorter_ms: Amount | None = Field(None, alias="maxDurationMs", description="Ended, and took at most this long.")
+    dearer: Amount | None = Field(None, alias="minGbSeconds", description="Cost at least this much.")
+    sort: Sort = Field("created", description="`ended` and `duration` show only what has ended.")
+    order: Order = Field("desc", description="`desc`: newest, slowest, dearest first.")
+
+
+class ExecutionsQuery(ExecutionFilter, _Page):
     limit: int = Field(50, ge=1, le=200)
+
+
+class ExportQuery(ExecutionFilter):
+    format: Literal["csv", "jsonl", "parquet"] = "csv"
 
 
 class TimelineQuery(_Page):

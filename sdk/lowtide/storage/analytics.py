@@ -199,6 +199,19 @@ Index(
     executions.c.created_at.desc(),
     postgresql_where=executions.c.error_type.is_not(None),
 )
+Index(
+    "executions_by_duration",
+    executions.c.namespace,
+    executions.c.duration_ms.desc(),
+    executions.c.execution.desc(),
+    postgresql_where=executions.c.duration_ms.is_not(None),
+)
+Index(
+    "executions_by_cost",
+    executions.c.namespace,
+    executions.c.gb_seconds.desc(),
+    executions.c.execution.desc(),
+)
 Index("executions_by_tag", executions.c.tags, postgresql_using="gin", postgresql_ops={"tags": "jsonb_path_ops"})
 Index(
     "executions_by_correlation",
@@ -257,6 +270,7 @@ logs = Table(
 
 Index("logs_by_workflow", logs.c.namespace, logs.c.workflow, logs.c.at)
 Index("logs_by_age", logs.c.at, postgresql_using="brin")
+Index("logs_by_time", logs.c.namespace, logs.c.at.desc(), logs.c.execution.desc(), logs.c.id.desc())
 Index("logs_by_word", logs.c.search, postgresql_using="gin")
 
 metric_samples = Table(

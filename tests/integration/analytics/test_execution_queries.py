@@ -25,11 +25,16 @@ def _ids(page: dict[str, Any]) -> list[str]:
 
 def test_an_execution_is_shown_with_its_times_and_its_cost(api: httpx.Client, reports: Reports) -> None:
     error = {"type": "https://example.com/no-stock", "status": 409, "title": "No stock"}
-    execution = reports.execution(
-        namespace="one", lasted=61.5, phase="faulted", error=error, epoch=2, started_at=NOON, tags={"team": "red"}
-    )
-    reports.usage(execution, 1, namespace="one", active_ms=30.0, cold_start=True)
-    reports.usage(execution, 2, namespace="one", active_ms=12.5)
+    cost: dict[str, Any] = {
+        "invocations": 2,
+        "active_ms": 42.5,
+        "cpu_ms": 10.0,
+        "gb_seconds": 0.25,
+        "cold_starts": 1,
+        "effects": 4,
+    }
+    known: dict[str, Any] = {"epoch": 2, "started_at": NOON, "tags": {"team": "red"}, "correlation": {"order": "A-1"}}
+    execution = reports.execution(namespace="one", lasted=61.5, phase="faulted", error=error, **known, **cost)
     assert api.get(f"/v1/namespaces/one/executions/{execution}").json() == {
         "id": str(execution),
         "namespace": "one",
@@ -45,7 +50,12 @@ def test_an_execution_is_shown_with_its_times_and_its_cost(api: httpx.Client, re
         "error": error,
         "tags": {"team": "red"},
         "reason": None,
-        "usage": {"invocations": 2, "activeMs": 42.5, "cpuMs": 10.0, "coldStarts": 1, "effects": 4},
+        "correlation": {"order": "A-1"},
+        "gbSeconds": 0.25,
+        "usage": {
+            **{"invocations": 2, "activeMs": 42.5, "cpuMs": 10.0, "gbSeconds": 0.25, "queueingMs": 0.0},
+            **{"coldStarts": 1, "coldStartMs": 0.0, "effects": 4, "bytesIn": 0, "bytesOut": 0},
+        },
     }
 
 
