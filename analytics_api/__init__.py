@@ -8,8 +8,9 @@ One file per question, with its SQL and its addresses:
 ``executions``  which there are, and one of them
 ``exporting``   all that a filter finds, as a file
 ``timeline``    the tasks and invocations of one execution
-``logs``        the log lines of one execution
-``series``      counts and durations per workflow per minute
+``logs``        the log lines of one execution, and of all by what they say
+``series``      counts and durations per workflow per minute, exact
+``measuring``   any measure by any step and grouping, from rollups
 ``cost``        what was paid, and what was saved
 ``health``      liveness and readiness
 
@@ -18,6 +19,7 @@ What they share:
 ``parameters``  the shapes of questions: filters, moments, page sizes
 ``answers``     the shapes of answers, with the examples that the OpenAPI shows
 ``finding``     executions by filter and order, as a statement
+``measures``    which measures there are, and windows of whole steps
 ``cursors``     keyset cursors <-> opaque text
 ``problems``    errors -> problem documents, for FastAPI
 ``store``       connections: read-only, bounded in time, foreign errors translated

@@ -12,8 +12,11 @@ __all__ = [
     "Answer",
     "Execution",
     "ExecutionDetail",
+    "FoundLine",
     "Invocation",
     "LogLine",
+    "MeasurePage",
+    "MeasurePoint",
     "Page",
     "SeriesPoint",
     "TaskEntry",
@@ -129,6 +132,14 @@ class LogLine(Answer):
     fields: Any = Field(description="What else the line says, as a JSON object, or null.")
 
 
+class FoundLine(LogLine):
+    """A log line among those of all executions."""
+
+    execution: str = Field(examples=["0198c5a2-7b1e-7c3d-9f00-5a1b2c3d4e5f"])
+    workflow: str
+    version: str
+
+
 class SeriesPoint(Answer):
     """One workflow in one minute. Durations are of the executions that completed in it, from creation to end."""
 
@@ -141,3 +152,25 @@ class SeriesPoint(Answer):
     p50_ms: float | None
     p95_ms: float | None
     p99_ms: float | None
+
+
+class MeasurePoint(Answer):
+    """One step of one group. Totals, extremes and percentiles are in the page's ``unit``."""
+
+    at: Moment
+    group: dict[str, str] = Field(examples=[{"workflow": "fulfil-order"}])
+    count: int
+    per_second: float
+    total: float
+    mean: float | None
+    smallest: float | None
+    largest: float | None
+    p50: float | None
+    p95: float | None = Field(description="Within one percent of a value that was there.")
+    p99: float | None
+    success_rate: float | None = Field(description="The share that completed, of what ended in this step.")
+    concurrency: float | None = Field(description="How many were active at once, on average over the step.")
+
+
+class MeasurePage(Page[MeasurePoint]):
+    unit: str = Field(examples=["ms"])

@@ -19,7 +19,7 @@ from lowtide.telemetry.requests import HttpMeasures, TracedRequests
 from lowtide.telemetry.serving import serving_measures
 from lowtide.wire.prices import read_prices
 
-from . import cost, executions, exporting, health, logs, problems, series, timeline
+from . import cost, executions, exporting, health, logs, measuring, problems, series, timeline
 from .store import Store
 
 __all__ = ["create_app"]
@@ -64,6 +64,7 @@ def create_app(settings: AnalyticsSettings, clock: Clock | None = None) -> FastA
         logs.routes(store),
         series.routes(store, clock or SystemClock()),
         cost.routes(store, clock or SystemClock(), _prices(settings.prices)),
+        measuring.routes(store, clock or SystemClock()),
     ):
         app.include_router(router, prefix=tenant)
     app.include_router(health.routes(store))

@@ -16,7 +16,7 @@ import msgspec
 
 from lowtide.errors import InvalidInput
 
-__all__ = ["ExecutionKey", "LogKey", "MinuteKey", "TaskKey", "of", "read"]
+__all__ = ["BucketKey", "ExecutionKey", "LineKey", "LogKey", "MinuteKey", "TaskKey", "of", "read"]
 
 
 class ExecutionKey(msgspec.Struct, frozen=True, array_like=True, tag="e"):
@@ -43,7 +43,21 @@ class MinuteKey(msgspec.Struct, frozen=True, array_like=True, tag="m"):
     workflow: str
 
 
-Key: TypeAlias = ExecutionKey | TaskKey | LogKey | MinuteKey
+class BucketKey(msgspec.Struct, frozen=True, array_like=True, tag="b"):
+    bucket: datetime
+    groups: list[str]
+
+
+class LineKey(msgspec.Struct, frozen=True, array_like=True, tag="n"):
+    """A log line among those of all executions."""
+
+    order: str
+    at: datetime
+    execution: UUID
+    id: str
+
+
+Key: TypeAlias = ExecutionKey | TaskKey | LogKey | MinuteKey | BucketKey | LineKey
 K = TypeVar("K", bound=Key)
 
 _LARGEST: Final = 2**63 - 1
@@ -80,7 +94,9 @@ def _storable(key: Key) -> bool:
             return -1 < number <= _LARGEST
         case ExecutionKey(value=value):
             return isinstance(value, float) or _reached(value)
-        case LogKey(at=moment, id=text) | MinuteKey(minute=moment, workflow=text):
+        case BucketKey(bucket=moment, groups=groups):
+            return _reached(moment) and not any("\x00" in group for group in groups)
+        case LineKey(at=moment, id=text) | LogKey(at=moment, id=text) | MinuteKey(minute=moment, workflow=text):
             return _reached(moment) and "\x00" not in text
 
 

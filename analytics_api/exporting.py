@@ -62,9 +62,7 @@ def routes(store: Store) -> APIRouter:
         """The columns are the members of an execution; what is an object is JSON text, except in JSON lines."""
         written = _WRITERS[query.format]()
         pages = _pages(store, namespace, query)
-        first: Sequence[RowMapping] = await anext(
-            pages, ()
-        )  # what is wrong with the question must be said before the answer begins
+        first = await anext(pages, None) or []  # what is wrong with the question must be said before the answer begins
         disposition = {"content-disposition": f'attachment; filename="executions.{query.format}"'}
         return StreamingResponse(_content(written, first, pages), 200, disposition, _TYPES[query.format])
 

@@ -1,23 +1,29 @@
-"""The log lines of one execution, oldest first."""
+"""Log lines: those of one execution, and those of a namespace by words, level, workflow and time."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated, Any, Final, get_args
 from uuid import UUID
 
 from fastapi import APIRouter, Query
-from sqlalchemy import Select, select, tuple_
+from sqlalchemy import ColumnElement, Select, func, select, tuple_
+from sqlalchemy.engine import RowMapping
 
+from lowtide.errors import InvalidInput
 from lowtide.storage.analytics import logs
 
 from . import cursors
-from .answers import LogLine, Page
+from .answers import FoundLine, LogLine, Page
 from .executions import require_known
-from .parameters import LogLevel, LogsQuery, Namespace, execution_id
+from .finding import first_id
+from .parameters import LogLevel, LogSearchQuery, LogsQuery, Namespace, Order, execution_id
 from .problems import RESPONSES
 from .store import Store
 
-__all__ = ["routes"]
+__all__ = ["found_line", "found_lines", "line_key", "routes"]
+
+_CLOCKS_DIFFER: Final = timedelta(hours=1)
 
 _LEVELS: Final[tuple[LogLevel, ...]] = get_args(LogLevel)
 """From the least to the most urgent."""
@@ -38,15 +44,58 @@ def routes(store: Store) -> APIRouter:
         items = [LogLine(**{name: row[name] for name in LogLine.model_fields}) for row in shown]
         return Page(items=items, next=cursors.of(key))
 
+    @router.get("/logs", summary="Log lines by words, level, workflow and time")
+    async def search(namespace: Namespace, query: Annotated[LogSearchQuery, Query()]) -> Page[FoundLine]:
+        after = cursors.read(query.cursor, cursors.LineKey)
+        if after is not None and after.order != query.order:
+            raise InvalidInput("the cursor is of a list in another order; keep `order` while you turn pages")
+        rows = await store.ask(found_lines(namespace, query, after).limit(query.limit + 1))
+        shown = rows[: query.limit]
+        key = line_key(query.order, shown[-1]) if len(rows) > query.limit else None
+        return Page(items=[found_line(row) for row in shown], next=cursors.of(key))
+
     return router
+
+
+def found_line(row: RowMapping) -> FoundLine:
+    shown = {name: row[name] for name in FoundLine.model_fields}
+    return FoundLine(**{**shown, "execution": str(row["execution"])})
+
+
+def line_key(order: Order, row: RowMapping) -> cursors.LineKey:
+    return cursors.LineKey(order, row["at"], row["execution"], row["id"])
+
+
+def found_lines(namespace: str, query: LogSearchQuery, after: cursors.LineKey | None) -> Select[Any]:
+    table = logs.c
+    found = select(logs).where(table.namespace == namespace, *_above(query.level))
+    for column, wanted in ((table.workflow, query.workflow), (table.execution, query.execution)):
+        found = found if wanted is None else found.where(column == wanted)
+    if query.task is not None:
+        found = found.where(table.task == query.task)
+    if query.text is not None:
+        found = found.where(table.search.bool_op("@@")(func.websearch_to_tsquery("simple", query.text)))
+    if query.from_ is not None:
+        found = found.where(table.at >= query.from_)
+    if query.to is not None:  # what is written before it is of an execution that was made before it
+        found = found.where(table.at < query.to, table.execution < first_id(query.to + _CLOCKS_DIFFER))
+    key = tuple_(table.at, table.execution, table.id)
+    if query.order == "asc":
+        found = found.order_by(table.at, table.execution, table.id)
+        return found if after is None else found.where(key > tuple_(after.at, after.execution, after.id))
+    found = found.order_by(table.at.desc(), table.execution.desc(), table.id.desc())
+    return found if after is None else found.where(key < tuple_(after.at, after.execution, after.id))
+
+
+def _above(level: LogLevel) -> list[ColumnElement[bool]]:
+    # Said by what is left out, so that a line whose level we do not know is never hidden.
+    below = _LEVELS[: _LEVELS.index(level)]
+    return [logs.c.level.not_in(below)] if below else []
 
 
 def _lines(namespace: str, execution: UUID, level: LogLevel, after: cursors.LogKey | None) -> Select[Any]:
     table = logs.c
-    found = select(logs).where(table.execution == execution, table.namespace == namespace)
-    if level != _LEVELS[0]:
-        # Said by what is left out, so that a line whose level we do not know is never hidden.
-        found = found.where(table.level.not_in(_LEVELS[: _LEVELS.index(level)]))
+    found = select(logs).where(table.execution == execution, table.namespace == namespace, *_above(level))
     if after is not None:
         found = found.where(tuple_(table.at, table.id) > tuple_(after.at, after.id))
     return found.order_by(table.at, table.id)

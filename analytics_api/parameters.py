@@ -12,21 +12,28 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 from lowtide.errors import InvalidInput, NotFound
 from lowtide.model.phase import Phase
 
+from .measures import Grouping
+
 __all__ = [
     "DEFAULT_WINDOW",
     "LONGEST_WINDOW",
     "ExecutionFilter",
     "ExecutionsQuery",
-    "Filters",
     "ExportQuery",
+    "Filters",
     "LogLevel",
+    "LogSearchQuery",
     "LogsQuery",
+    "MeasureQuery",
     "Moment",
     "Name",
     "Namespace",
+    "Order",
     "SeriesQuery",
+    "Sort",
     "TimelineQuery",
     "execution_id",
+    "step_of",
     "window_of",
 ]
 
@@ -70,10 +77,8 @@ Words: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=500
 Amount: TypeAlias = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
-class ExecutionFilter(BaseModel):
+class ExecutionFilter(Filters):
     """Which executions, and in which order: the same for lists and exports."""
-
-    model_config = ConfigDict(extra="forbid")
 
     workflow: Name | None = Field(None, description="Executions of this workflow only.", examples=["fulfil-order"])
     version: Name | None = Field(None, description="Executions of this version only.", examples=["1.0.0"])
@@ -116,11 +121,46 @@ class LogsQuery(_Page):
     limit: int = Field(200, ge=1, le=1000)
 
 
+class LogSearchQuery(_Page):
+    text: Words | None = Field(None, description='Words of the message; "quoted" together, -word not.')
+    workflow: Name | None = Field(None, description="Lines of this workflow only.", examples=["fulfil-order"])
+    execution: UUID | None = Field(None, description="Lines of this execution only.")
+    task: Words | None = Field(None, description="Lines of this entry of a task only.", examples=["/do/0/pay@1"])
+    level: LogLevel = Field("debug", description="Lines of this level and of those above it.")
+    from_: Moment | None = Field(None, alias="from", description="Written at this moment or later.")
+    to: Moment | None = Field(None, description="Written before this moment.")
+    order: Order = Field("desc", description="`desc`: newest first.")
+    limit: int = Field(200, ge=1, le=1000)
+
+
 class SeriesQuery(_Page):
     workflow: Name | None = Field(None, description="This workflow only.", examples=["fulfil-order"])
     from_: Moment | None = Field(None, alias="from", description="Default: an hour before `to`. Whole minutes.")
     to: Moment | None = Field(None, description="Default: now. Whole minutes; at most a day after `from`.")
     limit: int = Field(2000, ge=1, le=10_000)
+
+
+class MeasureQuery(_Page):
+    workflow: Name | None = Field(None, description="This workflow only.", examples=["fulfil-order"])
+    version: Name | None = Field(None, description="This version only.", examples=["1.0.0"])
+    task: Name | None = Field(None, description="This task only (`tasks`).", examples=["/do/0/pay"])
+    status: list[Name] = Field([], description="Ends of this status only (`ended`, `tasks`).", examples=[["completed"]])
+    by: list[Grouping] = Field([], max_length=4, description="One point for each of these in each step.")
+    from_: Moment | None = Field(None, alias="from", description="Default: sixty steps before `to`. Whole steps.")
+    to: Moment | None = Field(None, description="Default: now. Whole steps.")
+    step: str = Field(
+        "1m",
+        pattern=r"^[1-9][0-9]{0,3}[mhd]$",
+        description="Minutes, hours or days (UTC).",
+        examples=["5m", "1h", "1d"],
+    )
+    limit: int = Field(1000, ge=1, le=10_000)
+
+
+def step_of(text: str) -> timedelta:
+    """``5m``, ``1h`` or ``1d``."""
+    unit = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}[text[-1]]
+    return int(text[:-1]) * unit
 
 
 def execution_id(text: str) -> UUID:

@@ -45,10 +45,17 @@ class Store:
             pool_timeout=_CONNECT_TIMEOUT,
             pool_pre_ping=True,
             isolation_level="AUTOCOMMIT",
-            connect_args={"connect_timeout": _CONNECT_TIMEOUT, "application_name": "lowtide-analytics"},
+            # Never prepared: a plan that does not know the words, the tag or the window that is asked for is a bad one.
+            connect_args={
+                "connect_timeout": _CONNECT_TIMEOUT,
+                "application_name": "lowtide-analytics",
+                "prepare_threshold": None,
+            },
         )
         # Set by statements rather than by start-up options, which poolers in between refuse.
-        settings = f"SET statement_timeout = {statement_timeout * 1000:.0f}; SET default_transaction_read_only = on"
+        # Pages are short: to compile their plans costs more than it saves.
+        settings = "SET default_transaction_read_only = on; SET jit = off; "
+        settings += f"SET statement_timeout = {statement_timeout * 1000:.0f}"
 
         @event.listens_for(self._engine.sync_engine, "connect")
         def limit(connection: Any, _record: object) -> None:

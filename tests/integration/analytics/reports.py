@@ -8,15 +8,18 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import httpx
-from sqlalchemy import Engine, Table, create_engine, insert, make_url
+from sqlalchemy import Engine, Table, create_engine, func, insert, make_url
+from sqlalchemy.dialects.postgresql import insert as pg_insert
 
 from lowtide.model.base import Millis
+from lowtide.model.sketch import bin_of
 from lowtide.runtime.chance import new_execution_id
 from lowtide.storage import analytics
 from tests.ports import free_port
@@ -68,6 +71,26 @@ class Reports:
         counted = {"memory_bytes": 1000, "cold_start": False, "turns": 3, "effects": 2, "records": 2}
         times = {"active_ms": active_ms, "cpu_ms": 5.0, "cold_start_ms": 0.0, "queueing_ms": 1.0, "at": NOON}
         self._write(analytics.usage, {"execution": execution, "epoch": epoch, **counted, **times, **given})
+
+    def rollup(self, measure: str, at: datetime, values: list[float], **given: Any) -> None:
+        """Adds values to a minute and to its hour, as ingest does."""
+        for table, begins in (
+            (analytics.rollups_minute, at.replace(second=0, microsecond=0)),
+            (analytics.rollups_hour, at.replace(minute=0, second=0, microsecond=0)),
+        ):
+            row = {**_SUBJECT, "measure": measure, "at": begins, "task": "", **given}
+            row |= {"count": len(values), "total": sum(values), "smallest": min(values), "largest": max(values)}
+            row["sketch"] = {str(number): count for number, count in Counter(map(bin_of, values)).items()}
+            new = pg_insert(table).values(row)
+            summed = {
+                "count": table.c.count + new.excluded.count,
+                "total": table.c.total + new.excluded.total,
+                "smallest": func.least(table.c.smallest, new.excluded.smallest),
+                "largest": func.greatest(table.c.largest, new.excluded.largest),
+                "sketch": func.merged_sketch(table.c.sketch, new.excluded.sketch),
+            }
+            with self._engine.begin() as connection:
+                connection.execute(new.on_conflict_do_update(index_elements=table.primary_key.columns, set_=summed))
 
     def _write(self, table: Table, row: dict[str, Any]) -> None:
         with self._engine.begin() as connection:

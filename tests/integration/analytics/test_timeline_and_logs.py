@@ -144,3 +144,43 @@ def test_a_level_shows_that_level_and_what_is_worse(api: httpx.Client, reports: 
     ):
         found = api.get(f"/v1/namespaces/shop/executions/{execution}/logs", params={"level": level}).json()
         assert [line["message"] for line in found["items"]] == expected
+
+
+def test_lines_of_a_whole_namespace_are_found_by_what_they_say(api: httpx.Client, reports: Reports) -> None:
+    one, other = reports.execution(namespace="lines"), reports.execution(namespace="lines", workflow="refund")
+    reports.log(one, "card refused by bank", namespace="lines", level="error", at=3, task="/do/0/pay@1")
+    reports.log(one, "goods reserved", namespace="lines", at=2)
+    reports.log(other, "bank asked again", namespace="lines", at=1, workflow="refund", fields={"bank": 7})
+    reports.log(other, "card refused", namespace="elsewhere", at=1)
+    three, two, first = "card refused by bank", "goods reserved", "bank asked again"
+    for query, expected in (
+        ({}, [three, two, first]),
+        ({"order": "asc"}, [first, two, three]),
+        ({"text": "bank"}, [three, first]),
+        ({"text": '"refused by" bank'}, [three]),
+        ({"text": "bank -card"}, [first]),
+        ({"level": "warning"}, [three]),
+        ({"workflow": "refund"}, [first]),
+        ({"execution": str(one)}, [three, two]),
+        ({"task": "/do/0/pay@1"}, [three]),
+        ({"from": "2026-11-23T12:00:02Z", "to": "2026-11-23T12:00:03Z"}, [two]),
+    ):
+        found: list[str] = []
+        asked: dict[str, str] = {"limit": "1", **query}
+        while True:
+            answer = api.get("/v1/namespaces/lines/logs", params=asked)
+            assert answer.status_code == 200, answer.text
+            found += [item["message"] for item in answer.json()["items"]]
+            if answer.json()["next"] is None:
+                break
+            asked["cursor"] = answer.json()["next"]
+        assert found == expected, query
+
+
+def test_a_cursor_of_the_newest_lines_continues_no_list_of_the_oldest(api: httpx.Client, reports: Reports) -> None:
+    execution = reports.execution(namespace="turned")
+    for line in ("a", "b"):
+        reports.log(execution, line, namespace="turned")
+    cursor = api.get("/v1/namespaces/turned/logs?limit=1").json()["next"]
+    refused = api.get("/v1/namespaces/turned/logs", params={"order": "asc", "cursor": cursor})
+    assert (refused.status_code, refused.json()["code"]) == (400, "input.invalid")

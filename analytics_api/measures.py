@@ -1,0 +1,80 @@
+"""What can be asked over time, and which rollups answer it (they are written by ingest)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final, Literal, TypeAlias, get_args
+
+from lowtide.errors import InvalidInput
+
+__all__ = ["MEASURES", "Grouping", "Measure", "Name", "Window", "window_of"]
+
+Name: TypeAlias = Literal[
+    "started", "ended", "tasks", "active", "cpu", "memory", "cost", "queueing", "cold-starts", "effects"
+]
+Grouping: TypeAlias = Literal["workflow", "version", "status", "task"]
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """``rollups`` whose last segment is a status where ``statuses``; ``unit`` is that of totals and percentiles."""
+
+    rollups: tuple[str, ...]
+    unit: str = "ms"
+    statuses: bool = False
+    tasks: bool = False
+
+
+_ENDS: Final = ("completed", "faulted", "cancelled")
+
+MEASURES: Final[dict[Name, Measure]] = {
+    "started": Measure(("executions.created",), ""),
+    "ended": Measure(tuple(f"executions.{status}" for status in _ENDS), statuses=True),
+    "tasks": Measure(tuple(f"tasks.{status}" for status in (*_ENDS, "retried", "skipped")), statuses=True, tasks=True),
+    "active": Measure(("invocations.active_ms",)),
+    "cpu": Measure(("invocations.cpu_ms",)),
+    "memory": Measure(("invocations.memory_bytes",), "bytes"),
+    "cost": Measure(("invocations.gb_seconds",), "GB-s"),
+    "queueing": Measure(("invocations.queueing_ms",)),
+    "cold-starts": Measure(("invocations.cold_start_ms",)),
+    "effects": Measure(("invocations.effects",), "effects"),
+}
+assert set(MEASURES) == set(get_args(Name))
+
+_HOUR: Final = timedelta(hours=1)
+_MOST_STEPS: Final = 10_000
+_ORIGIN: Final = datetime(2000, 1, 3, tzinfo=UTC)
+"""A Monday, at midnight: weeks, days and hours begin where people expect them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Whole steps from ``first`` to before ``last``."""
+
+    first: datetime
+    last: datetime
+    step: timedelta
+
+    @property
+    def hourly(self) -> bool:
+        """Whether hours are fine enough: there are sixty times fewer of them, and they are kept for longer."""
+        return self.step % _HOUR == timedelta()
+
+    @property
+    def origin(self) -> datetime:
+        return _ORIGIN
+
+
+def window_of(since: datetime | None, until: datetime | None, step: timedelta, now: datetime) -> Window:
+    """The whole steps that cover what was asked for; by default the last sixty.
+
+    Raises :class:`lowtide.errors.InvalidInput` where there is none, or more than ten thousand.
+    """
+    last = _ORIGIN - ((_ORIGIN - (until or now)) // step) * step
+    first = last - 60 * step if since is None else _ORIGIN + ((since - _ORIGIN) // step) * step
+    if first >= last:
+        raise InvalidInput("`from` is not before `to`; swap them, or leave one out")
+    if (last - first) / step > _MOST_STEPS:
+        raise InvalidInput(f"the window has more than {_MOST_STEPS} steps; take a longer `step`, or ask for less of it")
+    return Window(first, last, step)

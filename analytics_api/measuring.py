@@ -1,0 +1,124 @@
+"""A measure over time, by any step and grouping, from the rollups: counts, sums and percentiles.
+
+Percentiles are merged from sketches (``lowtide.model.sketch``), within one percent of a value that was there. Reading
+them is bounded by the window and not by how much happened in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final
+
+import msgspec
+from fastapi import APIRouter, Query
+from sqlalchemy import TextClause, text
+from sqlalchemy.engine import RowMapping
+
+from lowtide.model.sketch import merged, quantile
+from lowtide.runtime.clock import Clock
+
+from . import cursors
+from .answers import MeasurePage, MeasurePoint
+from .measures import MEASURES, Grouping, Measure, Name, Window, window_of
+from .parameters import MeasureQuery, Namespace, step_of
+from .problems import RESPONSES
+from .store import Store
+
+__all__ = ["quantiles", "routes"]
+
+_COLUMNS: Final[dict[Grouping, str]] = {
+    "workflow": "workflow",
+    "version": "version",
+    "status": "split_part(measure, '.', 2)",
+    "task": "task",
+}
+
+_STATEMENT: Final = """
+SELECT bucket, {groups} AS groups, sum(count)::bigint AS count, sum(total) AS total,
+       min(smallest) AS smallest, max(largest) AS largest,
+       sum(count) FILTER (WHERE measure LIKE '%.completed') AS completed,
+       array_agg(sketch::text) FILTER (WHERE sketch <> '{{}}') AS sketches
+  FROM (SELECT date_bin(:step, at, :origin) AS bucket, * FROM {table}
+         WHERE namespace = :namespace AND measure = ANY(:measures) AND at >= :first AND at < :last {chosen}) AS cells
+ GROUP BY 1, 2
+HAVING {after}
+ ORDER BY 1, 2
+ LIMIT :limit
+"""
+
+_SKETCH: Final = msgspec.json.Decoder(dict[int, int], strict=False)
+_SHARES: Final = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+
+
+def routes(store: Store, clock: Clock) -> APIRouter:
+    router = APIRouter(tags=["series"], responses=RESPONSES)
+
+    @router.get("/series/{measure}", summary="A measure over time, by any step and grouping")
+    async def series(namespace: Namespace, measure: Name, query: Annotated[MeasureQuery, Query()]) -> MeasurePage:
+        """Oldest first; steps in which nothing happened are left out."""
+        now = datetime.fromtimestamp(clock.now() / 1000, UTC)
+        window = window_of(query.from_, query.to, step_of(query.step), now)
+        asked = MEASURES[measure]
+        after = cursors.read(query.cursor, cursors.BucketKey)
+        values = _values(namespace, asked, query, window)
+        if after is not None:
+            values |= {"first": max(window.first, after.bucket), "after": after.bucket, "after_groups": after.groups}
+        rows = await store.ask(_statement(query, window, after is not None), values)
+        shown = rows[: query.limit]
+        key = cursors.BucketKey(shown[-1]["bucket"], shown[-1]["groups"]) if len(rows) > query.limit else None
+        points = [_point(row, asked, query.by, window) for row in shown]
+        return MeasurePage(items=points, next=cursors.of(key), unit=asked.unit)
+
+    return router
+
+
+def quantiles(sketches: Sequence[str] | None) -> dict[str, float | None]:
+    """``p50``, ``p95`` and ``p99`` of all sketches together."""
+    bins: dict[int, int] = {}
+    for one in sketches or ():
+        bins = merged(bins, _SKETCH.decode(one)) if bins else _SKETCH.decode(one)
+    return {name: quantile(bins, share) if bins else None for name, share in _SHARES.items()}
+
+
+def _values(namespace: str, asked: Measure, query: MeasureQuery, window: Window) -> dict[str, Any]:
+    wanted = [name for name in asked.rollups if not query.status or name.partition(".")[2] in query.status]
+    chosen = {name: value for name, value in _chosen(query).items() if value is not None}
+    return {
+        **{"namespace": namespace, "measures": wanted, "limit": query.limit + 1, **chosen},
+        **{"step": window.step, "origin": window.origin, "first": window.first, "last": window.last},
+    }
+
+
+def _chosen(query: MeasureQuery) -> dict[str, str | None]:
+    return {"workflow": query.workflow, "version": query.version, "task": query.task}
+
+
+def _statement(query: MeasureQuery, window: Window, after: bool) -> TextClause:
+    groups = f"ARRAY[{', '.join(_COLUMNS[name] for name in query.by)}]::text[]"
+    return text(
+        _STATEMENT.format(
+            table="rollups_hour" if window.hourly else "rollups_minute",
+            groups=groups,
+            chosen=" ".join(f"AND {name} = :{name}" for name, value in _chosen(query).items() if value is not None),
+            after=f"(bucket, {groups}) > (:after, CAST(:after_groups AS text[]))" if after else "true",
+        )
+    )
+
+
+def _point(row: RowMapping, asked: Measure, by: list[Grouping], window: Window) -> MeasurePoint:
+    seconds = window.step.total_seconds()
+    count, total, completed = row["count"], row["total"], row["completed"] or 0
+    return MeasurePoint(
+        at=row["bucket"],
+        group=dict(zip(by, row["groups"], strict=True)),
+        count=count,
+        per_second=count / seconds,
+        total=total,
+        mean=total / count if count else None,
+        smallest=row["smallest"],
+        largest=row["largest"],
+        success_rate=float(completed) / count if asked.statuses and "status" not in by else None,
+        concurrency=total / 1000 / seconds if asked.rollups == ("invocations.active_ms",) else None,
+        **quantiles(row["sketches"]),
+    )
