@@ -12,15 +12,13 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import httpx
 from sqlalchemy import Engine, Table, create_engine, func, insert, make_url
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 
-from lowtide.model.base import Millis
 from lowtide.model.sketch import bin_of
-from lowtide.runtime.chance import new_execution_id
 from lowtide.storage import analytics
 from tests.ports import free_port
 
@@ -43,7 +41,8 @@ class Reports:
 
     def execution(self, *, created: datetime = NOON, lasted: float | None = None, **given: Any) -> UUID:
         """``lasted`` is in seconds; ``None`` while it has not ended."""
-        execution = UUID(new_execution_id(Millis(int(created.timestamp() * 1000))))
+        # Of exactly this moment: ids that a process makes never go back, not even when asked for an earlier one.
+        execution = UUID(int=int(created.timestamp() * 1000) << 80 | uuid4().int & ((1 << 76) - 1) | 7 << 76)
         ended = None if lasted is None else created + timedelta(seconds=lasted)
         row = {"phase": "running" if ended is None else "completed", "created_at": created, "ended_at": ended}
         self._write(analytics.executions, {"execution": execution, "version_number": 1, **row, **given})
