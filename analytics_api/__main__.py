@@ -34,10 +34,11 @@ def _serve() -> int:
 
     from lowtide.runtime.logs import log_as_json
     from lowtide.settings import AnalyticsSettings
+    from lowtide.telemetry.tracing import ids
 
     from .app import create_app
 
-    log_as_json()
+    log_as_json(context=ids)
     try:
         settings = AnalyticsSettings.from_environment()
         app = create_app(settings)

@@ -50,6 +50,10 @@ def main() -> int:
     except LowtideError as error:
         log.critical("cannot start", extra={"reason": str(error)})
         return 2
+    if settings.otlp_endpoint:
+        from lowtide.telemetry.tracing import ids
+
+        log_as_json(context=ids)
     app = create_app(settings)
     config = uvicorn.Config(
         app,

@@ -65,7 +65,6 @@ class Measuring:
             self._effect_seconds,
             self._batches,
             Reading("lowtide_invocations_running", "Invocations under way", lambda: invocations.running),
-            Reading("lowtide_cold_starts_total", "Processes that came up: always 1", lambda: 1, kind=_COUNTER),
             Reading("lowtide_cold_start_seconds", "From this process's birth until it was ready", lambda: self.ready),
             Reading(
                 "lowtide_dropped_records_total",

@@ -11,6 +11,7 @@ from lowtide.errors import LowtideError
 from lowtide.runtime import loops
 from lowtide.runtime.logs import log_as_json
 from lowtide.settings import IngestSettings
+from lowtide.telemetry.tracing import ids
 
 from .server import serve
 
@@ -30,7 +31,7 @@ async def _run(settings: IngestSettings) -> None:
 
 
 def main() -> int:
-    log_as_json()
+    log_as_json(context=ids)
     try:
         loops.run(_run(IngestSettings.from_environment()))
     except LowtideError as error:

@@ -12,10 +12,14 @@ from collections.abc import Iterator
 import uvicorn
 
 from lowtide.errors import LowtideError
+from lowtide.runtime.logs import log_as_json
 from lowtide.settings import OrchestrateSettings
+from lowtide.telemetry.tracing import ids
 
 from .app import create_app
 from .service import Service
+
+log = logging.getLogger("lowtide.orchestrate")
 
 _LONGEST_REQUEST = 300
 _KEEP_ALIVE = 75  # longer than the pools of those who call: a POST on a connection that closes just then is lost
@@ -41,18 +45,18 @@ class _Server(uvicorn.Server):
 
 
 def main() -> int:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
+    log_as_json(context=ids)
     logging.getLogger("uvicorn.access").disabled = True
-    try:
-        settings = OrchestrateSettings.from_environment()
-    except LowtideError as error:
-        print(error, file=sys.stderr)
-        return 2
 
     def remember(service: Service) -> None:
         server.service = service
 
-    app = create_app(settings, started=remember)
+    try:
+        settings = OrchestrateSettings.from_environment()
+        app = create_app(settings, started=remember)
+    except LowtideError as error:
+        log.critical("cannot start", extra={"reason": str(error)})
+        return 2
     config = uvicorn.Config(
         app,
         host=settings.host,
@@ -64,7 +68,7 @@ def main() -> int:
     )
     server = _Server(config)
     server.run()
-    return 0
+    return 0 if server.started else 3
 
 
 if __name__ == "__main__":

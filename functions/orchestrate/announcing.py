@@ -56,7 +56,13 @@ async def rest_of(
     try:
         state = await state_of(work, execution)
     except LowtideError as error:  # events that nothing waits for
-        log.warning("the tasks of execution %s are not told to be %s: %s", execution.id, after.phase, error)
+        log.warning(
+            "the tasks of execution %s are not told to be %s: %s",
+            execution.id,
+            after.phase,
+            error,
+            extra={"execution": execution.id},
+        )
         return ()
     assert state is not None
     entries = [(frame_id(frame), frame.ref) for frame in open_frames(state)]

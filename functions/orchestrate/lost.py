@@ -39,7 +39,12 @@ async def find_lost(desk: Desk, ingest: Ingest) -> int:
             fate = await _settle(desk, dispatch, leases.get(dispatch.execution))
             again += fate == "again"
         except LowtideError as error:
-            log.warning("the lost dispatch of %s stays as it is for now: %s", dispatch.execution, error)
+            log.warning(
+                "the lost dispatch of %s stays as it is for now: %s",
+                dispatch.execution,
+                error,
+                extra={"execution": dispatch.execution},
+            )
     return again
 
 
@@ -118,5 +123,5 @@ async def _suspend(work: Work, execution_id: ExecutionId, epoch: int, reason: st
         return "ignored"
     await outbox.drop_dispatch(work.tx, execution_id)
     await change(work, *found, phase="suspended", reason=reason)
-    log.error("execution %s is suspended: %s", execution_id, reason)
+    log.error("execution %s is suspended: %s", execution_id, reason, extra={"execution": execution_id})
     return "suspended"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from lowtide.errors import LowtideError
 from lowtide.model.phase import PHASES
 from lowtide.telemetry.measures import Count, Labels, Measure, Reading
+from lowtide.wire.types import Ended, Parked, Registered
 
 from .store.census import Census, census
 from .store.outbox import KINDS
@@ -33,7 +34,13 @@ class Tally:
     def __init__(self) -> None:
         self.starts = Count("lowtide_starts_total", "Executions that began here")
         self.ends = Count("lowtide_executions_ended_total", "Executions that ended, by outcome", ("phase",))
+        self.cold_starts = Count("lowtide_cold_starts_total", "Invocations for which a process of execute came up")
         self.ticks = Count("lowtide_ticks_total", "Ticks handled")
+
+    def reported(self, report: Parked | Ended | Registered) -> None:
+        """A report of execute's was applied."""
+        if not isinstance(report, Registered) and report.usage.cold_start:
+            self.cold_starts.add()
 
     def committed(self, after: Aftermath) -> None:
         if after.started:
@@ -71,6 +78,7 @@ class Watch:
             tally.starts,
             tally.ends,
             tally.ticks,
+            tally.cold_starts,
             Reading(
                 "lowtide_outbox_sent_total",
                 "Rows of the outbox that were taken, by kind",

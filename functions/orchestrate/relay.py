@@ -207,10 +207,17 @@ class Channel:
         self.put_off += len(rows)
         for row in rows:
             pause = min(0.5 * 2 ** min(row.attempts, 10), _LONGEST_PAUSE)
-            log.warning("a %s of %s comes again in %.1f s: %s", self._kind, row.execution, pause, failure)
+            log.warning(
+                "a %s of %s comes again in %.1f s: %s",
+                self._kind,
+                row.execution,
+                pause,
+                failure,
+                extra={"execution": row.execution},
+            )
             self._late.append((row.id, pause))
 
     async def _give_up(self, row: ToSend, failure: LowtideError) -> None:
-        log.error("a %s of %s is refused: %s", self._kind, row.execution, failure)
+        log.error("a %s of %s is refused: %s", self._kind, row.execution, failure, extra={"execution": row.execution})
         await self._desk.do(lambda work: self._refuse(work, row, failure))
         self._done.append(row.id)

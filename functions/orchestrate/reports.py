@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 from lowtide.errors import InvalidEvent, Unauthentic
 from lowtide.model.base import Millis
@@ -15,7 +16,7 @@ from lowtide.wire.types import Ended, Extension
 
 from .ending import Reported, end_plain
 from .nouns import Execution
-from .outcomes import Verdict, apply
+from .outcomes import Report, Verdict, apply
 from .received import report_of
 from .work import Desk
 
@@ -27,7 +28,10 @@ log = logging.getLogger("lowtide.orchestrate")
 class Reports:
     """Where reports come in. Outcomes that come at the same time are applied in one transaction."""
 
-    def __init__(self, desk: Desk, tracer: Tracer | None = None) -> None:
+    def __init__(
+        self, desk: Desk, tracer: Tracer | None = None, applied: Callable[[Report], None] = lambda _: None
+    ) -> None:
+        self._applied = applied
         self._tracer = tracer
         self._desk = desk
         self._ends: Grouped[Reported, bool] = Grouped(lambda reported: end_plain(desk, reported))
@@ -50,15 +54,27 @@ class Reports:
     ) -> Verdict:
         report = await report_of(self._desk, execution, event.type, event.data or b"")
         if report is None:
-            log.info("%s of execution %s, epoch %s: unknown", event.type, execution, epoch)
+            log.info(
+                "%s of execution %s, epoch %s: unknown", event.type, execution, epoch, extra={"execution": execution}
+            )
             return "unknown"
         if (report.execution, report.epoch) != (execution, epoch):
             raise InvalidEvent("the data is about another execution or epoch than the event's extensions say")
         if isinstance(report, Ended) and await self._ends.ask(Reported(report, digest, begun)):
+            self._applied(report)
             return "applied"
         verdict = await self._desk.do(lambda work: apply(work, report, digest))
-        if verdict != "applied":
-            log.info("%s of execution %s, epoch %s: %s", event.type, report.execution, report.epoch, verdict)
+        if verdict == "applied":
+            self._applied(report)
+        else:
+            log.info(
+                "%s of execution %s, epoch %s: %s",
+                event.type,
+                report.execution,
+                report.epoch,
+                verdict,
+                extra={"execution": report.execution},
+            )
         return verdict
 
 
@@ -72,7 +88,13 @@ def _authentic(key: bytes, event: CloudEvent) -> tuple[str, int, str]:
     try:
         verify(key, token, "outcome", execution, int(epoch), digest_of(event.data or b""), Millis(0))
     except Unauthentic:
-        log.warning("a forged %s of execution %s, epoch %s, is refused", event.type, execution, epoch)
+        log.warning(
+            "a forged %s of execution %s, epoch %s, is refused",
+            event.type,
+            execution,
+            epoch,
+            extra={"execution": execution},
+        )
         raise
     return execution, int(epoch), digest
 

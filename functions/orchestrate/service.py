@@ -83,6 +83,7 @@ class Service:
         container_start: float = 300.0,
         traces: Traces | None = None,
     ) -> None:
+        self.stopping = False
         self.traces = traces
         self.tracer = tracer = None if traces is None else traces.tracer
         self.desk = desk
@@ -97,7 +98,7 @@ class Service:
         clock = neighbours.clock
         self.starts = Starts(desk, tracer)
         self.repeats = Repeats(desk, neighbours.ingest)
-        self.reports = Reports(desk, tracer)
+        self.reports = Reports(desk, tracer, self.tally.reported)
         self.short_way = ShortWay(desk, self.reports, neighbours.execute, clock, self.background, tracer)
         self.channels: dict[OutboxKind, Channel] = channels(desk, clock, neighbours.broker, neighbours.ingest, tracer)
         self.keeper = Timekeeper(desk, clock, self.background, warm=neighbours.execute.wake)
@@ -198,6 +199,7 @@ class Service:
 
     def stop(self) -> None:
         """The process is asked to end: what it holds is given back, and another one is asked to hold it."""
+        self.stopping = True
         self.remover.stop()  # the next tick goes on
         held = [self.keeper.stop(), self.caretaker.stop(), self.gatekeeper.stop(), self.steward.stop()]
         if any(held):
@@ -245,7 +247,7 @@ class Service:
             wake = await self.desk.claims.claimed_wake(signal.namespace, signal.execution, signal.wake)
             await self.ingest.signal(signal.execution, signal.epoch, wake)
         except LowtideError as error:
-            log.info("no signal to %s: %s", signal.execution, error)
+            log.info("no signal to %s: %s", signal.execution, error, extra={"execution": signal.execution})
 
     async def _drop(self, unused: Unused) -> None:
         await self.desk.claims.drop(unused.namespace, unused.execution, [unused.sha256])

@@ -166,7 +166,9 @@ class ShortWay:
             if reply is not None:
                 await self._reports.take(reply, begun)
         except LowtideError as error:
-            log.info("execution %s goes by the broker: %s", order.execution, error)
+            log.info(
+                "execution %s goes by the broker: %s", order.execution, error, extra={"execution": order.execution}
+            )
             await self._desk.do(lambda work: _hurry(work, order.execution, order.epoch))
 
 

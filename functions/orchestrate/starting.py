@@ -313,7 +313,9 @@ async def start_child(work: Work, parent: Execution, command: RunChild, now: dat
         error = standard_error("expression", str(refused), instance=command.reference)
     except LimitReached as refused:
         error = standard_error("runtime", str(refused), instance=command.reference)
-    log.warning("execution %s cannot run workflow %s: %s", parent.id, named, error.detail)
+    log.warning(
+        "execution %s cannot run workflow %s: %s", parent.id, named, error.detail, extra={"execution": parent.id}
+    )
     if not command.detached:
         event = ChildEnded(at=millis(now), random=chance.uniform(), command=command.id, execution="", error=error)
         await wakes.insert_wake(work.tx, parent.id, Wake(key=child_key(command.id), event=event), now)

@@ -121,7 +121,12 @@ async def _cancelled_tasks(work: Work, execution: Execution, now: datetime) -> t
     try:
         state = await state_of(work, execution)
     except LowtideError as error:  # a store that is away, or has lost it, must not keep anybody from cancelling
-        log.warning("the tasks of execution %s are not told to be cancelled: %s", execution.id, error)
+        log.warning(
+            "the tasks of execution %s are not told to be cancelled: %s",
+            execution.id,
+            error,
+            extra={"execution": execution.id},
+        )
         state = None
     if state is None:
         return ()

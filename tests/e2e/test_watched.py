@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -132,6 +133,17 @@ def test_what_an_append_waited_for_is_in_the_trace_on_both_sides(
     assert {span.part for span in commits} == {"lowtide-ingest"}
     assert {span.parent for span in commits} == set(asked)
     assert all(asked[span.parent].parent in {one.id for one in named(spans, "invocation parking")} for span in commits)
+
+
+def test_logs_are_lines_of_json_that_say_of_which_execution_and_trace_they_are(
+    watched: Installation, parked: str
+) -> None:
+    said = {name: [json.loads(line) for line in watched.log(name).read_text().splitlines()] for name in watched.ports}
+    assert all({"time", "level", "logger", "message"} <= set(line) for lines in said.values() for line in lines)
+    ends = [line for line in said["execute"] if line["message"] == "invocation ended"]
+    first = [line for line in ends if line["execution"] == parked]
+    assert [line["trace_id"] for line in first] == [TRACE] * 2
+    assert len({line["span_id"] for line in first}) == 2
 
 
 def test_the_last_spans_are_sent_before_a_process_ends(watched: Installation, traces: Collector, parked: str) -> None:

@@ -14,7 +14,7 @@ from typing import Final, Literal, Self, TypeAlias
 
 from lowtide.wire.traces import Trace, read
 
-__all__ = ["CURRENT", "Kind", "Span", "Tracer", "current", "handed_on", "spanning"]
+__all__ = ["CURRENT", "Kind", "Span", "Tracer", "current", "handed_on", "ids", "spanning"]
 
 Kind: TypeAlias = Literal["internal", "server", "client", "producer", "consumer"]
 
@@ -26,6 +26,12 @@ def current() -> str | None:
     """Of the work at hand, as an execution carries it."""
     found = CURRENT.get()
     return None if found is None else found.text
+
+
+def ids() -> dict[str, str]:
+    """Of the trace and span of the work at hand, by the names that logs have for them; empty where there is none."""
+    found = CURRENT.get()
+    return {} if found is None else {"trace_id": found.trace, "span_id": found.span}
 
 
 class Span:

@@ -247,6 +247,13 @@ async def test_the_process_survives_an_outage_of_postgresql(postgres: str, contr
         await there.until(started["id"], "completed", 20)
 
 
+async def test_a_process_that_is_ending_is_not_ready_and_says_so(control_store: str) -> None:
+    async with world(control_store) as there:
+        there.service.stop()
+        assert "ending" in is_problem(await there.api.get("/readyz"), 503, "unavailable")["detail"]
+        assert (await there.api.get("/livez")).status_code == 200
+
+
 async def test_a_store_without_tables_says_so(control_store: str) -> None:
     async with world(control_store) as there:
         from sqlalchemy import text
