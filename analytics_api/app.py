@@ -58,7 +58,7 @@ def create_app(settings: AnalyticsSettings, clock: Clock | None = None) -> FastA
         app.add_middleware(requests.around)
     tenant = "/v1/namespaces/{namespace}"
     for router in (
-        executions.routes(store),
+        executions.routes(store, clock or SystemClock()),
         exporting.routes(store),
         timeline.routes(store),
         logs.routes(store),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -10,11 +11,12 @@ from sqlalchemy import Select, select
 from sqlalchemy.engine import RowMapping
 
 from lowtide.errors import NotFound
+from lowtide.runtime.clock import Clock
 from lowtide.storage.analytics import executions, logs, task_facts
 
 from . import cursors
 from .answers import Execution, ExecutionDetail, Page, UsageTotal
-from .finding import find, key_of, read_key
+from .finding import key_of, page, read_key
 from .parameters import ExecutionsQuery, Namespace, execution_id
 from .problems import RESPONSES
 from .store import Store
@@ -22,12 +24,13 @@ from .store import Store
 __all__ = ["members", "require_known", "routes"]
 
 
-def routes(store: Store) -> APIRouter:
+def routes(store: Store, clock: Clock) -> APIRouter:
     router = APIRouter(tags=["executions"], responses=RESPONSES)
 
     @router.get("/executions", summary="Executions by filter, in any of four orders")
     async def listed(namespace: Namespace, query: Annotated[ExecutionsQuery, Query()]) -> Page[Execution]:
-        rows = await store.ask(find(namespace, query, read_key(query, query.cursor)).limit(query.limit + 1))
+        now = datetime.fromtimestamp(clock.now() / 1000, UTC)
+        rows = await page(store, namespace, query, read_key(query, query.cursor), query.limit + 1, now)
         shown = rows[: query.limit]
         key = key_of(query, shown[-1]) if len(rows) > query.limit else None
         return Page(items=[Execution(**members(row)) for row in shown], next=cursors.of(key))

@@ -7,12 +7,14 @@ UUIDv7: days outside it are not touched at all.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, cast, func, or_, select, tuple_
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.engine import RowMapping
 
 from lowtide.errors import InvalidInput
 from lowtide.model.error import STANDARD_BASE
@@ -20,8 +22,9 @@ from lowtide.storage.analytics import executions
 
 from . import cursors
 from .parameters import ExecutionFilter, Sort
+from .store import Store
 
-__all__ = ["find", "first_id", "key_of", "read_key"]
+__all__ = ["find", "first_id", "key_of", "page", "read_key"]
 
 _COLUMNS: Final[dict[Sort, Any]] = {
     "created": executions.c.created_at,
@@ -30,13 +33,34 @@ _COLUMNS: Final[dict[Sort, Any]] = {
     "cost": executions.c.gb_seconds,
 }
 
+_READ: Final = [
+    column for column in executions.c if column.name not in ("search", "version_number", "known_version", "known_end")
+]
+
+_RECENT: Final = (timedelta(days=2), timedelta(days=14))
+"""How far back the newest are looked for before all days are: to plan for a hundred takes longer than to read a few."""
+
 _CLOCKS_DIFFER: Final = timedelta(hours=1)
 """At most by this much does the moment in an id differ from ``created_at``, which is the database's."""
 
 
+async def page(
+    store: Store, namespace: str, query: ExecutionFilter, after: cursors.ExecutionKey | None, limit: int, now: datetime
+) -> Sequence[RowMapping]:
+    """At most ``limit`` executions after a key."""
+    if query.sort == "created" and query.order == "desc" and query.from_ is None:
+        last = after.value if after is not None and isinstance(after.value, datetime) else query.to or now
+        for recent in _RECENT:
+            narrowed = query.model_copy(update={"from_": last - recent})
+            rows = await store.ask(find(namespace, narrowed, after).limit(limit))
+            if len(rows) == limit:
+                return rows
+    return await store.ask(find(namespace, query, after).limit(limit))
+
+
 def find(namespace: str, query: ExecutionFilter, after: cursors.ExecutionKey | None) -> Select[Any]:
     sorted_by = _COLUMNS[query.sort]
-    found = select(executions).where(executions.c.namespace == namespace, *_conditions(query))
+    found = select(*_READ).where(executions.c.namespace == namespace, *_conditions(query))
     if query.sort in ("ended", "duration"):
         found = found.where(sorted_by.is_not(None))
     here = tuple_(sorted_by, executions.c.execution)

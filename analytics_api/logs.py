@@ -23,6 +23,8 @@ from .store import Store
 
 __all__ = ["found_line", "found_lines", "line_key", "routes"]
 
+_READ: Final = [column for column in logs.c if column.name != "search"]
+
 _CLOCKS_DIFFER: Final = timedelta(hours=1)
 
 _LEVELS: Final[tuple[LogLevel, ...]] = get_args(LogLevel)
@@ -68,7 +70,7 @@ def line_key(order: Order, row: RowMapping) -> cursors.LineKey:
 
 def found_lines(namespace: str, query: LogSearchQuery, after: cursors.LineKey | None) -> Select[Any]:
     table = logs.c
-    found = select(logs).where(table.namespace == namespace, *_above(query.level))
+    found = select(*_READ).where(table.namespace == namespace, *_above(query.level))
     for column, wanted in ((table.workflow, query.workflow), (table.execution, query.execution)):
         found = found if wanted is None else found.where(column == wanted)
     if query.task is not None:

@@ -22,6 +22,7 @@ class Measure:
 
     rollups: tuple[str, ...]
     unit: str = "ms"
+    sketched: bool = True
     statuses: bool = False
     tasks: bool = False
 
@@ -29,16 +30,16 @@ class Measure:
 _ENDS: Final = ("completed", "faulted", "cancelled")
 
 MEASURES: Final[dict[Name, Measure]] = {
-    "started": Measure(("executions.created",), ""),
+    "started": Measure(("executions.created",), "", sketched=False),
     "ended": Measure(tuple(f"executions.{status}" for status in _ENDS), statuses=True),
     "tasks": Measure(tuple(f"tasks.{status}" for status in (*_ENDS, "retried", "skipped")), statuses=True, tasks=True),
     "active": Measure(("invocations.active_ms",)),
     "cpu": Measure(("invocations.cpu_ms",)),
     "memory": Measure(("invocations.memory_bytes",), "bytes"),
-    "cost": Measure(("invocations.gb_seconds",), "GB-s"),
+    "cost": Measure(("invocations.gb_seconds",), "GB-s", sketched=False),
     "queueing": Measure(("invocations.queueing_ms",)),
     "cold-starts": Measure(("invocations.cold_start_ms",)),
-    "effects": Measure(("invocations.effects",), "effects"),
+    "effects": Measure(("invocations.effects",), "effects", sketched=False),
 }
 assert set(MEASURES) == set(get_args(Name))
 

@@ -38,7 +38,7 @@ _STATEMENT: Final = """
 SELECT bucket, {groups} AS groups, sum(count)::bigint AS count, sum(total) AS total,
        min(smallest) AS smallest, max(largest) AS largest,
        sum(count) FILTER (WHERE measure LIKE '%.completed') AS completed,
-       array_agg(sketch::text) FILTER (WHERE sketch <> '{{}}') AS sketches
+       {sketches} AS sketches
   FROM (SELECT date_bin(:step, at, :origin) AS bucket, * FROM {table}
          WHERE namespace = :namespace AND measure = ANY(:measures) AND at >= :first AND at < :last {chosen}) AS cells
  GROUP BY 1, 2
@@ -46,6 +46,8 @@ HAVING {after}
  ORDER BY 1, 2
  LIMIT :limit
 """
+
+_SKETCHES: Final = "array_agg(sketch::text) FILTER (WHERE sketch <> '{}')"
 
 _SKETCH: Final = msgspec.json.Decoder(dict[int, int], strict=False)
 _SHARES: Final = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
@@ -64,7 +66,9 @@ def routes(store: Store, clock: Clock) -> APIRouter:
         values = _values(namespace, asked, query, window)
         if after is not None:
             values |= {"first": max(window.first, after.bucket), "after": after.bucket, "after_groups": after.groups}
-        rows = await store.ask(_statement(query, window, after is not None), values)
+        rows = await store.ask(
+            _statement(query, window, asked.sketched and query.percentiles, after is not None), values
+        )
         shown = rows[: query.limit]
         key = cursors.BucketKey(shown[-1]["bucket"], shown[-1]["groups"]) if len(rows) > query.limit else None
         points = [_point(row, asked, query.by, window) for row in shown]
@@ -94,12 +98,13 @@ def _chosen(query: MeasureQuery) -> dict[str, str | None]:
     return {"workflow": query.workflow, "version": query.version, "task": query.task}
 
 
-def _statement(query: MeasureQuery, window: Window, after: bool) -> TextClause:
+def _statement(query: MeasureQuery, window: Window, sketched: bool, after: bool) -> TextClause:
     groups = f"ARRAY[{', '.join(_COLUMNS[name] for name in query.by)}]::text[]"
     return text(
         _STATEMENT.format(
             table="rollups_hour" if window.hourly else "rollups_minute",
             groups=groups,
+            sketches=_SKETCHES if sketched else "NULL",
             chosen=" ".join(f"AND {name} = :{name}" for name, value in _chosen(query).items() if value is not None),
             after=f"(bucket, {groups}) > (:after, CAST(:after_groups AS text[]))" if after else "true",
         )

@@ -154,6 +154,7 @@ class MeasureQuery(_Page):
         description="Minutes, hours or days (UTC).",
         examples=["5m", "1h", "1d"],
     )
+    percentiles: bool = Field(True, description="`false` where counts and sums are enough: they are read much faster.")
     limit: int = Field(1000, ge=1, le=10_000)
 
 

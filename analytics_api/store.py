@@ -53,8 +53,9 @@ class Store:
             },
         )
         # Set by statements rather than by start-up options, which poolers in between refuse.
-        # Pages are short: to compile their plans costs more than it saves.
-        settings = "SET default_transaction_read_only = on; SET jit = off; "
+        # Pages are short: to compile their plans, or to start workers for them, costs more than it saves.
+        settings = "SET default_transaction_read_only = on; SET jit = off; SET max_parallel_workers_per_gather = 0; "
+        settings += "SET work_mem = '16MB'; SET random_page_cost = 1.1; "  # disks have no heads any more
         settings += f"SET statement_timeout = {statement_timeout * 1000:.0f}"
 
         @event.listens_for(self._engine.sync_engine, "connect")

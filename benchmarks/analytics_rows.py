@@ -14,7 +14,7 @@ DAYS: Final = 90
 LONG: Final = UUID("0198c5a2-7b1e-7c3d-9f00-5a1b2c3d4e5f")
 """The execution with a timeline of two hundred tasks."""
 
-_END: Final = datetime(2026, 11, 1, tzinfo=UTC)
+_END: Final = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 _BY_ID: Final = ("executions", "task_facts", "logs", "usage")
 
 # An id as RFC 9562 has it: the moment in milliseconds, and then what tells executions of one moment apart.
