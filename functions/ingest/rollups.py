@@ -15,7 +15,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -47,6 +46,9 @@ _KEY: Final = "namespace, measure, at, workflow, version, task"
 
 _LONGEST: Final = 300
 """Characters of a name within a key: PostgreSQL's indexes take no more than 2,700 bytes."""
+
+_MOST: Final = 1e290
+"""So that no sum of values is too large for a float."""
 
 _GIB: Final = 2**30
 
@@ -123,7 +125,7 @@ class Rollups:
 
     def metrics(self, rows: Iterable[Any]) -> None:
         for at, _, namespace, workflow, version, _, name, value, _ in rows:
-            if math.isfinite(value):  # one that is not would spoil every sum that it is in
+            if abs(value) < _MOST:  # one that is not, or is no number, would spoil every sum that it is in
                 self._add(f"metrics.{name}", (namespace, workflow, version), at, value)
 
     def usages(self, rows: Iterable[Any]) -> None:

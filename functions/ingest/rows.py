@@ -18,6 +18,8 @@ from lowtide.wire import json
 
 __all__ = ["CHANGES", "DROPPED", "FACTS", "KINDS", "LOGS", "METRICS", "USAGES", "Kind", "given", "moment"]
 
+_MOST: Final = 1e15
+
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -77,6 +79,23 @@ def _document(body: bytes) -> str | None:
     return body.decode()
 
 
+def _members(body: bytes) -> str | None:
+    """As :func:`_document`, of an object: it is merged with others."""
+    if not body:
+        return None
+    found = json.parse(body)
+    if not isinstance(found, dict):
+        raise ValueError("keys are no JSON object")
+    return json.encode(_clean(found)).decode()
+
+
+def _measured(value: float) -> float:
+    """What is added up: one value that is no time would spoil the sums that it is in."""
+    if not -_MOST <= value <= _MOST:
+        raise ValueError(f"{value} is no measured time")
+    return value
+
+
 def _clean(value: Any) -> Any:
     if isinstance(value, str):
         return _text(value)
@@ -108,12 +127,12 @@ def _fact(fact: pb.TaskFact) -> tuple[Any, ...]:
         moment(fact.at),
         fact.attempt,
         _document(fact.error),
-        _document(fact.keys),
+        _members(fact.keys),
         _text(fact.effect),
-        fact.active_ms,
+        _measured(fact.active_ms),
         fact.bytes_in,
         fact.bytes_out,
-        fact.duration_ms if fact.HasField("duration_ms") else None,
+        _measured(fact.duration_ms) if fact.HasField("duration_ms") else None,
     )
 
 
@@ -149,12 +168,12 @@ def _usage(usage: pb.InvocationUsage) -> tuple[Any, ...]:
         usage.epoch,
         *_subject(usage.subject),
         moment(usage.at),
-        usage.active_ms,
-        usage.cpu_ms,
+        _measured(usage.active_ms),
+        _measured(usage.cpu_ms),
         usage.memory_bytes,
         usage.cold_start,
-        usage.cold_start_ms,
-        usage.queueing_ms,
+        _measured(usage.cold_start_ms),
+        _measured(usage.queueing_ms),
         usage.turns,
         usage.effects,
         usage.records,

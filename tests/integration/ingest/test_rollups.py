@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from collections.abc import Iterator
 
@@ -81,6 +82,26 @@ async def test_what_an_execution_cost_is_beside_what_control_says_of_it(stores: 
         == read(stores.analytics, "SELECT count(DISTINCT execution) FROM usage")
         == [(150,)]
     )
+
+
+async def test_reports_that_cannot_be_added_up_are_dropped_alone_and_counted(stores: Stores) -> None:
+    whom = pb.Subject(namespace="odd", workflow="a", version="1", execution=new_execution_id(Millis(NOON)))
+    facts = [
+        pb.TaskFact(subject=whom, number=number, at=NOON, status="completed", keys=keys)
+        for number, keys in enumerate([b"[1]", b"{", b"7", b'{"nul": "\\u0000"}'])
+    ]
+    times = [math.nan, math.inf, 1e300, -1e300, 5.0]
+    usages = [pb.InvocationUsage(subject=whom, epoch=n, at=NOON, active_ms=ms) for n, ms in enumerate(times)]
+    metrics = [
+        pb.MetricSample(subject=whom, at=NOON, id=f"odd-{n}", name="n" * 4000, value=value)
+        for n, value in enumerate([math.nan, math.inf, 1e308, 1e308, 2.0])
+    ]
+    await _write(stores, [pb.Batch(facts=facts, usages=usages, metrics=metrics)])
+    rolled = "SELECT left(measure, 10), count, total FROM rollups_hour WHERE namespace = 'odd' AND total > 0"
+    assert sorted(read(stores.analytics, rolled)) == [("invocation", 1, 5.0), ("metrics.nn", 1, 2.0)]
+    lost = "SELECT sum(count)::int FROM dropped WHERE kind = 'invalid'"
+    assert read(stores.analytics, lost) == [(7,)]
+    assert read(stores.analytics, "SELECT count(*) FROM metric_samples WHERE namespace = 'odd'") == [(5,)]
 
 
 async def test_usage_that_comes_first_is_there_before_control_tells_of_the_execution(stores: Stores) -> None:
