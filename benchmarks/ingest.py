@@ -47,7 +47,7 @@ RECORDS = int(os.environ.get("RECORDS", "0"))
 CLIENTS = (1, 16, 256)
 BATCH = 50
 GROUP = 500
-SAMPLES = 20_000
+SAMPLES = 40_000
 BODY = b'{"turn":17,"event":{"kind":"succeeded","command":"/do/3/charge@1.4","output":{"id":"A-001","total":99.5}}}'
 METHOD = "/lowtide.rpc.v1.Ingest/Report"
 

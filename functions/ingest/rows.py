@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Final
 from uuid import UUID
 
@@ -106,7 +106,19 @@ def _clean(value: Any) -> Any:
     return value
 
 
+@lru_cache(maxsize=4096)
+def _id(execution: str) -> UUID:
+    """Many reports are about few executions."""
+    return UUID(execution)
+
+
 def _labels(labels: Any) -> str:
+    return _encoded(tuple(labels.items()))
+
+
+@lru_cache(maxsize=4096)
+def _encoded(labels: tuple[tuple[str, Any], ...]) -> str:
+    """Many samples have the same labels."""
     return json.encode(_clean(dict(labels))).decode()
 
 
@@ -116,7 +128,7 @@ def _subject(subject: pb.Subject) -> tuple[str, str, str]:
 
 def _fact(fact: pb.TaskFact) -> tuple[Any, ...]:
     return (
-        UUID(fact.subject.execution),
+        _id(fact.subject.execution),
         fact.number,
         *_subject(fact.subject),
         _text(fact.task),
@@ -138,7 +150,7 @@ def _fact(fact: pb.TaskFact) -> tuple[Any, ...]:
 
 def _log(line: pb.LogLine) -> tuple[Any, ...]:
     return (
-        UUID(line.subject.execution),
+        _id(line.subject.execution),
         moment(line.at),
         _text(line.id),
         *_subject(line.subject),
@@ -150,7 +162,7 @@ def _log(line: pb.LogLine) -> tuple[Any, ...]:
 
 
 def _metric(sample: pb.MetricSample) -> tuple[Any, ...]:
-    execution = UUID(sample.subject.execution) if sample.subject.execution else None
+    execution = _id(sample.subject.execution) if sample.subject.execution else None
     return (
         moment(sample.at),
         _text(sample.id),
