@@ -74,6 +74,11 @@ class Measuring:
                 _COUNTER,
             ),
             Reading("lowtide_reports_buffered", "Reports that wait for ingest", lambda: ingest.buffered),
+            Reading(
+                "lowtide_breaker_state",
+                "Whether ingest is asked for leases: 0 closed, 1 half open, 2 open",
+                lambda: ("closed", "half open", "open").index(ingest.breaker.state),
+            ),
             Reading("lowtide_leases_held", "Leases that this process believes in", lambda: ingest.held),
             Reading("lowtide_report_streams_total", "Streams begun", lambda: reporter.streams, kind=_COUNTER),
             Reading("lowtide_report_streams_broken_total", "Streams broken", lambda: reporter.broken, kind=_COUNTER),

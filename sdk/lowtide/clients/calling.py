@@ -1,9 +1,11 @@
-"""Single calls to ingest: a deadline each, repeated within it while the service is away, errors as ours."""
+"""Single calls to ingest: a deadline each, repeated within it while the service is away, errors as ours; and a breaker,
+which spares everybody the waiting where it has been away for long."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import grpc
 import grpc.aio
@@ -13,7 +15,7 @@ from lowtide.errors import InvalidInput, LowtideError, NotFound, TooLarge, Unava
 if TYPE_CHECKING:
     from lowtide.runtime.clock import Clock
 
-__all__ = ["Caller", "translated"]
+__all__ = ["Breaker", "Caller", "translated"]
 
 _AWAY: Final = frozenset(
     {
@@ -33,6 +35,61 @@ _MEANING: Final[dict[grpc.StatusCode, type[LowtideError]]] = {
 
 _FIRST_DELAY: Final = 0.05
 _LONGEST_DELAY: Final = 1.0
+
+
+_FAILURES: Final = 3
+_FIRST_REST: Final = 1.0
+_LONGEST_REST: Final = 15.0
+
+
+class Breaker:
+    """Closed while all is well. After a few failures in a row it is open: nobody tries for a while, which grows with
+    each further failure and is spread by ``chance``. Then it is half open: one tries, and its success closes it."""
+
+    def __init__(self, monotonic: Callable[[], float], chance: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._chance = chance
+        self._failures = 0
+        self._until = 0.0
+        self._trying = False
+
+    @property
+    def state(self) -> Literal["closed", "half open", "open"]:
+        if self._failures < _FAILURES:
+            return "closed"
+        return "open" if self._monotonic() < self._until else "half open"
+
+    @contextmanager
+    def passing(self) -> Iterator[None]:
+        """Around an attempt. Raises :class:`lowtide.errors.Unavailable` where none is made now; an attempt that ends
+        with it has failed, one that is cancelled has said nothing, and every other end is an answer."""
+        state = self.state
+        if state == "open" or (state == "half open" and self._trying):
+            raise Unavailable("ingest has been away; it is tried again soon")
+        self._trying = state == "half open"
+        try:
+            yield
+        except Unavailable:
+            self._failed()
+            raise
+        except LowtideError:
+            self.answered()
+            raise
+        else:
+            self.answered()
+        finally:
+            if state == "half open":
+                self._trying = False
+
+    def answered(self) -> None:
+        """There was a sign of life."""
+        self._failures = 0
+
+    def _failed(self) -> None:
+        self._failures += 1
+        if self._failures >= _FAILURES:
+            rest = min(_FIRST_REST * 2 ** min(self._failures - _FAILURES, 10), _LONGEST_REST)
+            self._until = self._monotonic() + rest * (0.5 + self._chance() / 2)
 
 
 class Caller:

@@ -23,7 +23,7 @@ import grpc
 import grpc.aio
 
 from lowtide.clients.batching import Asking, Buffer, Waiting
-from lowtide.clients.calling import Caller
+from lowtide.clients.calling import Breaker, Caller
 from lowtide.clients.reporting import Patience, Reporter
 from lowtide.clients.trust import Key, Trust
 from lowtide.errors import Fenced, InvalidInput, LowtideError
@@ -70,6 +70,7 @@ class IngestClient:
         self._idle = patience.idle
         self._clock = clock
         self._call = Caller(clock, chance, deadline)
+        self.breaker = Breaker(clock.monotonic, chance)
         self._channel: grpc.aio.Channel | None = None
         self._client = stub
         self._buffer = Buffer(owner)
@@ -122,6 +123,11 @@ class IngestClient:
         key = (execution, epoch)
         if key in self._trust.open or key in self._opening:
             return Opened("held", reason="this process is running it already")
+        with self.breaker.passing():
+            return await self._open(key, digest, upto)
+
+    async def _open(self, key: Key, digest: str, upto: int) -> Opened:
+        execution, epoch = key
         self._opening.add(key)
         try:
             await self._give_back_first(key)

@@ -7,8 +7,10 @@ import asyncio
 import psycopg
 import pytest
 
-from lowtide.clients.ingest import Patience
+from lowtide.clients.ingest import IngestClient, Patience
 from lowtide.errors import Unavailable
+from lowtide.runtime.chance import new_owner, uniform
+from lowtide.runtime.clock import SystemClock
 from tests.databases import database, outage
 from tests.disks import small_disk
 from tests.eventually import eventually
@@ -212,3 +214,27 @@ async def test_a_port_in_use_is_said_in_one_line(ingest: IngestProcess) -> None:
         assert not any("Traceback" in line for line in second.noise)
     finally:
         second.close()
+
+
+async def test_where_ingest_is_away_for_long_leases_are_refused_at_once_and_given_again_once_it_is_back(
+    ingest_stores: Stores, run_ingest: RunIngest
+) -> None:
+    port = free_port()
+    client = IngestClient(f"127.0.0.1:{port}", owner=new_owner(), clock=SystemClock(), chance=uniform, deadline=0.3)
+    try:
+        for _ in range(3):
+            with pytest.raises(Unavailable, match="could not be asked"):
+                await client.open(execution(), 1, "digest", 1)
+        with pytest.raises(Unavailable, match="tried again soon"):
+            await client.open(execution(), 1, "digest", 1)
+        run_ingest(ingest_stores, port=port)
+        async for attempt in eventually():
+            with attempt:
+                try:
+                    opened = await client.open(execution(), 1, "digest", 0)
+                except Unavailable as error:
+                    raise AssertionError(error) from error
+        assert opened.answer == "ok"
+        assert client.breaker.state == "closed"
+    finally:
+        await client.aclose()

@@ -46,6 +46,7 @@ async def test_history_beyond_its_room_is_dropped_and_counted_in_the_next_batch(
     assert [fact.number for fact in batch.facts] == [0, 1, 2]
     assert dict(batch.dropped) == {"facts": 2, "logs": 1}
     assert not buffer.take(set()).batch.dropped
+    assert buffer.dropped == {"facts": 2, "logs": 1}, "the process's own count goes on"
 
 
 async def test_appends_are_never_dropped_for_history() -> None:
