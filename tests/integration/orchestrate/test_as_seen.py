@@ -9,6 +9,7 @@ from functools import partial
 import pytest
 
 from functions.orchestrate.nouns import millis
+from functions.orchestrate.store.database import Driver
 from functions.orchestrate.store.groups import Beginning, Seen, begin, read
 from functions.orchestrate.store.lately import Lately
 from lowtide.runtime.chance import new_execution_id
@@ -110,3 +111,40 @@ async def test_the_time_that_was_heard_never_goes_back_and_is_forgotten_after_a_
     assert lately.now() is None
     lately.heard(noon)  # the clock was set
     assert lately.now() == noon
+
+
+async def test_an_end_that_the_store_forgot_is_brought_once_more(control_store: str) -> None:
+    """What a server leaves behind that fails before the end is on the disk: the execution as it ran, its dispatch,
+    and the outbox that has it sent."""
+    kept = ("executions", "dispatches", "outbox")
+    async with world(control_store) as there:
+        await seen(there)
+        database = there.service.desk.database
+
+        async def remembered(execute: FakeExecute, dispatch: Dispatch) -> Parked | Ended | int:
+            there.execute.answer = play
+            for table, column in zip(kept, ("id", "execution", "execution"), strict=True):
+                statement = (
+                    f"CREATE TABLE kept_{table} AS SELECT * FROM {table} WHERE {column} = '{dispatch.execution}'"
+                )
+                await database.alone(partial(_perform, statement=statement))
+            return await play(execute, dispatch)
+
+        there.execute.answer = remembered
+        ended = await there.start({"name": "Ada"}, wait="20s")
+        for statement in (
+            f"DELETE FROM executions WHERE id = '{ended['id']}'",
+            "INSERT INTO executions SELECT * FROM kept_executions",
+            "INSERT INTO dispatches SELECT * FROM kept_dispatches",
+            "INSERT INTO outbox (kind, execution, epoch, namespace)"
+            " SELECT kind, execution, epoch, namespace FROM kept_outbox WHERE kind = 'dispatch'",
+        ):
+            await database.alone(partial(_perform, statement=statement))
+        assert (await there.show(ended["id"]))["phase"] == "running"
+        await there.tick()
+        again = await there.until(ended["id"], "completed")
+        assert again["output"] == ended["output"]
+
+
+async def _perform(connection: Driver, statement: str) -> None:
+    await connection.execute(statement.encode())
