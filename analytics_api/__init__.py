@@ -11,6 +11,7 @@ One file per question, with its SQL and its addresses:
 ``logs``        the log lines of one execution, and of all by what they say
 ``series``      counts and durations per workflow per minute, exact
 ``measuring``   any measure by any step and grouping, from rollups
+``streaming``   what happens, as it happens
 ``cost``        what was paid, and what was saved
 ``health``      liveness and readiness
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from types import FrameType
 
 from lowtide.errors import Misconfigured
 
@@ -46,7 +47,17 @@ def _serve() -> int:
         print(error, file=sys.stderr)
         return 2
     # No limit on draining: questions are bounded by the statement timeout, and a limit would cut them off.
-    uvicorn.run(app, host=settings.host, port=settings.port, log_config=None, access_log=False, server_header=False)
+    # Streams would never end by themselves while it drains: they are told to.
+    config = uvicorn.Config(
+        app, host=settings.host, port=settings.port, log_config=None, access_log=False, server_header=False
+    )
+
+    class _Server(uvicorn.Server):
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+            app.state.streams.end()
+            super().handle_exit(sig, frame)
+
+    _Server(config).run()
     return 0
 
 

@@ -19,7 +19,7 @@ from lowtide.telemetry.requests import HttpMeasures, TracedRequests
 from lowtide.telemetry.serving import serving_measures
 from lowtide.wire.prices import read_prices
 
-from . import cost, executions, exporting, health, logs, measuring, problems, series, timeline
+from . import cost, executions, exporting, health, logs, measuring, problems, series, streaming, timeline
 from .store import Store
 
 __all__ = ["create_app"]
@@ -51,6 +51,7 @@ def create_app(settings: AnalyticsSettings, clock: Clock | None = None) -> FastA
         docs_url=None,  # its page would load scripts from elsewhere
         redoc_url=None,
     )
+    app.state.streams = streams = streaming.Streams()
     problems.install(app)
     if traces is not None:
         app.add_middleware(TracedRequests, tracer=traces.tracer)
@@ -65,6 +66,7 @@ def create_app(settings: AnalyticsSettings, clock: Clock | None = None) -> FastA
         series.routes(store, clock or SystemClock()),
         cost.routes(store, clock or SystemClock(), _prices(settings.prices)),
         measuring.routes(store, clock or SystemClock()),
+        streaming.routes(store, clock or SystemClock(), streams),
     ):
         app.include_router(router, prefix=tenant)
     app.include_router(health.routes(store))

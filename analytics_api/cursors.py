@@ -16,7 +16,7 @@ import msgspec
 
 from lowtide.errors import InvalidInput
 
-__all__ = ["BucketKey", "ExecutionKey", "LineKey", "LogKey", "MinuteKey", "TaskKey", "of", "read"]
+__all__ = ["BucketKey", "EventsKey", "ExecutionKey", "LineKey", "LogKey", "MinuteKey", "TaskKey", "of", "read"]
 
 
 class ExecutionKey(msgspec.Struct, frozen=True, array_like=True, tag="e"):
@@ -57,7 +57,14 @@ class LineKey(msgspec.Struct, frozen=True, array_like=True, tag="n"):
     id: str
 
 
-Key: TypeAlias = ExecutionKey | TaskKey | LogKey | MinuteKey | BucketKey | LineKey
+class EventsKey(msgspec.Struct, frozen=True, array_like=True, tag="v"):
+    """The last execution that was seen to be created, and the last that was seen to end."""
+
+    created: tuple[datetime, UUID]
+    ended: tuple[datetime, UUID]
+
+
+Key: TypeAlias = EventsKey | ExecutionKey | TaskKey | LogKey | MinuteKey | BucketKey | LineKey
 K = TypeVar("K", bound=Key)
 
 _LARGEST: Final = 2**63 - 1
@@ -94,6 +101,8 @@ def _storable(key: Key) -> bool:
             return -1 < number <= _LARGEST
         case ExecutionKey(value=value):
             return isinstance(value, float) or _reached(value)
+        case EventsKey(created=(created, _), ended=(ended, _)):
+            return _reached(created) and _reached(ended)
         case BucketKey(bucket=moment, groups=groups):
             return _reached(moment) and not any("\x00" in group for group in groups)
         case LineKey(at=moment, id=text) | LogKey(at=moment, id=text) | MinuteKey(minute=moment, workflow=text):

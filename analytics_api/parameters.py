@@ -21,6 +21,7 @@ __all__ = [
     "ExecutionsQuery",
     "ExportQuery",
     "Filters",
+    "LogFilter",
     "LogLevel",
     "LogSearchQuery",
     "LogsQuery",
@@ -121,12 +122,15 @@ class LogsQuery(_Page):
     limit: int = Field(200, ge=1, le=1000)
 
 
-class LogSearchQuery(_Page):
+class LogFilter(Filters):
     text: Words | None = Field(None, description='Words of the message; "quoted" together, -word not.')
     workflow: Name | None = Field(None, description="Lines of this workflow only.", examples=["fulfil-order"])
     execution: UUID | None = Field(None, description="Lines of this execution only.")
     task: Words | None = Field(None, description="Lines of this entry of a task only.", examples=["/do/0/pay@1"])
     level: LogLevel = Field("debug", description="Lines of this level and of those above it.")
+
+
+class LogSearchQuery(LogFilter, _Page):
     from_: Moment | None = Field(None, alias="from", description="Written at this moment or later.")
     to: Moment | None = Field(None, description="Written before this moment.")
     order: Order = Field("desc", description="`desc`: newest first.")

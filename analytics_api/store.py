@@ -17,13 +17,19 @@ from lowtide.errors import LowtideError, Unavailable
 from lowtide.storage.addresses import url_of
 from lowtide.telemetry.measures import Count, Measure, Reading
 
-__all__ = ["Store", "reason"]
+__all__ = ["PLANNING", "Store", "reason"]
 
 _CONNECT_TIMEOUT: Final = 5
 """Seconds until a connection is given up, and until one of ours must have become free."""
 
 _MARGIN: Final = 2 * _CONNECT_TIMEOUT + 5.0
 """Seconds on top of the statement timeout after which nothing is waited for any longer, PostgreSQL's word included."""
+
+PLANNING: Final = (
+    # Pages are short: to compile their plans, or to start workers for them, costs more than it saves.
+    "SET jit = off; SET max_parallel_workers_per_gather = 0; SET work_mem = '16MB'; "
+    "SET random_page_cost = 1.1; "  # disks have no heads any more
+)
 
 _NOT_MIGRATED: Final = (errors.UndefinedTable, errors.UndefinedColumn, errors.InvalidSchemaName)
 
@@ -53,9 +59,7 @@ class Store:
             },
         )
         # Set by statements rather than by start-up options, which poolers in between refuse.
-        # Pages are short: to compile their plans, or to start workers for them, costs more than it saves.
-        settings = "SET default_transaction_read_only = on; SET jit = off; SET max_parallel_workers_per_gather = 0; "
-        settings += "SET work_mem = '16MB'; SET random_page_cost = 1.1; "  # disks have no heads any more
+        settings = PLANNING + "SET default_transaction_read_only = on; "
         settings += f"SET statement_timeout = {statement_timeout * 1000:.0f}"
 
         @event.listens_for(self._engine.sync_engine, "connect")

@@ -30,6 +30,7 @@ from sqlalchemy import Engine, event
 
 from analytics_api.app import create_app
 from analytics_api.migrate import migrate
+from analytics_api.store import PLANNING
 from benchmarks.analytics_rows import DAYS, LONG, fill
 from benchmarks.measuring import quantile, report
 from lowtide.local.datadir import DataDirectory
@@ -121,6 +122,7 @@ async def plans(url: str, asked: dict[str, str]) -> list[str]:
     scanned, told = [], ""
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://here") as client:
         with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(PLANNING.encode())
             for name, question in asked.items():
                 sent.clear()
                 (await client.get(question)).raise_for_status()
