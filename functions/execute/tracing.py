@@ -33,6 +33,8 @@ from lowtide.wire.types import Dispatch, Wake
 __all__ = ["Traced"]
 
 _ENDED: Final = frozenset({"skipped", "cancelled", "faulted", "completed"})
+_WENT_ON: Final = _ENDED - {"skipped"}
+"""A task whose first fact here is one of these began in an invocation before."""
 _MILLION: Final = 1_000_000
 
 
@@ -108,7 +110,7 @@ class _Tasks:
             at = fact.at * _MILLION
             span = self._open.get(fact.task)
             if span is None:
-                span = self._begun(fact.task, fact.kind, fact.name, at, before=fact.status in _ENDED)
+                span = self._begun(fact.task, fact.kind, fact.name, at, before=fact.status in _WENT_ON)
             if fact.attempt > 1:
                 span.note(attempt=fact.attempt)
             if fact.status in _ENDED:
