@@ -7,6 +7,7 @@ One file per question, with its SQL and its addresses:
 
 ``executions``  which there are, and one of them
 ``exporting``   all that a filter finds, as a file
+``failing``     errors in groups
 ``timeline``    the tasks and invocations of one execution
 ``logs``        the log lines of one execution, and of all by what they say
 ``series``      counts and durations per workflow per minute, exact

@@ -10,6 +10,8 @@ from pydantic.alias_generators import to_camel
 
 __all__ = [
     "Answer",
+    "ErrorGroup",
+    "ErrorGroups",
     "Execution",
     "ExecutionDetail",
     "FoundLine",
@@ -174,3 +176,19 @@ class MeasurePoint(Answer):
 
 class MeasurePage(Page[MeasurePoint]):
     unit: str = Field(examples=["ms"])
+
+
+class ErrorGroup(Answer):
+    """Executions that faulted with the same type and title in the same workflow."""
+
+    type: str
+    workflow: str
+    title: str | None
+    count: int
+    first_at: Moment
+    last_at: Moment
+    newest: str = Field(description="The execution of them that was created last.")
+
+
+class ErrorGroups(Answer):
+    items: list[ErrorGroup]

@@ -19,7 +19,7 @@ from lowtide.telemetry.requests import HttpMeasures, TracedRequests
 from lowtide.telemetry.serving import serving_measures
 from lowtide.wire.prices import read_prices
 
-from . import cost, executions, exporting, health, logs, measuring, problems, series, streaming, timeline
+from . import cost, executions, exporting, failing, health, logs, measuring, problems, series, streaming, timeline
 from .store import Store
 
 __all__ = ["create_app"]
@@ -61,6 +61,7 @@ def create_app(settings: AnalyticsSettings, clock: Clock | None = None) -> FastA
     for router in (
         executions.routes(store, clock or SystemClock()),
         exporting.routes(store),
+        failing.routes(store, clock or SystemClock()),
         timeline.routes(store),
         logs.routes(store),
         series.routes(store, clock or SystemClock()),

@@ -24,7 +24,7 @@ from . import cursors
 from .parameters import ExecutionFilter, Sort
 from .store import Store
 
-__all__ = ["find", "first_id", "key_of", "page", "read_key"]
+__all__ = ["CLOCKS_DIFFER", "find", "first_id", "key_of", "page", "read_key"]
 
 _COLUMNS: Final[dict[Sort, Any]] = {
     "created": executions.c.created_at,
@@ -40,7 +40,7 @@ _READ: Final = [
 _RECENT: Final = (timedelta(days=2), timedelta(days=14))
 """How far back the newest are looked for before all days are: to plan for a hundred takes longer than to read a few."""
 
-_CLOCKS_DIFFER: Final = timedelta(hours=1)
+CLOCKS_DIFFER: Final = timedelta(hours=1)
 """At most by this much does the moment in an id differ from ``created_at``, which is the database's."""
 
 
@@ -107,9 +107,9 @@ def _conditions(query: ExecutionFilter) -> list[ColumnElement[bool]]:
     if query.error_type is not None:
         found.append(table.error_type == _full(query.error_type))
     if query.from_ is not None:
-        found += [table.created_at >= query.from_, table.execution >= first_id(query.from_ - _CLOCKS_DIFFER)]
+        found += [table.created_at >= query.from_, table.execution >= first_id(query.from_ - CLOCKS_DIFFER)]
     if query.to is not None:
-        found += [table.created_at < query.to, table.execution < first_id(query.to + _CLOCKS_DIFFER)]
+        found += [table.created_at < query.to, table.execution < first_id(query.to + CLOCKS_DIFFER)]
     return [*found, *_amounts(query), *_contents(query)]
 
 

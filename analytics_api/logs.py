@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Annotated, Any, Final, get_args
 from uuid import UUID
 
@@ -16,7 +15,7 @@ from lowtide.storage.analytics import logs
 from . import cursors
 from .answers import FoundLine, LogLine, Page
 from .executions import require_known
-from .finding import first_id
+from .finding import CLOCKS_DIFFER, first_id
 from .parameters import LogLevel, LogSearchQuery, LogsQuery, Namespace, Order, execution_id
 from .problems import RESPONSES
 from .store import Store
@@ -24,8 +23,6 @@ from .store import Store
 __all__ = ["found_line", "found_lines", "line_key", "routes"]
 
 _READ: Final = [column for column in logs.c if column.name != "search"]
-
-_CLOCKS_DIFFER: Final = timedelta(hours=1)
 
 _LEVELS: Final[tuple[LogLevel, ...]] = get_args(LogLevel)
 """From the least to the most urgent."""
@@ -80,7 +77,7 @@ def found_lines(namespace: str, query: LogSearchQuery, after: cursors.LineKey | 
     if query.from_ is not None:
         found = found.where(table.at >= query.from_)
     if query.to is not None:  # what is written before it is of an execution that was made before it
-        found = found.where(table.at < query.to, table.execution < first_id(query.to + _CLOCKS_DIFFER))
+        found = found.where(table.at < query.to, table.execution < first_id(query.to + CLOCKS_DIFFER))
     key = tuple_(table.at, table.execution, table.id)
     if query.order == "asc":
         found = found.order_by(table.at, table.execution, table.id)

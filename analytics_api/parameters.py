@@ -17,6 +17,7 @@ from .measures import Grouping
 __all__ = [
     "DEFAULT_WINDOW",
     "LONGEST_WINDOW",
+    "ErrorsQuery",
     "ExecutionFilter",
     "ExecutionsQuery",
     "ExportQuery",
@@ -120,6 +121,13 @@ class TimelineQuery(_Page):
 class LogsQuery(_Page):
     level: LogLevel = Field("debug", description="Lines of this level and of those above it.")
     limit: int = Field(200, ge=1, le=1000)
+
+
+class ErrorsQuery(Filters):
+    workflow: Name | None = Field(None, description="Of this workflow only.", examples=["fulfil-order"])
+    from_: Moment | None = Field(None, alias="from", description="Default: a day before `to`.")
+    to: Moment | None = Field(None, description="Default: now. At most 31 days after `from`.")
+    limit: int = Field(20, ge=1, le=200)
 
 
 class LogFilter(Filters):

@@ -107,3 +107,17 @@ def test_parquet_is_written_where_its_extra_is_installed_and_else_the_error_name
     table = importlib.import_module("pyarrow.parquet").read_table(io.BytesIO(answer.content)).to_pylist()
     assert "".join(names[row["id"]] for row in table) == "edcba"
     assert (table[-1]["createdAt"], table[-1]["durationMs"]) == (NOON, 5000.0)
+
+
+def test_errors_are_grouped_the_most_frequent_first(api: httpx.Client, reports: Reports) -> None:
+    for minute, (title, error_type) in enumerate((("Away", _STANDARD), ("Odd", "about:blank"), ("Away", _STANDARD))):
+        error = {"type": error_type, "title": title, "status": 500}
+        at = NOON + timedelta(minutes=minute)
+        last = reports.execution(namespace="errors", created=at, lasted=1.0, phase="faulted", error=error)
+    path = "/v1/namespaces/errors/errors"
+    away, odd = api.get(path, params={"to": "2026-11-23T13:00:00Z"}).json()["items"]
+    assert (away["type"], away["title"], away["count"], away["newest"]) == (_STANDARD, "Away", 2, str(last))
+    assert (away["firstAt"], away["lastAt"]) == ("2026-11-23T12:00:00.000Z", "2026-11-23T12:02:00.000Z")
+    assert (odd["title"], odd["count"]) == ("Odd", 1)
+    for first in ("2026-11-24T00:00:00Z", "2026-01-01T00:00:00Z"):
+        assert api.get(path, params={"from": first, "to": "2026-11-23T00:00:00Z"}).status_code == 400
