@@ -38,7 +38,7 @@ _MOST_LEASES: Final = 1000
 
 _LEASES = """
 SELECT execution, epoch, closed_type, closed_body,
-       closed_type IS NULL AND coalesce(expires_at > clock_timestamp(), false)
+       closed_type IS NULL AND coalesce(expires_at > clock_timestamp(), false), leases.owner
   FROM leases LEFT JOIN owners USING (owner) WHERE execution = ANY(%s::uuid[])
 """
 
@@ -189,9 +189,9 @@ class IngestService(ingest_pb2_grpc.IngestServicer):
 
 
 def _lease(row: tuple[Any, ...]) -> pb.Lease:
-    execution, epoch, closed_type, closed_body, alive = row
+    execution, epoch, closed_type, closed_body, alive, owner = row
     closed = None if closed_type is None else pb.Closed(type=closed_type, body=closed_body)
-    return pb.Lease(execution=str(execution), epoch=epoch, alive=alive, closed=closed)
+    return pb.Lease(execution=str(execution), epoch=epoch, alive=alive, closed=closed, owner=owner)
 
 
 async def _answer(context: Context, work: Awaitable[T]) -> T:

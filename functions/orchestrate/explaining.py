@@ -131,7 +131,8 @@ def _way(standing: Standing, lease: LeaseState | None, *, asked: bool) -> str:
             return f"Its invocation of epoch {dispatch.epoch} has ended; the outcome is on its way."
         if lease.alive:
             return f"A process performs epoch {dispatch.epoch}, since {_text(dispatch.issued_at)} at the earliest."
-        return f"The process that performed epoch {dispatch.epoch} is gone; the next tick issues it again."
+        if lease.owner != dispatch.gone:
+            return f"The process that performed epoch {dispatch.epoch} is gone; the next tick issues it again."
     if standing.sending is not None:
         at, attempts = standing.sending
         tried = f", after {attempts} attempts" if attempts else ""

@@ -57,7 +57,7 @@ async def ask(desk: Desk, ingest: Ingest, execution: ExecutionId, epoch: int, pr
     if stored is None:
         return "ignored"
     state = (await ingest.leases([execution])).get(execution)
-    dispatch = Overdue(execution, epoch, stored.digest, due=True)
+    dispatch = Overdue(execution, epoch, stored.digest, due=True, attempts=stored.attempts)
     if problem is not None and (state is None or not (state.alive or state.closing)):
         return await desk.do(lambda work: _suspend(work, execution, epoch, problem))
     return await _settle(desk, dispatch, state, backoff=True)
@@ -70,11 +70,11 @@ async def ask_again(desk: Desk, ingest: Ingest, execution: ExecutionId, epoch: i
         return "ignored"
     await desk.database.run(lambda tx: executions.forget_attempts(tx, execution, epoch))
     state = (await ingest.leases([execution])).get(execution)
-    return await _settle(desk, Overdue(execution, epoch, stored.digest, due=True), state)
+    return await _settle(desk, Overdue(execution, epoch, stored.digest, due=True, attempts=0), state)
 
 
 async def _settle(desk: Desk, dispatch: Overdue, state: LeaseState | None, *, backoff: bool = False) -> Fate:
-    """Closed: apply it. Alive: leave it. Opened and dead: now. Never opened: with growing pauses."""
+    """Closed: apply it. Alive: leave it. Opened and dead: now. Not opened since it was issued: with growing pauses."""
     execution, epoch = dispatch.execution, dispatch.epoch
     if state is not None and state.epoch > epoch:
         reason = f"the journal knows epoch {state.epoch}, the control store only {epoch}; was a store restored?"
@@ -93,25 +93,32 @@ async def _settle(desk: Desk, dispatch: Overdue, state: LeaseState | None, *, ba
             return "applied"
         if state.alive:
             return "alive"
-        return await desk.do(lambda work: _again(work, dispatch, backoff=backoff))
+        owner = state.owner
+        return await desk.do(lambda work: _again(work, dispatch, owner, backoff=backoff))
     if not dispatch.due:
         return "waiting"
-    return await desk.do(lambda work: _again(work, dispatch, backoff=backoff))
+    return await desk.do(lambda work: _again(work, dispatch, None, backoff=backoff))
 
 
-async def _again(work: Work, dispatch: Overdue, *, backoff: bool) -> Fate:
-    """Issue the stored dispatch again, up to the limit."""
+async def _again(work: Work, dispatch: Overdue, gone: str | None, *, backoff: bool) -> Fate:
+    """Issue the stored dispatch again, up to the limit. ``gone``: the process that had opened it.
+
+    Where many are lost this comes long after they were found: by then somebody else may have issued it again. And one
+    that was, and that a busy platform has not opened yet, is not lost a second time by the same end of a process.
+    """
     found = await executions.lock(work.tx, dispatch.execution)
     stored = await executions.dispatch_of(work.tx, dispatch.execution, dispatch.epoch) if found else None
     if not found or not stored or found[0].epoch != dispatch.epoch or found[0].phase not in ("pending", "running"):
         return "ignored"
     execution, now = found
+    if stored.attempts != dispatch.attempts or (gone is not None and gone == stored.gone and not dispatch.due):
+        return "waiting"
     if stored.attempts >= work.terms.lost_attempts:
         attempts = stored.attempts + 1
         reason = f"dispatch {execution.id}:{execution.epoch} was sent {attempts} times and never led to an outcome"
         return await _suspend(work, execution.id, execution.epoch, reason)
     pause = min(work.terms.lost_after * 2**stored.attempts, 3600.0) if backoff else 0.0
-    await overdue.count_attempt(work.tx, execution.id, execution.epoch)
+    await overdue.count_attempt(work.tx, execution.id, execution.epoch, gone)
     await outbox.issue(work.tx, execution, now + timedelta(seconds=pause))
     work.after.publish = True
     return "again"

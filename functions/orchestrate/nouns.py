@@ -142,6 +142,7 @@ class Dispatched:
     sent_at: datetime | None
     attempts: int
     next_try: datetime | None
+    gone: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from lowtide.errors import LowtideError
 from lowtide.runtime.chance import new_owner
@@ -38,6 +38,7 @@ log = logging.getLogger("lowtide.orchestrate")
 _SOURCE: Final = "/lowtide/orchestrate"
 _LEFT_OVER: Final = 5.0
 _BATCH: Final = 500
+_Work: TypeAlias = Callable[[], Coroutine[Any, Any, object]]
 _REMEMBERED: Final = 30 * 86_400.0
 """Seconds for which dead letters that nobody has to look at any more are kept."""
 
@@ -120,7 +121,10 @@ class Holders(NamedTuple):
 
 
 class Tick:
-    """Handles ticks. They may overlap: whatever they do is claimed, or harmless when done twice."""
+    """Handles ticks. They may overlap: whatever they do is claimed, or harmless when done twice.
+
+    Harmless is not free: what a busy process has not done when the next tick comes is not begun beside it once more.
+    """
 
     def __init__(
         self,
@@ -129,12 +133,15 @@ class Tick:
         ingest: Ingest,
         holders: Holders,
         channels: Mapping[Kind, Channel],
+        background: Background,
     ) -> None:
         self._desk = desk
         self._clock = clock
         self._ingest = ingest
         self._holders = holders
         self._channels = channels
+        self._background = background
+        self._under_way: dict[str, asyncio.Task[None]] = {}
 
     async def begin(self) -> None:
         """A process has started: what is there may be its to do, and no tick need come for it."""
@@ -155,7 +162,7 @@ class Tick:
         self._kick(found)
         keeper, caretaker, gatekeeper, steward, remover = self._holders
         if found.lines:
-            await self._chore("what waits in line", gatekeeper.sweep())
+            await self._chore("what waits in line", gatekeeper.sweep)
         holders = (
             (found.time, keeper),
             (found.containers, caretaker),
@@ -165,7 +172,7 @@ class Tick:
         )
         held = [holder.hold(longest) for needed, holder in holders if needed]
         chores = self._chores(found, min(longest, _LONGEST_DELETION))
-        await asyncio.gather(*held, *(self._chore(what, work()) for what, work in chores))
+        await asyncio.gather(*held, *(self._chore(what, work) for what, work in chores))
         await asyncio.gather(*(channel.quiet(10.0) for channel in self._channels.values()))
 
     async def _look(self) -> Outlook:
@@ -181,7 +188,7 @@ class Tick:
             if kind in found.outbox:
                 channel.kick()
 
-    def _chores(self, found: Outlook, seconds: float) -> Iterator[tuple[str, Callable[[], Awaitable[object]]]]:
+    def _chores(self, found: Outlook, seconds: float) -> Iterator[tuple[str, _Work]]:
         """``seconds``: how long may be taken for what may take long."""
         if found.lost:
             yield "lost dispatches", lambda: find_lost(self._desk, self._ingest)
@@ -198,12 +205,12 @@ class Tick:
         if found.letters:
             yield "old dead letters", lambda: self._expire(lambda tx: deadletters.expire(tx, _REMEMBERED, _BATCH))
 
-    async def _chore(self, what: str, work: Awaitable[object]) -> None:
+    async def _chore(self, what: str, work: _Work) -> None:
         """One chore that fails keeps no other from being done; the next tick tries again."""
-        try:
-            await work
-        except LowtideError as error:
-            log.warning("%s: %s", what, error)
+        task = self._under_way.get(what)
+        if task is None or task.done():
+            task = self._under_way[what] = self._background.spawn(work(), what)
+        await asyncio.shield(task)
 
     async def _catch_up(self) -> None:
         found = await self._desk.database.run(lambda tx: events.behind(tx, _LEFT_OVER, _BATCH))

@@ -199,7 +199,7 @@ async def drop_dispatches(tx: Tx, execution: str) -> None:
 async def forget_attempts(tx: Tx, execution: str, epoch: int) -> None:
     """The dispatch may be lost as often as a new one before anybody gives it up."""
     mine = (dispatches.c.execution == execution) & (dispatches.c.epoch == epoch)
-    await tx.execute(update(dispatches).where(mine).values(attempts=0))
+    await tx.execute(update(dispatches).where(mine).values(attempts=0, gone=None))
 
 
 def _one(row: Row[Any] | None) -> Execution | None:

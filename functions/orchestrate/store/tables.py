@@ -208,6 +208,8 @@ dispatches = Table(
     Column("attempts", Integer, nullable=False, server_default=text("0")),
     # When somebody should ask what became of it.
     moment("next_try"),
+    # The process whose end was the reason to issue it again: while nobody has opened it since, that is no reason twice.
+    Column("gone", Text),
     # Which line it stands in; null: nothing limits it. See ``store/lanes.py``.
     Column("lane", Text(collation="C")),
     # Starts with the same mark replace each other while they wait.

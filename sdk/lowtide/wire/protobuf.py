@@ -75,7 +75,8 @@ def closing_from(closed: pb.Closed) -> Closing:
 
 
 def lease_from(lease: pb.Lease) -> LeaseState:
-    return LeaseState(lease.epoch, lease.alive, closing_from(lease.closed) if lease.HasField("closed") else None)
+    closing = closing_from(lease.closed) if lease.HasField("closed") else None
+    return LeaseState(lease.epoch, lease.alive, closing, lease.owner)
 
 
 def item_of(execution: str, epoch: int, wake: Wake) -> pb.Item:

@@ -98,8 +98,10 @@ class Change(Value, frozen=True, kw_only=True):
 
 
 class LeaseState(Value, frozen=True):
-    """The newest epoch of an execution that was ever opened: whether its owner lives, and how it ended if it did."""
+    """The newest epoch of an execution that was ever opened: whether its owner lives, how it ended if it did, and the
+    name of the process that opened it last."""
 
     epoch: int
     alive: bool
     closing: Closing | None = None
+    owner: str = ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import psycopg
 import pytest
 from sqlalchemy import text
 
@@ -206,6 +207,30 @@ async def test_the_tick_matches_what_a_dead_process_left(control_store: str) -> 
         await _keep_only(there, 4)
         assert await incoming.match_leftovers(there.service.desk, 0.0, 10) == 1
         assert (await there.until(execution, "completed"))["output"] == [4]
+
+
+async def test_ticks_that_overlap_do_not_begin_the_same_chore_twice(control_store: str) -> None:
+    """Else a process that is too busy for its chores would be given more of them with every tick."""
+    waiting = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    async with world(control_store) as there:
+        await there.deploy(LISTEN)
+        await _park_only(there)
+        await _keep_only(there, 4)
+        database = there.service.desk.database
+        await database.run(
+            lambda tx: tx.execute(text("UPDATE kept_events SET received_at = received_at - interval '1 h'"))
+        )
+        with psycopg.connect(control_store) as holder:
+            holder.execute("SELECT FROM kept_events FOR UPDATE")
+            ticks = [asyncio.create_task(there.tick()) for _ in range(3)]
+            async for attempt in eventually():
+                with attempt:
+                    assert (await database.run(lambda tx: tx.execute(waiting))).scalar_one() == 1
+            await asyncio.sleep(0.3)
+            assert (await database.run(lambda tx: tx.execute(waiting))).scalar_one() == 1
+        assert [(await tick).status_code for tick in ticks] == [202] * 3
 
 
 async def test_an_event_for_a_running_execution_is_signalled_and_waits_in_the_inbox(control_store: str) -> None:

@@ -9,12 +9,15 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from functions.orchestrate.lost import find_lost
+from lowtide.model.base import ExecutionId
 from lowtide.model.event import CancelAsked
 from lowtide.wire import mac
 from lowtide.wire.cloudevents import CloudEvent
 from lowtide.wire.records import LeaseState
 from lowtide.wire.types import DISPATCH, Dispatch, Ended, Extension, Parked
 from tests.eventually import eventually
+from tests.integration.orchestrate.fake_ingest import FakeIngest
 from tests.integration.orchestrate.world import FakeExecute, World, document, outcome_event, play, world
 
 pytestmark = pytest.mark.anyio
@@ -97,6 +100,54 @@ async def test_one_whose_owner_died_is_issued_again_at_once(control_store: str) 
         await there.until(execution, "completed")
 
 
+async def test_the_end_of_a_process_is_a_reason_to_issue_again_once(control_store: str) -> None:
+    """A busy platform may not open it for longer than from tick to tick."""
+    async with world(control_store) as there:
+        await there.deploy(GREET)
+        execution, _ = await lost(there)
+        there.execute.answer = silent
+        for owner, issued in (("one", 2), ("one", 2), ("another", 3), ("another", 3)):
+            there.ingest.states[execution] = LeaseState(epoch=1, alive=False, owner=owner)
+            await there.tick()
+            await sent(there)
+            assert len(there.broker.of_type(DISPATCH)) == issued
+            sent_an_hour_ago = text("UPDATE dispatches SET sent_at = sent_at - interval '1 hour'")
+            await there.service.desk.database.run(lambda tx: tx.execute(sent_an_hour_ago))  # noqa: B023
+        await long_ago(there)
+        await there.tick()
+        await sent(there)
+        assert len(there.broker.of_type(DISPATCH)) == 4, "as one that nobody opened, when its time has come"
+
+
+async def test_two_who_find_it_lost_issue_it_again_once(control_store: str) -> None:
+    async with world(control_store) as there:
+        await there.deploy(GREET)
+        execution, _ = await lost(there)
+        there.execute.answer = silent
+        desk, both = there.service.desk, BothAsk(there)
+        there.ingest.states[execution] = LeaseState(epoch=1, alive=False, owner="one")
+        assert sorted(await asyncio.gather(find_lost(desk, both), find_lost(desk, both))) == [0, 1]
+        assert await count(there, f"dispatches WHERE execution = '{execution}' AND attempts = 1") == 1
+
+
+class BothAsk(FakeIngest):
+    """Answers when two have found what they ask about."""
+
+    def __init__(self, there: World) -> None:
+        super().__init__(states=there.ingest.states)
+        self._barrier = asyncio.Barrier(2)
+
+    async def leases(self, executions: list[ExecutionId]) -> dict[ExecutionId, LeaseState]:
+        await self._barrier.wait()
+        return await super().leases(executions)
+
+
+async def sent(there: World) -> None:
+    async for attempt in eventually():
+        with attempt:
+            assert await count(there, "outbox WHERE kind = 'dispatch'") == 0
+
+
 async def test_one_whose_owner_lives_is_left_alone(control_store: str) -> None:
     async with world(control_store) as there:
         await there.deploy(GREET)
@@ -124,9 +175,7 @@ async def test_a_dispatch_that_never_leads_anywhere_suspends_its_execution(contr
         there.execute.answer = silent
         for _ in range(3):
             await there.tick()
-            async for attempt in eventually():
-                with attempt:
-                    assert await count(there, "outbox WHERE kind = 'dispatch'") == 0
+            await sent(there)
             await long_ago(there)
         shown = await there.show(execution)
         assert shown["phase"] == "suspended"

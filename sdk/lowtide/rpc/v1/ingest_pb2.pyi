@@ -207,16 +207,18 @@ class LeasesRequest(_message.Message):
     def __init__(self, executions: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Lease(_message.Message):
-    __slots__ = ("execution", "epoch", "alive", "closed")
+    __slots__ = ("execution", "epoch", "alive", "closed", "owner")
     EXECUTION_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     ALIVE_FIELD_NUMBER: _ClassVar[int]
     CLOSED_FIELD_NUMBER: _ClassVar[int]
+    OWNER_FIELD_NUMBER: _ClassVar[int]
     execution: str
     epoch: int
     alive: bool
     closed: Closed
-    def __init__(self, execution: _Optional[str] = ..., epoch: _Optional[int] = ..., alive: _Optional[bool] = ..., closed: _Optional[_Union[Closed, _Mapping]] = ...) -> None: ...
+    owner: str
+    def __init__(self, execution: _Optional[str] = ..., epoch: _Optional[int] = ..., alive: _Optional[bool] = ..., closed: _Optional[_Union[Closed, _Mapping]] = ..., owner: _Optional[str] = ...) -> None: ...
 
 class LeasesReply(_message.Message):
     __slots__ = ("leases",)
