@@ -44,7 +44,7 @@ soak-rollups: $(VENV)/.ready  ## make soak-rollups EXECUTIONS=5000 KILLS=60: rol
 check: $(VENV)/.ready  ## Format, lint, types, layers
 	@$(BIN)/ruff format --check -q .
 	@$(BIN)/ruff check -q .
-	@$(BIN)/mypy
+	@$(BIN)/mypy --num-workers 2
 	@$(BIN)/lint-imports --no-cache >/dev/null || $(BIN)/lint-imports --no-cache
 
 format: $(VENV)/.ready  ## Put the code into its form
