@@ -144,9 +144,9 @@ async def test_leases_say_who_lives_and_what_is_closed(ingest: IngestProcess) ->
         expire(ingest, dead)
         reply = await stub.Leases(pb.LeasesRequest(executions=[running, closed, orphan, unknown]), timeout=10)
         assert {lease.execution: lease for lease in reply.leases} == {
-            running: pb.Lease(execution=running, epoch=3, alive=True),
-            closed: pb.Lease(execution=closed, epoch=1, alive=False, closed=_DONE),
-            orphan: pb.Lease(execution=orphan, epoch=1, alive=False),
+            running: pb.Lease(execution=running, epoch=3, alive=True, owner=owner.name),
+            closed: pb.Lease(execution=closed, epoch=1, alive=False, closed=_DONE, owner=owner.name),
+            orphan: pb.Lease(execution=orphan, epoch=1, alive=False, owner=dead.name),
         }
 
 
