@@ -42,3 +42,10 @@ def test_the_readme_names_commands_that_the_makefile_has() -> None:
     for document in ("README.md", "CONTRIBUTING.md"):
         named = set(re.findall(r"(?:^    |`)make ([a-z]+)", (_ROOT / document).read_text(), re.MULTILINE))
         assert named <= targets, f"{document} names {named - targets}"
+
+
+def test_a_decision_record_has_its_number_alone_and_says_it() -> None:
+    records = sorted((_ROOT / "docs" / "decisions").glob("*.md"))
+    assert [int(record.name[:4]) for record in records] == list(range(1, len(records) + 1))
+    for record in records:
+        assert record.read_text().startswith(f"# {int(record.name[:4])}. "), record.name
