@@ -67,16 +67,6 @@ PRESETS: Final = {
             always_vcpu_second=0.04048 / 3600,
             always_gb_second=0.004445 / 3600,
         ),
-        Prices(
-            name="azure-container-apps",
-            source="https://azure.microsoft.com/pricing/details/container-apps (always on at the idle rate)",
-            vcpus=0.25,
-            vcpu_second=0.000024,
-            gb_second=0.000003,
-            million_requests=0.40,
-            always_vcpu_second=0.000003,
-            always_gb_second=0.000003,
-        ),
     )
 }
 """Published list prices by name. Lists change: give your own where it matters."""
