@@ -30,6 +30,7 @@ class Ended:
     id: str
     phase: str
     output: Any
+    why: Any = None
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def _lost_or_doubled(many: int, ended: Sequence[Ended]) -> Iterator[str]:
 def _wrong(ended: Sequence[Ended]) -> Iterator[str]:
     for one in ended:
         if one.phase != "completed":
-            yield f"{one.id} is {one.phase}"
+            yield f"{one.id} is {one.phase}: {one.why}"
         elif one.output != expected(one.output.get("shipped", -1)):
             yield f"{one.id} ended with {one.output}"
 
@@ -99,8 +100,11 @@ def _repeated(journal: Iterable[Recorded], calls: Iterable[Call], thaws: Sequenc
 def read(databases: Databases) -> tuple[list[Ended], list[Recorded]]:
     """Everything that control and journal know."""
     with psycopg.connect(databases.control) as connection:
-        rows = connection.execute("SELECT id::text, phase, output FROM executions").fetchall()
-    ended = [Ended(id_, phase, json.loads(bytes(output)) if output else None) for id_, phase, output in rows]
+        rows = connection.execute("SELECT id::text, phase, output, error, reason FROM executions").fetchall()
+    ended = [
+        Ended(id_, phase, json.loads(bytes(output)) if output else None, reason or (error and bytes(error)))
+        for id_, phase, output, error, reason in rows
+    ]
     query = "SELECT execution::text, number, epoch, (extract(epoch FROM at) * 1000)::bigint, body FROM journal"
     journal = []
     with psycopg.connect(databases.journal) as connection:
