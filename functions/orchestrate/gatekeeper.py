@@ -108,7 +108,7 @@ class Gatekeeper:
         self._slots.clear()  # one that becomes free from now on may be too late for this round
         try:
             found = await self._desk.do(lambda work: admit(work, slots))
-        except BaseException:
+        except BaseException:  # cancelled too: the round that comes after has to look at these
             self._slots |= slots
             raise
         if found.again or self._slots:

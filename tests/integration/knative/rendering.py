@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any, Final
 import pytest
 import yaml
 
-__all__ = ["DEMO", "LOCAL", "ROOT", "ROOTS", "named", "objects", "of_kind"]
+__all__ = ["DEMO", "LOCAL", "ROOT", "ROOTS", "named", "objects", "of_kind", "overlay_with"]
 
 ROOT: Final = Path(__file__).parents[3]
 LOCAL: Final = "knative/overlays/local"
@@ -40,3 +41,16 @@ def of_kind(folder: str, kind: str, group: str = "") -> list[dict[str, Any]]:
 def named(folder: str, kind: str, name: str, group: str = "") -> dict[str, Any]:
     (found,) = [one for one in of_kind(folder, kind, group) if one["metadata"]["name"] == name]
     return found
+
+
+def overlay_with(component: str, folder: Path) -> str:
+    """An overlay with a component, as an operator would write it: the folder, for :func:`objects`."""
+    above = os.path.relpath(ROOT, folder)
+    overlay = {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "resources": [f"{above}/knative/base"],
+        "components": [f"{above}/knative/components/{component}"],
+    }
+    (folder / "kustomization.yaml").write_text(yaml.safe_dump(overlay))
+    return os.path.relpath(folder, ROOT)

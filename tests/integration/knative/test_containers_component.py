@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from functions.orchestrate.containers.job import Limits
 from functions.orchestrate.containers.kubernetes import Jobs
@@ -15,7 +13,7 @@ from lowtide.model.command import Container
 from lowtide.model.container import Order
 from lowtide.settings import OrchestrateSettings
 from tests.eventually import eventually
-from tests.integration.knative.rendering import ROOT, named, objects, of_kind
+from tests.integration.knative.rendering import named, objects, of_kind, overlay_with
 from tests.standins.kubernetes import cluster
 
 _SERVING = "serving.knative.dev/"
@@ -24,16 +22,7 @@ _OURS = "lowtide-containers"
 
 @pytest.fixture
 def root(tmp_path: Path) -> str:
-    """An overlay with the component, as an operator would write it."""
-    above = os.path.relpath(ROOT, tmp_path)
-    overlay = {
-        "apiVersion": "kustomize.config.k8s.io/v1beta1",
-        "kind": "Kustomization",
-        "resources": [f"{above}/knative/base"],
-        "components": [f"{above}/knative/components/containers"],
-    }
-    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(overlay))
-    return os.path.relpath(tmp_path, ROOT)
+    return overlay_with("containers", tmp_path)
 
 
 def test_orchestrate_alone_is_told_to_run_containers_and_given_a_token(root: str) -> None:

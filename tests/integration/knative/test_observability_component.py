@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.integration.knative.rendering import ROOT, named, of_kind
+from tests.integration.knative.rendering import ROOT, named, of_kind, overlay_with
 
 _COMPONENT = ROOT / "knative/components/observability"
 _MEASURE = re.compile(r"\blowtide_\w+")
@@ -41,16 +40,7 @@ def questions() -> Iterator[str]:
 
 @pytest.fixture
 def root(tmp_path: Path) -> str:
-    """An overlay with the component, as an operator would write it."""
-    above = os.path.relpath(ROOT, tmp_path)
-    overlay = {
-        "apiVersion": "kustomize.config.k8s.io/v1beta1",
-        "kind": "Kustomization",
-        "resources": [f"{above}/knative/base"],
-        "components": [f"{above}/knative/components/observability"],
-    }
-    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(overlay))
-    return str(tmp_path)
+    return overlay_with("observability", tmp_path)
 
 
 def test_every_metric_that_rules_and_dashboard_ask_for_is_one_of_ours() -> None:
