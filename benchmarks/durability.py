@@ -258,7 +258,9 @@ async def main() -> None:
         sys.exit("the peers are missing: make bench-peers")
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lowtide-bench-")))
-        session = await stack.enter_async_context(ClientSession(connector=TCPConnector(limit=0)))
+        # A server closes a connection that rests for 5 s while the others are asked; ours is given up before it.
+        connector = TCPConnector(limit=0, keepalive_timeout=2)
+        session = await stack.enter_async_context(ClientSession(connector=connector))
         server = await stack.enter_async_context(postgres(folder))
         systems = [
             await stack.enter_async_context(lowtide(folder, session, server)),

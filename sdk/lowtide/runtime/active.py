@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterable
 from typing import Final, TypeGuard
 
@@ -18,6 +19,8 @@ from lowtide.wire import json
 from lowtide.wire.types import source_of
 
 __all__ = ["ActiveCommands", "is_served_elsewhere"]
+
+log = logging.getLogger("lowtide.runtime.active")
 
 _GRACE: Final = 1.0
 """Seconds beyond its time after which an effect is ended from outside."""
@@ -136,9 +139,7 @@ class ActiveCommands:
         happened: Event | LowtideError
         began, size = self._ports.clock.monotonic(), 0
         try:
-            await self._confirm_lease()
-            with self._ports.clock.working():
-                output = await self._within_its_time(command)
+            output = await self._output_of(command)
             happened = EffectSucceeded(command=command.id, output=output, at=self._ports.clock.now(), random=uniform())
             size = len(json.encode(happened))
             self._check_size(size)  # what the journal cannot hold fails its task, not what follows
@@ -163,14 +164,36 @@ class ActiveCommands:
             detail = f"the result has {size} bytes, at most {largest} can be kept (LOWTIDE_MAX_PAYLOAD_BYTES)"
             raise TaskFailed(standard_error("runtime", detail))
 
+    async def _output_of(self, command: Command) -> object:
+        """What the effect gives.
+
+        A failure seen while the lease is not known to live tells more of this process than of the effect: to one that
+        was frozen, every answer comes too late. The effect is performed again, under the same key, once the journal
+        has said that the execution is still ours (decision 6).
+        """
+        while True:
+            await self._confirm_lease()
+            try:
+                with self._ports.clock.working():
+                    return await self._within_its_time(command)
+            except TaskFailed as failure:
+                if self._holds_lease():
+                    raise
+                log.warning(
+                    "an effect is performed again: it failed while the lease was not known to live",
+                    extra={"execution": self._work.subject.execution, "task": command.id, "reason": str(failure)},
+                )
+
     async def _confirm_lease(self) -> None:
         """Directly before an effect: the lease lives. Where that is not known, the journal is asked."""
-        journal, execution, epoch = self._ports.journal, self._work.subject.execution, self._work.epoch
-        if journal.holds(execution, epoch):
+        if self._holds_lease():
             return
-        await journal.append(execution, epoch, [])
-        if not journal.holds(execution, epoch):
+        await self._ports.journal.append(self._work.subject.execution, self._work.epoch, [])
+        if not self._holds_lease():
             raise Unavailable("the lease is not known to live; the effect was not started")
+
+    def _holds_lease(self) -> bool:
+        return self._ports.journal.holds(self._work.subject.execution, self._work.epoch)
 
     def _failed(self, command: Command, error: Error) -> EffectFailed:
         return EffectFailed(command=command.id, error=error, at=self._ports.clock.now(), random=uniform())

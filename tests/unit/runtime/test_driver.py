@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from lowtide.errors import Fenced, Held, Unavailable
+from lowtide.errors import Fenced, Held, TaskFailed, Unavailable
 from lowtide.expressions import JqHost
 from lowtide.model.base import JSON, ExecutionId
 from lowtide.model.command import Passive, Perform
-from lowtide.model.event import CancelAsked, ChildEnded, Event, Forked
+from lowtide.model.error import standard_error
+from lowtide.model.event import CancelAsked, ChildEnded, EffectSucceeded, Event, Forked
 from lowtide.model.fact import Fact
 from lowtide.model.state import Seed
 from lowtide.model.usage import Usage
@@ -290,6 +291,46 @@ async def test_a_frozen_owner_that_wakes_up_is_fenced_and_starts_nothing_more() 
     with pytest.raises(Fenced):
         await running
     assert [reference for reference, _ in world.performed].count("/do/1/b") == 1
+
+
+async def test_a_failure_seen_by_a_process_that_was_frozen_is_not_believed() -> None:
+    """Its own clock ran on while its answers lay unread; nobody took the execution over meanwhile."""
+    world = World()
+    mine = world.driver(calls("a", "b"), "one")
+    journal = world.store.journals["one"]
+
+    async def times_out_once(command: Perform, key: str) -> JSON:
+        world.performed.append((command.reference, key))
+        if len(world.performed) == 1:
+            journal.freeze()
+            await world.store.clock.sleep(world.store.ttl + 1)
+            world.store.on_append = lambda *_: journal.thaw()
+            raise TaskFailed(standard_error("timeout", "no answer within 15 s"))
+        return command.arguments["endpoint"]
+
+    world.perform = times_out_once  # type: ignore[method-assign]
+    assert ended(await mine.run()).output == "http://b"
+    first, again, _ = world.performed
+    assert first == again
+    assert all(isinstance(entry.happened, EffectSucceeded) for _, entry in world.store.entries(EXECUTION))
+
+
+async def test_a_failure_seen_by_a_process_that_lost_its_execution_is_not_journaled() -> None:
+    world = World()
+    mine, other = (world.driver(calls("a"), owner) for owner in ("one", "two"))
+
+    async def fails_when_taken_over(command: Perform, key: str) -> JSON:
+        world.perform = World.perform.__get__(world)  # type: ignore[method-assign]
+        world.store.journals["one"].freeze()
+        await world.store.clock.sleep(world.store.ttl + 1)
+        await other.run()
+        raise TaskFailed(standard_error("timeout", "no answer within 15 s"))
+
+    world.perform = fails_when_taken_over  # type: ignore[method-assign]
+    with pytest.raises(Fenced):
+        await mine.run()
+    ((_, entry),) = world.store.entries(EXECUTION)
+    assert isinstance(entry.happened, EffectSucceeded)
 
 
 async def test_a_journal_that_is_down_ends_the_invocation_for_redelivery() -> None:
