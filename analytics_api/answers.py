@@ -10,6 +10,7 @@ from pydantic.alias_generators import to_camel
 
 __all__ = [
     "Answer",
+    "Child",
     "ErrorGroup",
     "ErrorGroups",
     "Execution",
@@ -21,7 +22,9 @@ __all__ = [
     "MeasurePoint",
     "Page",
     "SeriesPoint",
+    "TaskAttempt",
     "TaskEntry",
+    "TaskWait",
     "Timeline",
     "UsageTotal",
 ]
@@ -91,23 +94,56 @@ class ExecutionDetail(Execution):
     usage: UsageTotal
 
 
+class TaskWait(Answer):
+    """A time in which a task waited."""
+
+    since: Moment
+    over: Moment | None = Field(description="When it went on; null while it waits.")
+    duration_ms: float | None
+    what: dict[str, Any] = Field(
+        description="What it waited for: `kind` is timer, events, callback, task (somebody is asked), workflow or "
+        "container; with `until`, `filters`, `title` and what else there is to say.",
+        examples=[{"kind": "events", "need": "any", "filters": [{"with": {"type": "com.example.paid"}}]}],
+    )
+
+
+class TaskAttempt(Answer):
+    """One attempt of a `try` that was retried; its tasks are entries with this `attempt`."""
+
+    number: int = Field(examples=[1])
+    started_at: Moment
+    ended_at: Moment | None
+    error: Any
+    backoff_ms: float | None = Field(description="The delay before the next one.", examples=[2000.0])
+
+
 class TaskEntry(Answer):
     """One entry of one task; a task in a loop has many. ``endedAt`` is set once its status is final."""
 
+    task: str = Field(description="This entry; log lines and children name it.", examples=["/do/0/reserve@1.1"])
     name: str = Field(examples=["reserve"])
     reference: str = Field(examples=["/do/0/reserve"])
     kind: str = Field(examples=["call"])
     status: str = Field(examples=["completed"])
-    attempt: int = Field(examples=[1])
+    attempt: int = Field(description="Of the `try` around it.", examples=[1])
     started_at: Moment
     ended_at: Moment | None
-    error: Any
+    duration_ms: float | None = Field(description="From its begin to its end.", examples=[12.0])
+    error: Any = Field(description="The last that it had (RFC 9457 members), else null.")
+    attempts: list[TaskAttempt] = Field(description="Of a `try` that was retried, else empty.")
+    waits: list[TaskWait]
+    keys: dict[str, Any] = Field(description="The correlation keys that it resolved.")
+    effect: str = Field(description="The kind of its effect, empty where it had none.", examples=["http"])
+    active_ms: float = Field(description="What its effects took.", examples=[11.5])
+    bytes_in: int
+    bytes_out: int
 
 
 class Invocation(Answer):
     """One invocation of execute; ``at`` is when it reported its usage, at its end."""
 
     epoch: int
+    started_at: Moment = Field(description="After it was queued and, where it began cold, its process had started.")
     at: Moment
     active_ms: float
     cpu_ms: float
@@ -117,13 +153,33 @@ class Invocation(Answer):
     queueing_ms: float
     turns: int
     effects: int
+    effect_kinds: dict[str, int] = Field(examples=[{"http": 2}])
     records: int
+    bytes_in: int
+    bytes_out: int
+
+
+class Child(Answer):
+    """An execution that a task of this one started and waits for."""
+
+    id: str = Field(examples=["0198c5a2-7b1e-7c3d-9f00-5a1b2c3d4e60"])
+    namespace: str
+    workflow: str
+    version: str
+    phase: str
+    task: str | None = Field(description="The entry of the task that runs it.", examples=["/do/2/ship@1.3"])
+    created_at: Moment
+    ended_at: Moment | None
+    duration_ms: float | None
+    link: str = Field(examples=["/v1/namespaces/shop/executions/0198c5a2-7b1e-7c3d-9f00-5a1b2c3d4e60"])
 
 
 class Timeline(Page[TaskEntry]):
-    """``items`` in the order in which they began; ``invocations`` are the newest thousand, in order, on every page."""
+    """``items`` in the order in which they began; ``invocations`` are the newest thousand and ``children`` the first
+    thousand, in order, on every page."""
 
     invocations: list[Invocation]
+    children: list[Child]
 
 
 class LogLine(Answer):

@@ -85,7 +85,7 @@ def _members(body: bytes) -> str | None:
         return None
     found = json.parse(body)
     if not isinstance(found, dict):
-        raise ValueError("keys are no JSON object")
+        raise ValueError("this is no JSON object")
     return json.encode(_clean(found)).decode()
 
 
@@ -144,6 +144,7 @@ def _fact(fact: pb.TaskFact) -> tuple[Any, ...]:
         _measured(fact.active_ms),
         fact.bytes_in,
         fact.bytes_out,
+        _members(fact.wait),
         _measured(fact.duration_ms) if fact.HasField("duration_ms") else None,
     )
 
@@ -209,6 +210,7 @@ def _change(change: pb.ExecutionChange) -> tuple[Any, ...]:
         _document(change.error),
         _labels(change.tags),
         _text(change.reason) or None,
+        _text(change.parent_task) or None,
     )
 
 
@@ -242,6 +244,7 @@ _CHANGE_COLUMNS: Final = (
     ("error", "jsonb"),
     ("tags", "jsonb"),
     ("reason", "text"),
+    ("parent_task", "text"),
 )
 
 CHANGES: Final = Kind("changes", "executions", 1, _CHANGE_COLUMNS, _change)
@@ -268,6 +271,7 @@ FACTS: Final = Kind(
         ("active_ms", "float8"),
         ("bytes_in", "bigint"),
         ("bytes_out", "bigint"),
+        ("wait", "jsonb"),
         ("duration_ms", "float8"),
     ),
     _fact,

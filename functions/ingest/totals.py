@@ -129,4 +129,4 @@ def _untold(execution: UUID, total: _Total) -> tuple[Any, ...]:
     """The row of an execution of which control has told nothing yet."""
     millis = execution.int >> 80
     created = datetime.fromtimestamp(millis / 1000, UTC) if execution.version == 7 else total.at
-    return (execution, *total.subject, 0, "running", 0, None, created, None, None, None, "{}", None)
+    return (execution, *total.subject, 0, "running", 0, None, created, None, None, None, "{}", None, None)

@@ -95,4 +95,5 @@ def _note(execution: Execution, facts: tuple[Fact, ...] = ()) -> Change:
         parent=execution.parent,
         reason=execution.reason,
         facts=facts,
+        parent_task=execution.parent_command,
     )

@@ -152,7 +152,7 @@ class Run:
         self.arrivals: dict[str, Event] = {}
         self.commands: dict[str, Command] = {}
         self.retracted: list[str] = []
-        self._told: list[tuple[str, str, str, int, TaskStatus, Error | None, dict[str, JSON]]] = []
+        self._told: list[tuple[str, str, str, int, TaskStatus, Error | None, dict[str, JSON], Command | None]] = []
         self.steps_left = steps_left
         self.more = False
         self.depths = Depths()
@@ -191,11 +191,14 @@ class Run:
         """Whether any event is for a frame at or below ``ref``."""
         return any(command_id.startswith(ref) for command_id in self.arrivals)
 
-    def fact(self, frame: TaskFrame, status: TaskStatus, error: Error | None = None) -> None:
-        """Tell what became of a task. What is noted keeps none of the frame's data alive."""
+    def fact(
+        self, frame: TaskFrame, status: TaskStatus, error: Error | None = None, wait: Command | None = None
+    ) -> None:
+        """Tell what became of a task, and ``wait``: for what it waits. What is noted keeps none of the frame's data
+        alive."""
         body = frame.body
         keys = dict(body.keys) if type(body) is ListenBody and status == "completed" else _NO_KEYS
-        self._told.append((frame.ref, frame.path, frame.kind, frame.attempt, status, error, keys))
+        self._told.append((frame.ref, frame.path, frame.kind, frame.attempt, status, error, keys, wait))
 
     def facts(self) -> tuple[Fact, ...]:
         """What was told in this turn: made at its end and all at once, which is faster than between the tasks."""
@@ -212,12 +215,19 @@ class Run:
                     attempt=attempt,
                     error=error,
                     keys=keys,
+                    wait=None if wait is None else _waits_for(wait),
                 )
-                for number, (ref, path, kind, attempt, status, error, keys) in enumerate(
+                for number, (ref, path, kind, attempt, status, error, keys, wait) in enumerate(
                     self._told, start=self.state.facts + 1
                 )
             ]
         )
+
+
+def _waits_for(command: Command) -> dict[str, JSON]:
+    from lowtide.engine.waits import wait_of  # few invocations begin to wait: others do not pay for it
+
+    return wait_of(command)
 
 
 @lru_cache(maxsize=4096)

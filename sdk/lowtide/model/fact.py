@@ -16,7 +16,8 @@ class Fact(Noun, frozen=True, kw_only=True, gc=False):
 
     ``task`` identifies the entry of the task (reference and entry numbers), so that two entries are two rows.
     ``number`` orders the facts of an execution: it grows by one with each. ``keys`` are the correlation keys that a
-    listener resolved, once it is completed. ``spent`` is measured by the driver, never said by the engine.
+    listener resolved, once it is completed. ``wait`` says what a task waits for, and a task that is retried until when
+    (``lowtide.engine.waits``). ``spent`` is measured by the driver, never said by the engine.
     """
 
     number: int
@@ -29,4 +30,5 @@ class Fact(Noun, frozen=True, kw_only=True, gc=False):
     attempt: int = 1
     error: Error | None = None
     keys: dict[str, JSON] = {}
+    wait: dict[str, JSON] | None = None
     spent: Spent | None = None

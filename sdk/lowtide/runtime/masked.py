@@ -31,7 +31,7 @@ class MaskedHistory:
         self._secrets = secrets
 
     def facts(self, subject: Subject, facts: tuple[Fact, ...]) -> None:
-        says_more = any(fact.error is not None or fact.keys for fact in facts)
+        says_more = any(fact.error is not None or fact.keys or fact.wait for fact in facts)
         self._history.facts(subject, self._mask().facts(facts) if says_more else facts)
 
     def log(

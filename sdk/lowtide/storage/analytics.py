@@ -115,6 +115,8 @@ executions = Table(
     Column("phase", Text, nullable=False),
     Column("epoch", BigInteger, nullable=False, server_default=text("0")),
     Column("parent", Uuid(as_uuid=True)),
+    # The entry of the parent's task that runs it.
+    Column("parent_task", Text),
     _moment("created_at"),
     _moment("started_at", nullable=True),
     _moment("ended_at", nullable=True),
@@ -245,6 +247,8 @@ task_facts = Table(
     _sum("bytes_out", BigInteger),
     # Since this entry of the task began; null where that was in an invocation before.
     Column("duration_ms", Double),
+    # What it waits for, or, where it is retried, until when: lowtide.engine.waits.
+    Column("wait", JSONB),
     **_by_day("task_facts"),
 )
 """Every change of every task's status: the timeline."""

@@ -101,7 +101,8 @@ class Mask:
         return error if masked == texts else msgspec.structs.replace(error, **masked)
 
     def facts(self, facts: tuple[Fact, ...]) -> tuple[Fact, ...]:
-        """Facts for the timeline. Their names are the document's own; their errors and correlation keys are data."""
+        """Facts for the timeline. Their names are the document's own; their errors, correlation keys and what they wait
+        for are data."""
         return facts if self._found is None else tuple(self._fact(fact) for fact in facts)
 
     def change(self, change: Change) -> Change:
@@ -126,9 +127,9 @@ class Mask:
         return msgspec.structs.replace(record, entry=entry)
 
     def _fact(self, fact: Fact) -> Fact:
-        error, keys = self.error(fact.error), self.json(fact.keys)
-        same = error is fact.error and keys is fact.keys
-        return fact if same else msgspec.structs.replace(fact, error=error, keys=keys)
+        error, keys, wait = self.error(fact.error), self.json(fact.keys), self.json(fact.wait)
+        same = error is fact.error and keys is fact.keys and wait is fact.wait
+        return fact if same else msgspec.structs.replace(fact, error=error, keys=keys, wait=wait)
 
     def _event(self, event: Event) -> Event:
         match event:

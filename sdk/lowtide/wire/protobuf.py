@@ -99,7 +99,7 @@ def subject_of(subject: Subject) -> pb.Subject:
 
 def fact_of(subject: pb.Subject, fact: Fact) -> pb.TaskFact:
     spent = fact.spent or _NOTHING
-    return pb.TaskFact(
+    told = pb.TaskFact(
         subject=subject,
         number=fact.number,
         task=fact.task,
@@ -117,6 +117,9 @@ def fact_of(subject: pb.Subject, fact: Fact) -> pb.TaskFact:
         bytes_out=spent.bytes_out,
         duration_ms=spent.duration_ms,
     )
+    if fact.wait:
+        told.wait = json.encode(fact.wait)
+    return told
 
 
 def log_line_of(
@@ -161,4 +164,5 @@ def change_of(change: Change) -> pb.ExecutionChange:
         tags=change.tags,
         reason=change.reason or "",
         facts=[fact_of(subject_of(change.subject), fact) for fact in change.facts],
+        parent_task=change.parent_task or "",
     )

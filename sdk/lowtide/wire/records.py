@@ -81,6 +81,7 @@ class Change(Value, frozen=True, kw_only=True):
     """What control knows of an execution, told to analytics. ``number`` orders the changes of one execution.
 
     ``reason`` is why it is suspended or cancelled. ``facts`` are what became of its tasks where no invocation says so.
+    ``parent_task`` is the entry of the parent's task that runs it.
     """
 
     subject: Subject
@@ -95,6 +96,7 @@ class Change(Value, frozen=True, kw_only=True):
     tags: Mapping[str, str] = {}
     reason: str | None = None
     facts: tuple[Fact, ...] = ()
+    parent_task: str | None = None
 
 
 class LeaseState(Value, frozen=True):

@@ -17,44 +17,60 @@ def test_the_timeline_folds_facts_into_tasks_in_the_order_in_which_they_began(
     reports.fact(execution, "reserve", "running", at=0)
     reports.fact(execution, "charge", "running", at=1)
     reports.fact(execution, "charge", "retried", at=2, error=error)
-    reports.fact(execution, "reserve", "completed", at=3)
+    reports.fact(execution, "reserve", "completed", at=3, effect="http", active_ms=2.5, bytes_in=7)
     reports.fact(execution, "charge", "running", at=4, attempt=2)
     reports.fact(execution, "charge", "completed", at=5, attempt=2)
     reports.fact(execution, "ship", "waiting", at=6, kind="listen")
     found = api.get(f"/v1/namespaces/shop/executions/{execution}/timeline").json()
-    assert found["items"] == [
-        {
-            "name": "reserve",
-            "reference": "/do/reserve",
-            "kind": "call",
-            "status": "completed",
-            "attempt": 1,
-            "startedAt": "2026-11-23T12:00:00.000Z",
-            "endedAt": "2026-11-23T12:00:03.000Z",
-            "error": None,
-        },
-        {
-            "name": "charge",
-            "reference": "/do/charge",
-            "kind": "call",
-            "status": "completed",
-            "attempt": 2,
-            "startedAt": "2026-11-23T12:00:01.000Z",
-            "endedAt": "2026-11-23T12:00:05.000Z",
-            "error": error,
-        },
-        {
-            "name": "ship",
-            "reference": "/do/ship",
-            "kind": "listen",
-            "status": "waiting",
-            "attempt": 1,
-            "startedAt": "2026-11-23T12:00:06.000Z",
-            "endedAt": None,
-            "error": None,
-        },
-    ]
+    reserve, charge, ship = found["items"]
+    assert reserve == {
+        **{"task": "/do/reserve@reserve", "name": "reserve", "reference": "/do/reserve", "kind": "call"},
+        **{"status": "completed", "attempt": 1, "error": None, "attempts": [], "waits": [], "keys": {}},
+        **{"startedAt": "2026-11-23T12:00:00.000Z", "endedAt": "2026-11-23T12:00:03.000Z", "durationMs": 3000.0},
+        **{"effect": "http", "activeMs": 2.5, "bytesIn": 7, "bytesOut": 0},
+    }
+    assert (charge["status"], charge["attempt"], charge["error"]) == ("completed", 2, error)
+    assert (ship["status"], ship["kind"], ship["endedAt"], ship["durationMs"]) == ("waiting", "listen", None, None)
     assert found["next"] is None
+
+
+def test_a_retried_try_tells_its_attempts_and_a_listener_what_it_waited_for(
+    api: httpx.Client, reports: Reports
+) -> None:
+    execution = reports.execution()
+    until = {"kind": "timer", "purpose": "retry", "until": "2026-11-23T12:00:04.000Z"}
+    what = {"kind": "events", "need": "any", "filters": [{"with": {"type": "paid"}}]}
+    error = {"type": "https://example.com/flaky", "status": 503}
+    reports.fact(execution, "charge", "running", at=0, kind="try")
+    reports.fact(execution, "charge", "retried", at=1, kind="try", error=error, wait=until)
+    reports.fact(execution, "paid", "waiting", at=2, kind="listen", wait=what)
+    reports.fact(execution, "charge", "completed", at=6, kind="try")
+    reports.fact(execution, "paid", "completed", at=7, kind="listen", keys={"order": 7})
+    reports.fact(execution, "odd", "waiting", at=8, kind="listen", wait=["not what we write"])
+    charge, paid, odd = api.get(f"/v1/namespaces/shop/executions/{execution}/timeline").json()["items"]
+    times = [(one["number"], one["startedAt"][17:19], one["endedAt"][17:19]) for one in charge["attempts"]]
+    assert times == [(1, "00", "01"), (2, "04", "06")]
+    failed = [(one["error"] and one["error"]["status"], one["backoffMs"]) for one in charge["attempts"]]
+    assert failed == [(503, 3000.0), (None, None)]
+    (wait,) = paid["waits"]
+    assert (wait["what"], wait["since"][17:19], wait["over"][17:19], wait["durationMs"]) == (what, "02", "07", 5000.0)
+    assert (paid["keys"], odd["waits"][0]["what"], odd["waits"][0]["over"]) == ({"order": 7}, {}, None)
+
+
+def test_children_are_shown_with_the_task_that_runs_them_wherever_they_run(api: httpx.Client, reports: Reports) -> None:
+    parent = reports.execution()
+    one = reports.execution(parent=parent, parent_task="/do/0/ship@1.1", lasted=2.0, workflow="ship")
+    other = reports.execution(parent=parent, namespace="next door", phase="faulted", lasted=3.0)
+    reports.execution(parent=one)
+    found = api.get(f"/v1/namespaces/shop/executions/{parent}/timeline").json()["children"]
+    assert sorted((child["id"], child["workflow"], child["phase"], child["durationMs"]) for child in found) == sorted(
+        [(str(one), "ship", "completed", 2000.0), (str(other), "order", "faulted", 3000.0)]
+    )
+    tasks = {child["id"]: (child["task"], child["link"]) for child in found}
+    assert tasks[str(one)] == ("/do/0/ship@1.1", f"/v1/namespaces/shop/executions/{one}")
+    assert tasks[str(other)] == (None, f"/v1/namespaces/next%20door/executions/{other}")
+    grandparent = api.get(f"/v1/namespaces/shop/executions/{one}/timeline").json()["children"]
+    assert len(grandparent) == 1
 
 
 def test_facts_that_arrived_out_of_order_give_the_same_timeline(api: httpx.Client, reports: Reports) -> None:
@@ -68,11 +84,13 @@ def test_facts_that_arrived_out_of_order_give_the_same_timeline(api: httpx.Clien
 
 def test_invocations_are_shown_with_their_usage(api: httpx.Client, reports: Reports) -> None:
     execution = reports.execution()
-    reports.usage(execution, 2, active_ms=8.0)
+    reports.usage(execution, 2, active_ms=8.0, effect_kinds={"http": 2, "odd": "report"})
     reports.usage(execution, 1, active_ms=40.5, cold_start=True, cold_start_ms=210.0)
     found = api.get(f"/v1/namespaces/shop/executions/{execution}/timeline").json()
     shown = [(row["epoch"], row["activeMs"], row["coldStart"], row["coldStartMs"]) for row in found["invocations"]]
     assert shown == [(1, 40.5, True, 210.0), (2, 8.0, False, 0.0)]
+    assert [row["effectKinds"] for row in found["invocations"]] == [{}, {"http": 2}]
+    assert found["invocations"][1]["startedAt"] == "2026-11-23T11:59:59.992Z"
 
 
 def test_a_long_timeline_is_read_page_by_page_without_splitting_a_task(api: httpx.Client, reports: Reports) -> None:

@@ -77,14 +77,19 @@ def test_the_statements_name_the_columns_that_the_tables_have(kind: Any) -> None
 
 async def test_facts_logs_and_usage_reach_the_analytics_store(client: IngestClient, ingest: IngestProcess) -> None:
     one = execution()
-    client.facts(subject(one), (fact(1, status="running"), fact(2, status="faulted", error=_FAILURE, attempt=2)))
+    wait = {"kind": "timer", "until": "2026-11-23T12:00:00.000Z"}
+    waiting, faulted = fact(1, status="waiting", wait=wait), fact(2, status="faulted", error=_FAILURE, attempt=2)
+    client.facts(subject(one), (waiting, faulted))
     client.log(subject(one), "info", "said \0 something", task="/do/0/a@1", fields={"key": "nul \0", "n": 1})
     client.log(subject(one), "info", "and more")
     client.usage(subject(one), 3, Usage(active_ms=12.5, cold_start=True, effects=2))
     async for attempt in eventually():
         with attempt:
-            facts = "SELECT number, status, attempt, error->>'detail' FROM task_facts WHERE execution = %s ORDER BY 1"
-            assert rows(ingest.stores, facts, one) == [(1, "running", 1, None), (2, "faulted", 2, "nul � inside")]
+            query = (
+                "SELECT number, status, attempt, error->>'detail', wait FROM task_facts WHERE execution = %s ORDER BY 1"
+            )
+            expected = [(1, "waiting", 1, None, wait), (2, "faulted", 2, "nul � inside", None)]
+            assert rows(ingest.stores, query, one) == expected
             logs = "SELECT message, fields FROM logs WHERE execution = %s ORDER BY id"
             assert rows(ingest.stores, logs, one) == [
                 ("said � something", {"key": "nul �", "n": 1}),
@@ -137,10 +142,10 @@ async def test_a_report_that_no_table_takes_is_dropped_alone_and_counted(
 
 async def test_only_a_newer_change_replaces_what_is_known(client: IngestClient, ingest: IngestProcess) -> None:
     one = execution()
-    await client.change(change(one, 2, "running", started_at=Millis(_NOW + 5)))
+    await client.change(change(one, 2, "running", started_at=Millis(_NOW + 5), parent_task="/do/0/ship@1.1"))
     await client.change(change(one, 1, "pending"))
-    query = "SELECT phase, version_number, ended_at IS NULL FROM executions WHERE execution = %s"
-    assert rows(ingest.stores, query, one) == [("running", 2, True)]
+    query = "SELECT phase, version_number, ended_at IS NULL, parent_task FROM executions WHERE execution = %s"
+    assert rows(ingest.stores, query, one) == [("running", 2, True, "/do/0/ship@1.1")]
     await client.change(change(one, 3, "faulted", ended_at=Millis(_NOW + 9), error=_FAILURE, tags={"a": "b"}))
     await client.change(change(one, 3, "faulted", ended_at=Millis(_NOW + 9)))
     query = "SELECT phase, error->>'title', tags FROM executions WHERE execution = %s"

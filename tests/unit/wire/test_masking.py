@@ -9,6 +9,7 @@ import re
 from typing import Any
 from urllib.parse import quote, quote_plus
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -137,6 +138,8 @@ def test_errors_facts_and_records_are_masked_where_they_hold_data() -> None:
     assert mask.facts((fact,))[0] is fact
     failed = Fact(**{name: getattr(fact, name) for name in Fact.__struct_fields__ if name != "error"}, error=error)
     assert [one.error and one.error.detail for one in mask.facts((fact, failed))] == [None, "no *** here"]
+    waits = msgspec.structs.replace(fact, wait={"kind": "events", "filters": [{"correlate": {"key": "s3cret"}}]})
+    assert mask.facts((waits,))[0].wait == {"kind": "events", "filters": [{"correlate": {"key": "***"}}]}
     at = Millis(1)
     received = Received(event={"type": "paid", "data": {"key": "s3cret"}}, filter=2)
     said: list[tuple[Event, str, Any]] = [

@@ -33,8 +33,9 @@ def start(run: Run, call: str, frame: TaskFrame, arguments: JSON) -> Result:
         AwaitFilter(index, with_={"type": event_type, "subject": frame.ref}) for index, event_type in enumerate(types)
     )
     frame.body = CallBody()
-    run.issue(Await(id=frame_id(frame), need="any", filters=filters, since=run.now, ask=ask))
-    run.fact(frame, "waiting")
+    command = Await(id=frame_id(frame), need="any", filters=filters, since=run.now, ask=ask)
+    run.issue(command)
+    run.fact(frame, "waiting", wait=command)
     return PENDING
 
 

@@ -28,18 +28,17 @@ _IMAGE: Final = re.compile(r"[\w][\w.:/@+-]{0,511}", re.ASCII)
 
 def start(run: Run, task: RunProcess, frame: TaskFrame, place: Place) -> Result:
     configuration = render(run, task.with_, frame.input, body_scope(run, frame, place))
-    run.issue(
-        RunContainer(
-            id=frame_id(frame),
-            container=_container(configuration),
-            reference=frame.ref,
-            wanted=task.return_,
-            timeout=None if frame.deadline is None else frame.deadline - frame.started,
-            detached=not task.await_,
-        )
+    command = RunContainer(
+        id=frame_id(frame),
+        container=_container(configuration),
+        reference=frame.ref,
+        wanted=task.return_,
+        timeout=None if frame.deadline is None else frame.deadline - frame.started,
+        detached=not task.await_,
     )
+    run.issue(command)
     if task.await_:
-        run.fact(frame, "waiting")
+        run.fact(frame, "waiting", wait=command)
     frame.body = CallBody()
     return PENDING
 

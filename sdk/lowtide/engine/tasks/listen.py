@@ -22,7 +22,7 @@ __all__ = ["advance", "start"]
 def start(run: Run, task: Listen, frame: TaskFrame, place: Place) -> Result:
     frame.body = ListenBody()
     _issue(run, task, frame, place)
-    run.fact(frame, "waiting")
+    run.fact(frame, "waiting", wait=run.state.pending.get(frame_id(frame)))
     return advance(run, task, frame, place)
 
 

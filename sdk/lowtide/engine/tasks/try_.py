@@ -95,8 +95,9 @@ def _handle(run: Run, task: Try, frame: TaskFrame, place: Place, error: Error) -
         delay = _retry_delay(run, catch.retry, frame, scope)
         if delay is not None:
             body.stage, body.seq = "delay", None
-            run.issue(Sleep(id=retry_id(frame, body), until=run.after(delay), purpose="retry"))
-            run.fact(frame, "retried", error)
+            pause = Sleep(id=retry_id(frame, body), until=run.after(delay), purpose="retry")
+            run.issue(pause)
+            run.fact(frame, "retried", error, pause)
             return True
         if not catch.do and catch.then is None:
             # Retries are used up and nothing stands in their place: the error is not handled.

@@ -14,8 +14,9 @@ __all__ = ["advance", "start"]
 
 def start(run: Run, task: Wait, frame: TaskFrame, place: Place) -> Result:
     length = duration(run, task.duration, frame.input, body_scope(run, frame, place))
-    run.issue(Sleep(id=frame_id(frame), until=run.after(length)))
-    run.fact(frame, "waiting")
+    command = Sleep(id=frame_id(frame), until=run.after(length))
+    run.issue(command)
+    run.fact(frame, "waiting", wait=command)
     frame.body = WaitBody()
     return PENDING
 

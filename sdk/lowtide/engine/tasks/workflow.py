@@ -19,19 +19,18 @@ def start(run: Run, task: RunWorkflow, frame: TaskFrame, place: Place) -> Result
     scope = body_scope(run, frame, place)
     version = None if task.version is None else render(run, task.version, frame.input, scope)
     given = frame.input if task.with_ is None else render(run, task.with_, frame.input, scope)
-    run.issue(
-        RunChild(
-            id=frame_id(frame),
-            namespace=str(render(run, task.namespace, frame.input, scope)),
-            workflow=str(render(run, task.workflow, frame.input, scope)),
-            version=None if version in (None, "latest") else str(version),
-            input=given,
-            detached=not task.await_,
-            reference=frame.ref,
-        )
+    command = RunChild(
+        id=frame_id(frame),
+        namespace=str(render(run, task.namespace, frame.input, scope)),
+        workflow=str(render(run, task.workflow, frame.input, scope)),
+        version=None if version in (None, "latest") else str(version),
+        input=given,
+        detached=not task.await_,
+        reference=frame.ref,
     )
+    run.issue(command)
     if task.await_:
-        run.fact(frame, "waiting")
+        run.fact(frame, "waiting", wait=command)
     frame.body = CallBody()
     return PENDING
 

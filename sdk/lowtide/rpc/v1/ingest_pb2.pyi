@@ -323,7 +323,7 @@ class Subject(_message.Message):
     def __init__(self, namespace: _Optional[str] = ..., workflow: _Optional[str] = ..., version: _Optional[str] = ..., execution: _Optional[str] = ...) -> None: ...
 
 class TaskFact(_message.Message):
-    __slots__ = ("subject", "number", "task", "name", "reference", "kind", "status", "at", "attempt", "error", "keys", "effect", "active_ms", "bytes_in", "bytes_out", "duration_ms")
+    __slots__ = ("subject", "number", "task", "name", "reference", "kind", "status", "at", "attempt", "error", "keys", "effect", "active_ms", "bytes_in", "bytes_out", "duration_ms", "wait")
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
     NUMBER_FIELD_NUMBER: _ClassVar[int]
     TASK_FIELD_NUMBER: _ClassVar[int]
@@ -340,6 +340,7 @@ class TaskFact(_message.Message):
     BYTES_IN_FIELD_NUMBER: _ClassVar[int]
     BYTES_OUT_FIELD_NUMBER: _ClassVar[int]
     DURATION_MS_FIELD_NUMBER: _ClassVar[int]
+    WAIT_FIELD_NUMBER: _ClassVar[int]
     subject: Subject
     number: int
     task: str
@@ -356,7 +357,8 @@ class TaskFact(_message.Message):
     bytes_in: int
     bytes_out: int
     duration_ms: float
-    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., number: _Optional[int] = ..., task: _Optional[str] = ..., name: _Optional[str] = ..., reference: _Optional[str] = ..., kind: _Optional[str] = ..., status: _Optional[str] = ..., at: _Optional[int] = ..., attempt: _Optional[int] = ..., error: _Optional[bytes] = ..., keys: _Optional[bytes] = ..., effect: _Optional[str] = ..., active_ms: _Optional[float] = ..., bytes_in: _Optional[int] = ..., bytes_out: _Optional[int] = ..., duration_ms: _Optional[float] = ...) -> None: ...
+    wait: bytes
+    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., number: _Optional[int] = ..., task: _Optional[str] = ..., name: _Optional[str] = ..., reference: _Optional[str] = ..., kind: _Optional[str] = ..., status: _Optional[str] = ..., at: _Optional[int] = ..., attempt: _Optional[int] = ..., error: _Optional[bytes] = ..., keys: _Optional[bytes] = ..., effect: _Optional[str] = ..., active_ms: _Optional[float] = ..., bytes_in: _Optional[int] = ..., bytes_out: _Optional[int] = ..., duration_ms: _Optional[float] = ..., wait: _Optional[bytes] = ...) -> None: ...
 
 class LogLine(_message.Message):
     __slots__ = ("subject", "at", "level", "message", "task", "fields", "id")
@@ -441,7 +443,7 @@ class InvocationUsage(_message.Message):
     def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., epoch: _Optional[int] = ..., at: _Optional[int] = ..., active_ms: _Optional[float] = ..., cpu_ms: _Optional[float] = ..., memory_bytes: _Optional[int] = ..., cold_start: _Optional[bool] = ..., cold_start_ms: _Optional[float] = ..., queueing_ms: _Optional[float] = ..., turns: _Optional[int] = ..., effects: _Optional[int] = ..., records: _Optional[int] = ..., bytes_in: _Optional[int] = ..., bytes_out: _Optional[int] = ..., effect_kinds: _Optional[_Mapping[str, int]] = ...) -> None: ...
 
 class ExecutionChange(_message.Message):
-    __slots__ = ("subject", "version_number", "phase", "created_at", "started_at", "ended_at", "error", "parent", "epoch", "tags", "reason", "facts")
+    __slots__ = ("subject", "version_number", "phase", "created_at", "started_at", "ended_at", "error", "parent", "epoch", "tags", "reason", "facts", "parent_task")
     class TagsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -461,6 +463,7 @@ class ExecutionChange(_message.Message):
     TAGS_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     FACTS_FIELD_NUMBER: _ClassVar[int]
+    PARENT_TASK_FIELD_NUMBER: _ClassVar[int]
     subject: Subject
     version_number: int
     phase: str
@@ -473,4 +476,5 @@ class ExecutionChange(_message.Message):
     tags: _containers.ScalarMap[str, str]
     reason: str
     facts: _containers.RepeatedCompositeFieldContainer[TaskFact]
-    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., version_number: _Optional[int] = ..., phase: _Optional[str] = ..., created_at: _Optional[int] = ..., started_at: _Optional[int] = ..., ended_at: _Optional[int] = ..., error: _Optional[bytes] = ..., parent: _Optional[str] = ..., epoch: _Optional[int] = ..., tags: _Optional[_Mapping[str, str]] = ..., reason: _Optional[str] = ..., facts: _Optional[_Iterable[_Union[TaskFact, _Mapping]]] = ...) -> None: ...
+    parent_task: str
+    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., version_number: _Optional[int] = ..., phase: _Optional[str] = ..., created_at: _Optional[int] = ..., started_at: _Optional[int] = ..., ended_at: _Optional[int] = ..., error: _Optional[bytes] = ..., parent: _Optional[str] = ..., epoch: _Optional[int] = ..., tags: _Optional[_Mapping[str, str]] = ..., reason: _Optional[str] = ..., facts: _Optional[_Iterable[_Union[TaskFact, _Mapping]]] = ..., parent_task: _Optional[str] = ...) -> None: ...
