@@ -17,6 +17,7 @@ Flows, each a few functions over one transaction:
 ``measuring``    what is counted for whoever watches
 ``deadletters``  what could not be delivered         ``redriving``    when an operator has looked
 ``repeating``    restart, retry, fork                ``requests``     starts over HTTP
+``alerting``     when analytics is asked for alerts
 ``asking``       callbacks, human tasks             ``explaining``   why it waits, pure
 ``deleting``     deletion, and what is left to be done elsewhere
 ``operating``    bulk operations; ``actions``: what they do to each one

@@ -13,11 +13,12 @@ from lowtide.wire import json
 from lowtide.wire.cloudevents import CloudEvent
 from lowtide.wire.mac import verify
 from lowtide.wire.types import (
+    ALERT_WATCH,
     DEAD_LETTER_CODE,
     DISPATCH,
     OUTCOMES,
     REGISTERED,
-    TICK,
+    REPEATED,
     Extension,
 )
 
@@ -55,8 +56,8 @@ async def take_dead_letter(desk: Desk, ingest: Ingest, reports: Reports, event: 
         verdict: str = await ask(desk, ingest, execution, epoch, problem)
     elif event.type in (*OUTCOMES, REGISTERED):
         verdict = await reports.take(event)
-    elif event.type == TICK:
-        verdict = "ignored"
+    elif event.type in (*REPEATED, ALERT_WATCH):
+        verdict = "ignored"  # they come again by themselves
     else:
         verdict = "applied" if await accept(desk, [event], None) else "ignored"
     await _record(desk, event, execution, epoch, code, detail, verdict)
@@ -86,7 +87,7 @@ def _detail(event: CloudEvent) -> str:
 
 def _kept(event: CloudEvent) -> bytes | None:
     """The event, where it is needed to redrive it and is not stored anyway."""
-    if event.type in (DISPATCH, TICK):
+    if event.type in (DISPATCH, *REPEATED):
         return None
     body = json.encode(event.as_json())
     return body if len(body) <= _LARGEST_KEPT else None

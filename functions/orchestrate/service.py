@@ -116,7 +116,7 @@ class Service:
         self.steward = Steward(desk, clock, self.kinds)
         self.remover = Remover(desk, neighbours.ingest)
         holders = Holders(self.keeper, self.caretaker, self.gatekeeper, self.steward, self.remover)
-        self.tick = Tick(desk, clock, neighbours.ingest, holders, self.channels, self.background)
+        self.tick = Tick(desk, clock, neighbours.ingest, neighbours.broker, holders, self.channels, self.background)
         self._neighbours = neighbours
         self._grace = shutdown_grace
         self._loops: list[asyncio.Task[None]] = []

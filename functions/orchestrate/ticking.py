@@ -14,6 +14,7 @@ from lowtide.runtime.clock import Clock
 from lowtide.wire.cloudevents import CloudEvent
 from lowtide.wire.types import TICK
 
+from .alerting import ask_for_alerts
 from .background import Background
 from .deleting import delete_old
 from .gatekeeper import Gatekeeper
@@ -131,6 +132,7 @@ class Tick:
         desk: Desk,
         clock: Clock,
         ingest: Ingest,
+        broker: Broker,
         holders: Holders,
         channels: Mapping[Kind, Channel],
         background: Background,
@@ -138,6 +140,7 @@ class Tick:
         self._desk = desk
         self._clock = clock
         self._ingest = ingest
+        self._broker = broker
         self._holders = holders
         self._channels = channels
         self._background = background
@@ -200,6 +203,8 @@ class Tick:
             yield "expired events", lambda: self._expire(lambda tx: events.expire(tx, _BATCH))
         if found.forgotten:
             yield "interests of removed workflows", lambda: self._desk.database.run(workflows.forget_interests)
+        if found.alerts:
+            yield "alert rules", lambda: ask_for_alerts(self._desk, self._broker, self._clock)
         if found.old:
             yield "executions kept long enough", lambda: delete_old(self._desk, self._clock, seconds)
         if found.letters:

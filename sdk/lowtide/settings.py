@@ -15,7 +15,8 @@ object never travels further. Durations are seconds unless the name says otherwi
     LOWTIDE_JOURNAL_URL          ingest                       PostgreSQL of the journal
     LOWTIDE_ANALYTICS_URL        ingest, analytics            PostgreSQL of the analytics store
     LOWTIDE_PRICES               analytics                    a price list: a preset's name, or a file (docs/cost.md)
-    LOWTIDE_BROKER_URL           orchestrate execute          where CloudEvents are posted
+    LOWTIDE_BROKER_URL           orchestrate execute          where CloudEvents are posted (analytics: those of alerts)
+                                 analytics
     LOWTIDE_EXECUTE_URL          orchestrate                  execute, for synchronous starts
     LOWTIDE_INGEST_TARGET        orchestrate execute          host:port of ingest's gRPC
     LOWTIDE_LIFECYCLE            orchestrate                  lifecycle events: none, workflow (default), task, all
@@ -27,6 +28,7 @@ object never travels further. Durations are seconds unless the name says otherwi
     LOWTIDE_CATALOG              orchestrate                  the default catalog of functions: a URL or a folder
     LOWTIDE_BROKER_DATABASE_URL  the laptop's broker          PostgreSQL of events from outside
     LOWTIDE_ORCHESTRATE_URL      the laptop's broker          where outcomes, ticks and events are delivered
+    LOWTIDE_ANALYTICS_API_URL    the laptop's broker          where alert rules are asked for
     LOWTIDE_PAYLOADS             orchestrate execute          large data: empty (ingest keeps it) or s3://bucket/prefix
     LOWTIDE_PAYLOADS_ENDPOINT    orchestrate execute          URL of an S3-compatible store; empty: Amazon's
     LOWTIDE_CLAIM_ABOVE          orchestrate execute          bytes above which data travels as a reference (256 KiB)
@@ -225,6 +227,10 @@ class AnalyticsSettings(_FromEnvironment, frozen=True, kw_only=True):
     prices: str = "google-cloud-run"
     connections: int = 6
     statement_timeout: float = 15.0
+    broker_url: str = ""
+    allow_loopback: bool = False
+    alert_delay: float = 5.0
+    alert_patience: float = 86_400.0
 
 
 class MigrateSettings(_FromEnvironment, frozen=True, kw_only=True):
@@ -241,6 +247,7 @@ class BrokerSettings(_FromEnvironment, frozen=True, kw_only=True):
     broker_database_url: str
     execute_url: str
     orchestrate_url: str
+    analytics_api_url: str
     port: int = 8080
     host: str = "127.0.0.1"
     concurrency: int = 500

@@ -15,8 +15,18 @@ from lowtide.wire.cloudevents import CloudEvent, read, read_all
 from lowtide.wire.traces import carried
 from lowtide.wire.traces import read as read_trace
 from lowtide.wire.triggers import DEAD_LETTER_PATH, TICK_PATH
-from lowtide.wire.types import ALERT_FIRED, ALERT_RESOLVED, DISPATCH, OUTCOMES, REGISTERED, TICK
+from lowtide.wire.types import (
+    ALERT_FIRED,
+    ALERT_RESOLVED,
+    ALERT_TICK,
+    ALERT_WATCH,
+    DISPATCH,
+    OUTCOMES,
+    REGISTERED,
+    TICK,
+)
 
+from ..alerting import hear_watch
 from ..deadletters import take_dead_letter
 from ..incoming import accept
 from ..service import Service
@@ -68,8 +78,10 @@ async def _handle(service: Service, event: CloudEvent) -> None:
         await service.reports.take(event)
     elif event.type == TICK:
         await _tick(service)
-    elif event.type == DISPATCH:
-        return  # a Trigger without a filter: dispatches are for execute
+    elif event.type == ALERT_WATCH:
+        await hear_watch(service.desk, event)
+    elif event.type in (DISPATCH, ALERT_TICK):
+        return  # a Trigger without a filter: they are for execute and for analytics
     elif event.type.startswith("dev.lowtide.") and event.type not in _OUR_OWN:
         raise InvalidEvent(f"type {event.type}: not one of Lowtide's; types that begin with dev.lowtide. are its own")
     else:

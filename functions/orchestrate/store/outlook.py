@@ -17,7 +17,7 @@ __all__ = ["EVERYTHING", "Outlook", "outlook"]
 class Outlook:
     """``outbox``: kinds of which there are rows, due or not. ``time``: timers or schedules are due within the horizon.
     ``lines``: dispatches wait to be admitted, or what was remembered for that is old. ``old``: executions were kept
-    long enough. The others: there are such."""
+    long enough. ``alerts``: it is time to ask for alert rules. The others: there are such."""
 
     outbox: frozenset[Kind]
     time: bool
@@ -31,10 +31,11 @@ class Outlook:
     forgotten: bool
     letters: bool
     removals: bool
+    alerts: bool
     old: bool
 
 
-EVERYTHING: Final = Outlook(frozenset(KINDS), *[True] * 12)
+EVERYTHING: Final = Outlook(frozenset(KINDS), *[True] * 13)
 """What a process assumes that cannot look."""
 
 # Each answer needs no more than the first entry of an index; ``moment`` is asked for once, or none could be used.
@@ -58,6 +59,7 @@ SELECT ARRAY(SELECT kind FROM unnest(%(kinds)s::text[]) AS known (kind)
                   AND EXISTS (SELECT FROM interests WHERE interests.workflow_version = version.id)),
        EXISTS (SELECT FROM dead_letters WHERE settled_at < (SELECT now FROM moment)),
        EXISTS (SELECT FROM removals WHERE due <= (SELECT now FROM moment)),
+       EXISTS (SELECT FROM alert_watch WHERE ask_at <= (SELECT now FROM moment)),
        EXISTS (SELECT FROM workflow_versions AS version WHERE EXISTS (
            SELECT FROM executions WHERE workflow_version = version.id
               AND ended_at < (SELECT now FROM moment) - coalesce(version.retain, %(retain)s::interval)))

@@ -28,6 +28,7 @@ from sqlalchemy import (
 )
 
 __all__ = [
+    "alert_watch",
     "containers",
     "deliveries",
     "dispatches",
@@ -383,3 +384,15 @@ outbox = Table(
 Index("outbox_due", outbox.c.kind, outbox.c.not_before)
 Index("outbox_by_namespace", outbox.c.namespace, outbox.c.not_before, postgresql_where=outbox.c.kind == "dispatch")
 Index("outbox_by_execution", outbox.c.execution)
+
+alert_watch = Table(
+    "alert_watch",
+    metadata,
+    # There is one row.
+    Column("one", Boolean, primary_key=True, server_default=text("true")),
+    Column("revision", BigInteger, nullable=False, server_default=text("0")),
+    # In milliseconds; null where there are no rules.
+    Column("every", BigInteger),
+    moment("ask_at", nullable=False),
+)
+"""How often analytics wants to be asked to look at alert rules, as it told, and when it is asked next."""

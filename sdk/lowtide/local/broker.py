@@ -37,7 +37,11 @@ _MAX_BODY: Final = 64 * 1024 * 1024
 @contextlib.asynccontextmanager
 async def running(settings: BrokerSettings, triggers: tuple[TriggerSpec, ...] = TRIGGERS) -> AsyncIterator[Router]:
     """A broker that listens until the end of the block, and then drains."""
-    subscribers = {"execute": settings.execute_url.rstrip("/"), "orchestrate": settings.orchestrate_url.rstrip("/")}
+    subscribers = {
+        "execute": settings.execute_url.rstrip("/"),
+        "orchestrate": settings.orchestrate_url.rstrip("/"),
+        "analytics": settings.analytics_api_url.rstrip("/"),
+    }
     clock = SystemClock()
     async with StoredEvents(settings.broker_database_url) as stored, _session() as session:
         router = Router(stored, clock, settings.max_queued)

@@ -43,6 +43,9 @@ from .ticker import Ticker
 
 __all__ = ["Platform"]
 
+_INNER: Final[tuple[Name, ...]] = ("execute", "orchestrate", "analytics")
+"""Services with a port of their own, for the broker and for each other."""
+
 _QUIET: Final = 15.0  # seconds: longer than the pause between two heartbeats of a stream
 _FOLLOW: Final = 0.2  # seconds between two looks at the logs, when their lines are shown
 _IN_DELIVERY: Final = 500  # events that the broker delivers at once to each subscriber, at least
@@ -150,11 +153,10 @@ class Platform:
     async def _start(self) -> None:
         options, stack = self._options, self._stack
         self._modules = {name: module_of(name) for name in SERVICES} | self._modules
-        sockets = {
+        sockets: dict[str, socket] = {
             "gateway": bind(options.host, options.port, "--port"),
             "ingest": bind(options.host, options.grpc_port, "--grpc-port"),
-            "execute": bind(LOOPBACK),
-            "orchestrate": bind(LOOPBACK),
+            **{name: bind(LOOPBACK) for name in _INNER},
         }
         for taken in sockets.values():
             stack.enter_context(contextlib.closing(taken))
@@ -171,6 +173,7 @@ class Platform:
             broker=f"http://{LOOPBACK}:{stack.enter_context(Reserved()).port}",
             execute=f"http://{_reachable(sockets['execute'])}",
             orchestrate=f"http://{_reachable(sockets['orchestrate'])}",
+            analytics=f"http://{_reachable(sockets['analytics'])}",
         )
         pools = {name: self._pool(name, databases, addresses, key, session) for name in SERVICES}
         broker = self._broker(databases, addresses, session)
@@ -195,8 +198,8 @@ class Platform:
         for name in ("analytics", "ingest", "orchestrate"):
             stack.push_async_callback(parts.pools[name].close, options.stop_grace)
         activators = {name: Activator(parts.pools[name], parts.session) for name in SERVICES}
-        await self._listen(activators["execute"].handle, sockets["execute"])
-        await self._listen(activators["orchestrate"].handle, sockets["orchestrate"])
+        for inner in _INNER:
+            await self._listen(activators[inner].handle, sockets[inner])
         splice = Splice(parts.pools["ingest"], max(options.idle, _QUIET))
         server = await asyncio.get_running_loop().create_server(splice.protocol, sock=sockets["ingest"])
         stack.callback(splice.close)
@@ -243,6 +246,7 @@ class Platform:
             "LOWTIDE_BROKER_DATABASE_URL": databases.broker,
             "LOWTIDE_EXECUTE_URL": addresses.execute,
             "LOWTIDE_ORCHESTRATE_URL": addresses.orchestrate,
+            "LOWTIDE_ANALYTICS_API_URL": addresses.analytics,
             "LOWTIDE_CONCURRENCY": str(max(_IN_DELIVERY, execute.limit * execute.maximum)),
         }
         launch = functools.partial(self._launch, "broker", BROKER, told)

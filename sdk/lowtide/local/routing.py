@@ -11,7 +11,7 @@ from lowtide.errors import LowtideError, Unavailable
 from lowtide.model.base import JSON
 from lowtide.runtime.clock import Clock
 from lowtide.wire.cloudevents import CloudEvent
-from lowtide.wire.types import TICK
+from lowtide.wire.types import REPEATED
 
 from .delivery import Delivery
 from .filters import matches
@@ -45,7 +45,7 @@ class Router:
             return
         if len(self._running) >= self._max_queued:
             raise Unavailable(f"{len(self._running)} events wait for their delivery; send this one again later")
-        durable = not event.type.startswith(_OURS) and event.type != TICK
+        durable = not event.type.startswith(_OURS) and event.type not in REPEATED
         self._spawn(event, wanted, await self._stored.add(event) if durable else None)
 
     async def recover(self) -> int:
@@ -60,7 +60,7 @@ class Router:
         """Let deliveries end within ``grace`` seconds; store the rest, for the next broker to deliver."""
         if self._running:
             await asyncio.wait(self._running, timeout=grace)
-        left = [event for event, number in self._running.values() if number is None and event.type != TICK]
+        left = [event for event, number in self._running.values() if number is None and event.type not in REPEATED]
         for task in self._running:
             task.cancel()
         with contextlib.suppress(LowtideError):  # what cannot be stored now, outbox and journal bring back

@@ -28,6 +28,7 @@ class Service:
     protocol: Literal["http", "grpc"] = "http"
 
 
+_LOOPBACK: Final = {"LOWTIDE_ALLOW_LOOPBACK": "true"}
 _PROCESSORS: Final = os.cpu_count() or 2
 
 SERVICES: Final[dict[Name, Service]] = {
@@ -59,13 +60,14 @@ class Addresses:
     broker: str
     execute: str
     orchestrate: str
+    analytics: str
 
 
 def environment(
     service: Name, options: Options, databases: Databases, addresses: Addresses | None, key: str
 ) -> dict[str, str]:
     """What one deployable is told, beyond what it inherits. Each store's URL goes to its own service alone."""
-    nowhere = Addresses("", "127.0.0.1:0", "http://127.0.0.1:0", "http://127.0.0.1:0", "http://127.0.0.1:0")
+    nowhere = Addresses("", "127.0.0.1:0", *["http://127.0.0.1:0"] * 4)
     known = addresses or nowhere  # a migration talks to its database and to nobody else
     shared = {
         "LOWTIDE_KEY": key,
@@ -82,7 +84,8 @@ def environment(
         case "ingest":
             told = {"LOWTIDE_JOURNAL_URL": databases.journal, "LOWTIDE_ANALYTICS_URL": databases.analytics}
         case "analytics":
-            told = {"LOWTIDE_ANALYTICS_URL": databases.analytics}
+            stores = {"LOWTIDE_ANALYTICS_URL": databases.analytics}
+            told = {**stores, "LOWTIDE_BROKER_URL": f"{known.broker}/", **_LOOPBACK}
     path = {"PYTHONPATH": os.pathsep.join(str(entry.resolve()) for entry in options.path)} if options.path else {}
     # Many processes on one machine cannot share one port: here /status and the log say how they do.
     here = {"LOWTIDE_HOST": "127.0.0.1", "LOWTIDE_METRICS_PORT": "0", "PYTHONUNBUFFERED": "1"}
@@ -104,7 +107,7 @@ def _catalog(options: Options) -> dict[str, str]:
 def _workflows_world(options: Options) -> dict[str, str]:
     """What a workflow may reach and know, at its deployment and when it runs. On a laptop the services that it calls
     are on the same machine: loopback is allowed."""
-    told = {"LOWTIDE_ALLOW_LOOPBACK": "true"}
+    told = dict(_LOOPBACK)
     if options.secrets_directory is not None:
         told["LOWTIDE_SECRETS_DIR"] = str(options.secrets_directory.resolve())
     return told

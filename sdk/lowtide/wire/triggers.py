@@ -7,9 +7,23 @@ from __future__ import annotations
 
 from typing import Any, Final, Literal, NamedTuple
 
-from lowtide.wire.types import ALERT_FIRED, ALERT_RESOLVED, DISPATCH, LIFECYCLE, OUTCOMES, REGISTERED, SOURCES, TICK
+from lowtide.wire.types import (
+    ALERT_FIRED,
+    ALERT_RESOLVED,
+    ALERT_TICK,
+    ALERT_WATCH,
+    DISPATCH,
+    LIFECYCLE,
+    OUTCOMES,
+    REGISTERED,
+    SOURCES,
+    TICK,
+)
 
-__all__ = ["DEAD_LETTER_PATH", "TICK_PATH", "TRIGGERS", "TriggerSpec"]
+__all__ = ["ALERT_TICK_PATH", "DEAD_LETTER_PATH", "TICK_PATH", "TRIGGERS", "TriggerSpec"]
+
+ALERT_TICK_PATH: Final = "/alerts/ticks"
+"""Where the analytics API is asked to look at the alert rules that are due."""
 
 DEAD_LETTER_PATH: Final = "/dead-letters"
 """Where orchestrate takes events that could not be delivered."""
@@ -27,7 +41,7 @@ class TriggerSpec(NamedTuple):
     """
 
     name: str
-    subscriber: Literal["execute", "orchestrate"]
+    subscriber: Literal["execute", "orchestrate", "analytics"]
     path: str
     filters: tuple[dict[str, Any], ...]
     retries: int = 8
@@ -47,6 +61,9 @@ TRIGGERS: Final = (
         ({"any": [_exact(event_type) for event_type in (*OUTCOMES, REGISTERED)]},),
     ),
     TriggerSpec("orchestrate-ticks", "orchestrate", "/events", (_exact(TICK),), retries=1),
+    # Not the tick itself: orchestrate, which is there at every tick, asks while there are rules, and seldom otherwise.
+    TriggerSpec("analytics-alerts", "analytics", ALERT_TICK_PATH, (_exact(ALERT_TICK),), retries=1),
+    TriggerSpec("orchestrate-alerts", "orchestrate", "/events", (_exact(ALERT_WATCH),)),
     TriggerSpec(
         "orchestrate-world",
         "orchestrate",

@@ -20,6 +20,8 @@ from lowtide.wire.claims import Payload
 __all__ = [
     "ALERT_FIRED",
     "ALERT_RESOLVED",
+    "ALERT_TICK",
+    "ALERT_WATCH",
     "CANCELLED",
     "COMPLETED",
     "DEAD_LETTER_CODE",
@@ -30,6 +32,7 @@ __all__ = [
     "OUTCOMES",
     "PARKED",
     "REGISTERED",
+    "REPEATED",
     "SNAPSHOT_FORMAT",
     "SOURCES",
     "TASK_EVENTS",
@@ -45,6 +48,7 @@ __all__ = [
     "Snapshot",
     "SnapshotFormat",
     "Wake",
+    "Watch",
     "decode_outcome",
     "dispatch_id",
     "is_lifecycle",
@@ -65,6 +69,11 @@ CANCELLED: Final = "dev.lowtide.execution.cancelled.v1"
 TICK: Final = "dev.lowtide.tick.v1"
 ALERT_FIRED: Final = "dev.lowtide.alert.fired.v1"
 ALERT_RESOLVED: Final = "dev.lowtide.alert.resolved.v1"
+ALERT_TICK: Final = "dev.lowtide.alert.tick.v1"
+ALERT_WATCH: Final = "dev.lowtide.alert.watch.v1"
+
+REPEATED: Final = (TICK, ALERT_TICK)
+"""What comes again by itself: one that is lost need not be kept for anybody."""
 
 OUTCOMES: Final = (PARKED, COMPLETED, FAULTED, CANCELLED)
 """What execute may reply with, one per invocation."""
@@ -214,6 +223,17 @@ class Ended(Noun, frozen=True, kw_only=True):
     consumed: tuple[str, ...] = ()
     listened: tuple[Listened, ...] = ()
     usage: Usage = Usage()
+
+
+class Watch(Noun, frozen=True, kw_only=True):
+    """How often alert rules want to be looked at: every so many milliseconds, ``None`` where there are none.
+
+    Carried by :data:`ALERT_WATCH`, as analytics has it, and by :data:`ALERT_TICK`, as orchestrate knows it. The higher
+    ``revision`` is the newer one.
+    """
+
+    revision: int = 0
+    every: Millis | None = None
 
 
 SOURCES: Final = "/lowtide/"

@@ -82,6 +82,7 @@ def settings(url: str, subscribers: Subscriber, grace: float = 0.5) -> BrokerSet
         broker_database_url=url,
         execute_url=subscribers.url,
         orchestrate_url=subscribers.url,
+        analytics_api_url=subscribers.url,
         port=free_port(),
         host=LOOPBACK,
         shutdown_grace=grace,

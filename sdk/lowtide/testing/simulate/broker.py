@@ -18,7 +18,16 @@ from lowtide.testing.simulate.network import Lost
 from lowtide.testing.simulate.process import OUTSIDE
 from lowtide.wire.cloudevents import CloudEvent, from_json
 from lowtide.wire.triggers import TRIGGERS, TriggerSpec
-from lowtide.wire.types import DEAD_LETTER_CODE, DISPATCH, OUTCOMES, REGISTERED, SOURCES, TICK, is_lifecycle
+from lowtide.wire.types import (
+    ALERT_TICK,
+    DEAD_LETTER_CODE,
+    DISPATCH,
+    OUTCOMES,
+    REGISTERED,
+    SOURCES,
+    TICK,
+    is_lifecycle,
+)
 
 __all__ = ["Broker", "Refused", "Subscribers"]
 
@@ -70,6 +79,8 @@ class Broker:
     def _take(self, event: CloudEvent) -> None:
         if is_lifecycle(event.type) and event.source.startswith(SOURCES):
             return  # no Trigger brings it back: orchestrate has shown it to those who listen
+        if event.type == ALERT_TICK:
+            return  # for analytics, which is not here
         own = event.type.startswith("dev.lowtide.")
         copies = 1
         if own and self._faults.happens(self._faults.odds.drop):
