@@ -1,4 +1,6 @@
-"""The analytics API: what ran, how long, how often, at what cost. It reads the analytics store and owns its migrations.
+"""The analytics API: what ran, how long, how often, at what cost, and who is told when it is bad.
+
+It reads the analytics store, writes what concerns alerts, and owns its migrations.
 
 ``__main__``    ``python -m analytics_api`` serves; ``… migrate`` brings the store up to date and exits
 ``app``         composition: settings in, ASGI application out
@@ -14,6 +16,7 @@ One file per question, with its SQL and its addresses:
 ``measuring``   any measure by any step and grouping, from rollups
 ``streaming``   what happens, as it happens
 ``cost``        what was paid, and what was saved
+``alerts``      a package: rules, what they find, who is told
 ``health``      liveness and readiness
 
 What they share:

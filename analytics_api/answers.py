@@ -27,18 +27,19 @@ __all__ = [
     "TaskWait",
     "Timeline",
     "UsageTotal",
+    "shown",
 ]
 
 T = TypeVar("T")
 
 
-def _shown(moment: datetime) -> str:
+def shown(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 Moment: TypeAlias = Annotated[
     datetime,
-    PlainSerializer(_shown, return_type=str),
+    PlainSerializer(shown, return_type=str),
     WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-11-23T12:00:00.000Z"]}),
 ]
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from typing import Final
 
 from fastapi import FastAPI
 
+from lowtide.clients.broker import Broker
 from lowtide.errors import InvalidInput, Misconfigured
 from lowtide.model.cost import Prices
 from lowtide.runtime.chance import digits
 from lowtide.runtime.clock import Clock, SystemClock, nanos
 from lowtide.settings import AnalyticsSettings
+from lowtide.storage.database import Database
 from lowtide.telemetry.measures import Measure
 from lowtide.telemetry.otlp import Traces, sending
 from lowtide.telemetry.requests import HttpMeasures, TracedRequests
@@ -20,27 +23,37 @@ from lowtide.telemetry.serving import serving_measures
 from lowtide.wire.prices import read_prices
 
 from . import cost, executions, exporting, failing, health, logs, measuring, problems, series, streaming, timeline
+from .alerts import ruling, showing, silencing, ticks, trying
+from .alerts.desk import Desk
 from .store import Store
 
 __all__ = ["create_app"]
 
+_WRITING: Final = 2
+"""Connections for alerts, of those that there may be."""
+
 
 def create_app(settings: AnalyticsSettings, clock: Clock | None = None) -> FastAPI:
     """Raises :class:`lowtide.errors.Misconfigured` where the store's URL is none, or the price list."""
+    writing = min(_WRITING, max(1, settings.connections // 3))
     store = Store(
-        settings.analytics_url, connections=settings.connections, statement_timeout=settings.statement_timeout
+        settings.analytics_url,
+        connections=max(1, settings.connections - writing),
+        statement_timeout=settings.statement_timeout,
     )
+    desk = _desk(settings, store, clock or SystemClock(), writing)
 
     requests = HttpMeasures()
     traces = Traces.of("analytics", settings.otlp_endpoint, settings.trace_share, nanos, digits)
 
     async def measures() -> Sequence[Measure]:
-        return [*requests.measures, *store.measures, *(traces.measures() if traces is not None else ())]
+        return [*requests.measures, *store.measures, *desk.measures, *(traces.measures() if traces is not None else ())]
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         async with sending(traces), serving_measures("analytics", settings.host, settings.metrics_port, measures):
             yield
+        await desk.close()
         await store.close()
 
     app = FastAPI(
@@ -70,8 +83,23 @@ def create_app(settings: AnalyticsSettings, clock: Clock | None = None) -> FastA
         streaming.routes(store, clock or SystemClock(), streams),
     ):
         app.include_router(router, prefix=tenant)
+    for part in (ruling, silencing, trying, showing):  # what has a name of its own before ids of alerts
+        app.include_router(part.routes(desk), prefix=tenant)
+    app.include_router(ticks.routes(desk))
     app.include_router(health.routes(store))
     return app
+
+
+def _desk(settings: AnalyticsSettings, store: Store, clock: Clock, connections: int) -> Desk:
+    return Desk(
+        Database("analytics", settings.analytics_url, connections, application="lowtide-alerts"),
+        store,
+        clock,
+        broker=Broker(settings.broker_url) if settings.broker_url else None,
+        loopback=settings.allow_loopback,
+        delay=settings.alert_delay,
+        patience=settings.alert_patience,
+    )
 
 
 def _prices(given: str) -> Prices:

@@ -16,7 +16,20 @@ import msgspec
 
 from lowtide.errors import InvalidInput
 
-__all__ = ["BucketKey", "EventsKey", "ExecutionKey", "LineKey", "LogKey", "MinuteKey", "TaskKey", "of", "read"]
+__all__ = [
+    "AlertKey",
+    "BucketKey",
+    "EventsKey",
+    "ExecutionKey",
+    "LineKey",
+    "LogKey",
+    "MinuteKey",
+    "NameKey",
+    "SilenceKey",
+    "TaskKey",
+    "of",
+    "read",
+]
 
 
 class ExecutionKey(msgspec.Struct, frozen=True, array_like=True, tag="e"):
@@ -64,7 +77,25 @@ class EventsKey(msgspec.Struct, frozen=True, array_like=True, tag="v"):
     ended: tuple[datetime, UUID]
 
 
-Key: TypeAlias = EventsKey | ExecutionKey | TaskKey | LogKey | MinuteKey | BucketKey | LineKey
+class NameKey(msgspec.Struct, frozen=True, array_like=True, tag="r"):
+    """A name among those of a list that is sorted by them."""
+
+    name: str
+
+
+class AlertKey(msgspec.Struct, frozen=True, array_like=True, tag="a"):
+    since: datetime
+    alert: UUID
+
+
+class SilenceKey(msgspec.Struct, frozen=True, array_like=True, tag="s"):
+    until: datetime
+    silence: UUID
+
+
+Key: TypeAlias = (
+    AlertKey | EventsKey | ExecutionKey | TaskKey | LogKey | MinuteKey | BucketKey | LineKey | NameKey | SilenceKey
+)
 K = TypeVar("K", bound=Key)
 
 _LARGEST: Final = 2**63 - 1
@@ -105,6 +136,10 @@ def _storable(key: Key) -> bool:
             return _reached(created) and _reached(ended)
         case BucketKey(bucket=moment, groups=groups):
             return _reached(moment) and not any("\x00" in group for group in groups)
+        case AlertKey(since=moment) | SilenceKey(until=moment):
+            return _reached(moment)
+        case NameKey(name=text):
+            return "\x00" not in text
         case LineKey(at=moment, id=text) | LogKey(at=moment, id=text) | MinuteKey(minute=moment, workflow=text):
             return _reached(moment) and "\x00" not in text
 

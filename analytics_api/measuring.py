@@ -25,9 +25,9 @@ from .parameters import MeasureQuery, Namespace, step_of
 from .problems import RESPONSES
 from .store import Store
 
-__all__ = ["quantiles", "routes"]
+__all__ = ["COLUMNS", "quantiles", "routes"]
 
-_COLUMNS: Final[dict[Grouping, str]] = {
+COLUMNS: Final[dict[Grouping, str]] = {
     "workflow": "workflow",
     "version": "version",
     "status": "split_part(measure, '.', 2)",
@@ -99,7 +99,7 @@ def _chosen(query: MeasureQuery) -> dict[str, str | None]:
 
 
 def _statement(query: MeasureQuery, window: Window, sketched: bool, after: bool) -> TextClause:
-    groups = f"ARRAY[{', '.join(_COLUMNS[name] for name in query.by)}]::text[]"
+    groups = f"ARRAY[{', '.join(COLUMNS[name] for name in query.by)}]::text[]"
     return text(
         _STATEMENT.format(
             table="rollups_hour" if window.hourly else "rollups_minute",

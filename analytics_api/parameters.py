@@ -31,6 +31,7 @@ __all__ = [
     "Name",
     "Namespace",
     "Order",
+    "Paging",
     "SeriesQuery",
     "Sort",
     "TimelineQuery",
@@ -68,7 +69,7 @@ class Filters(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class _Page(Filters):
+class Paging(Filters):
     cursor: str | None = Field(None, max_length=2000, description="The `next` of the previous page.")
 
 
@@ -106,7 +107,7 @@ class ExecutionFilter(Filters):
     order: Order = Field("desc", description="`desc`: newest, slowest, dearest first.")
 
 
-class ExecutionsQuery(ExecutionFilter, _Page):
+class ExecutionsQuery(ExecutionFilter, Paging):
     limit: int = Field(50, ge=1, le=200)
 
 
@@ -114,11 +115,11 @@ class ExportQuery(ExecutionFilter):
     format: Literal["csv", "jsonl", "parquet"] = "csv"
 
 
-class TimelineQuery(_Page):
+class TimelineQuery(Paging):
     limit: int = Field(500, ge=1, le=1000)
 
 
-class LogsQuery(_Page):
+class LogsQuery(Paging):
     level: LogLevel = Field("debug", description="Lines of this level and of those above it.")
     limit: int = Field(200, ge=1, le=1000)
 
@@ -138,21 +139,21 @@ class LogFilter(Filters):
     level: LogLevel = Field("debug", description="Lines of this level and of those above it.")
 
 
-class LogSearchQuery(LogFilter, _Page):
+class LogSearchQuery(LogFilter, Paging):
     from_: Moment | None = Field(None, alias="from", description="Written at this moment or later.")
     to: Moment | None = Field(None, description="Written before this moment.")
     order: Order = Field("desc", description="`desc`: newest first.")
     limit: int = Field(200, ge=1, le=1000)
 
 
-class SeriesQuery(_Page):
+class SeriesQuery(Paging):
     workflow: Name | None = Field(None, description="This workflow only.", examples=["fulfil-order"])
     from_: Moment | None = Field(None, alias="from", description="Default: an hour before `to`. Whole minutes.")
     to: Moment | None = Field(None, description="Default: now. Whole minutes; at most a day after `from`.")
     limit: int = Field(2000, ge=1, le=10_000)
 
 
-class MeasureQuery(_Page):
+class MeasureQuery(Paging):
     workflow: Name | None = Field(None, description="This workflow only.", examples=["fulfil-order"])
     version: Name | None = Field(None, description="This version only.", examples=["1.0.0"])
     task: Name | None = Field(None, description="This task only (`tasks`).", examples=["/do/0/pay"])

@@ -11,10 +11,10 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, make_url
 
+from analytics_api.alerts.tables import metadata
 from analytics_api.migrate import migrate
 from lowtide.errors import Misconfigured, Unavailable
 from lowtide.model.sketch import bin_of
-from lowtide.storage.analytics import metadata
 
 _STRUCTURE = """
 SELECT table_name, column_name, data_type, is_nullable, coalesce(column_default, '')
