@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import base64
+import hmac
 import io
 import json
-import queue
 import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -23,6 +22,7 @@ import psycopg
 import pytest
 
 from lowtide.cli import main
+from tests.peers import Request, peer
 from tests.ports import free_port
 
 pytestmark = [pytest.mark.platform, pytest.mark.timeout(180)]
@@ -138,8 +138,8 @@ def up() -> Iterator[_Platform]:
         assert code == 0
 
 
-def _started(up: _Platform, *arguments: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(up.typed("start", *arguments))
+def _started(up: _Platform, *arguments: str, code: int = 0) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(up.typed("start", *arguments, code=code))
     return found
 
 
@@ -223,8 +223,7 @@ def _of(up: _Platform, workflow: str, *phase: str) -> list[str]:
 
 def _started_and_waited(up: _Platform) -> dict[str, Any]:
     """One that does not end in time: exit code 5, and the execution as it is then."""
-    found: dict[str, Any] = json.loads(up.typed("start", "listen", "--wait", "1s", code=5))
-    return found
+    return _started(up, "listen", "--wait", "1s", code=5)
 
 
 def test_mistakes_are_told_in_a_sentence(up: _Platform) -> None:
@@ -299,9 +298,10 @@ do:
 def test_another_system_and_a_person_answer_an_execution(up: _Platform) -> None:
     """A bank is given a URL by a call and posts to it later; then a person fills in a form."""
     up.typed("deploy", up.file("refund.yaml", _REFUND))
-    with _bank() as bank:
+    with peer(lambda _: (202, {})) as bank:
         execution = _started(up, "refund", "--input", json.dumps({"bank": bank.url}))["id"]
-        notify = bank.asked.get(timeout=60)["notify"]
+        _until(lambda: bool(bank.requests))
+        notify = bank.requests[0].json["notify"]
         assert notify.startswith(f"{up.url}/v1/callbacks/")
         _until_waiting(up, execution, "callback")
         assert httpx.get(notify).status_code == 405
@@ -323,38 +323,6 @@ def test_another_system_and_a_person_answer_an_execution(up: _Platform) -> None:
     assert httpx.post(notify, json={"amount": 0}).status_code == 409
 
 
-class _Bank(ThreadingHTTPServer):
-    asked: queue.Queue[dict[str, Any]] = queue.Queue()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}/"
-
-
-class _Counter(BaseHTTPRequestHandler):
-    server: _Bank
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["content-length"]))
-        self.server.asked.put(json.loads(body))
-        self.send_response(202)
-        self.send_header("content-length", "0")
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        """Says nothing."""
-
-
-@contextmanager
-def _bank() -> Iterator[_Bank]:
-    """Takes orders, and answers by a call of its own."""
-    with _Bank(("127.0.0.1", 0), _Counter) as bank:
-        thread = threading.Thread(target=bank.serve_forever, daemon=True)
-        thread.start()
-        yield bank
-        bank.shutdown()
-
-
 def _until_waiting(up: _Platform, execution: str, kind: str) -> None:
     ends = time.monotonic() + 60
     while True:
@@ -363,3 +331,60 @@ def _until_waiting(up: _Platform, execution: str, kind: str) -> None:
             return
         assert time.monotonic() < ends, shown
         time.sleep(0.2)
+
+
+_CHECK = """\
+document: {dsl: 1.0.3, namespace: default, name: check, version: 1.0.0}
+do:
+  - fail: {if: "${ .fail }", raise: {error: {type: https://example.com/bad, status: 500, title: Bad}}}
+"""
+
+_REACT = """\
+document: {dsl: 1.0.3, namespace: default, name: react, version: 1.0.0}
+schedule: {on: {one: {with: {type: dev.lowtide.alert.fired.v1, subject: checks-fail}}}}
+do:
+  - note: {set: {heard: "${ .[0].rule }"}}
+"""
+
+_RULE = """\
+name: checks-fail
+measure: ended
+value: successRate
+workflow: check
+every: PT1S
+condition: {{kind: threshold, below: 0.6}}
+webhooks: [{{url: "{url}", secret: whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD}}]
+"""
+
+
+def test_an_alert_reaches_a_workflow_and_a_webhook_and_so_does_its_end(up: _Platform) -> None:
+    for name, text in (("check", _CHECK), ("react", _REACT)):
+        up.typed("deploy", up.file(f"{name}.yaml", text))
+    with peer(lambda _: (204, b"")) as pager:
+        up.typed("alerts", "apply", up.file("rules.yaml", _RULE.format(url=pager.url)))
+        _started(up, "check", "--input", '{"fail": true}', "--wait", "60s", code=3)
+        _until(lambda: _ticked(up) and bool(pager.requests))
+        assert "checks-fail" in up.typed("alerts", "list", "--state", "firing")
+        _until(lambda: len(_of(up, "react", "completed")) == 1)
+        for _ in range(2):
+            _started(up, "check", "--input", '{"fail": false}', "--wait", "60s")
+        _until(lambda: _ticked(up) and len(pager.requests) > 1)
+        fired, resolved = pager.requests
+        assert [told.json["data"]["state"] for told in (fired, resolved)] == ["firing", "resolved"]
+        for told in (fired, resolved):
+            assert told.headers["webhook-signature"] == _signed(told)
+    assert up.show(_of(up, "react")[0])["output"] == {"heard": "checks-fail"}
+    up.typed("alerts", "delete", "checks-fail")
+
+
+def _ticked(up: _Platform) -> bool:
+    """A tick, which else comes each minute."""
+    headers = {"ce-specversion": "1.0", "ce-type": "dev.lowtide.tick.v1", "ce-source": "/test", "ce-id": "tick"}
+    return httpx.post(f"{up.url}/broker", headers=headers).status_code == 202
+
+
+def _signed(told: Request) -> str:
+    """As the specification of Standard Webhooks says."""
+    key = base64.b64decode("C2FVsBQIhrscChlQIMV+b5sSYspob7oD")
+    signed = f"{told.headers['webhook-id']}.{told.headers['webhook-timestamp']}.".encode() + told.body
+    return "v1," + base64.b64encode(hmac.digest(key, signed, "sha256")).decode()

@@ -2,12 +2,13 @@
 
 ``run`` ``validate`` ``draw``                    a document, in this process, without any server
 ``deploy`` ``start`` ``workflows`` ``executions`` ``tasks`` ``operations`` ``deadletters`` ``events`` ``replay``
-``cost``
+``cost`` ``alerts``
                                                  talk to a server (``server``: its options)
 ``up`` ``status`` ``migrate``                    the platform on this machine
 
 ``given`` (what the user gives), ``shown`` (what goes to stdout) and ``exits`` (exit codes, errors told) are shared;
-``running``, ``folder`` and ``live`` belong to ``run``, ``execution_shown`` to ``executions``.
+``running``, ``folder`` and ``live`` belong to ``run``, ``execution_shown`` to
+``executions``, ``alert_rules`` to ``alerts``.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Annotated, Final
 import typer
 
 from lowtide.cli import exits
+from lowtide.cli.alerts import alerts
 from lowtide.cli.cost import cost
 from lowtide.cli.deadletters import deadletters
 from lowtide.cli.deploy import deploy
@@ -73,6 +75,7 @@ app.add_typer(operations, name="operations")
 app.add_typer(deadletters, name="deadletters")
 app.add_typer(tasks, name="tasks")
 app.add_typer(events, name="events")
+app.add_typer(alerts, name="alerts")
 app.command(
     short_help="Step through an execution's journal, without effects.",
     epilog=examples(
