@@ -20,6 +20,7 @@ from lowtide.telemetry.measures import Measure
 from lowtide.telemetry.otlp import Traces, sending
 from lowtide.telemetry.requests import HttpMeasures, TracedRequests
 from lowtide.telemetry.serving import serving_measures
+from lowtide.wire.bodies import BodyLimit
 from lowtide.wire.prices import read_prices
 
 from . import cost, executions, exporting, failing, health, logs, measuring, problems, series, streaming, timeline
@@ -31,6 +32,9 @@ __all__ = ["create_app"]
 
 _WRITING: Final = 2
 """Connections for alerts, of those that there may be."""
+
+_LARGEST: Final = 256 * 1024
+"""Bytes of a request's body: questions have none, rules a few hundred."""
 
 
 def create_app(settings: AnalyticsSettings, clock: Clock | None = None) -> FastAPI:
@@ -66,6 +70,7 @@ def create_app(settings: AnalyticsSettings, clock: Clock | None = None) -> FastA
     )
     app.state.streams = streams = streaming.Streams()
     problems.install(app)
+    app.add_middleware(BodyLimit, limit=_LARGEST)
     if traces is not None:
         app.add_middleware(TracedRequests, tracer=traces.tracer)
     if settings.metrics_port:

@@ -15,6 +15,7 @@ from lowtide.telemetry.measures import Measure
 from lowtide.telemetry.otlp import sending
 from lowtide.telemetry.requests import HttpMeasures, TracedRequests
 from lowtide.telemetry.serving import serving_measures
+from lowtide.wire.bodies import BodyLimit
 from lowtide.wire.triggers import DEAD_LETTER_PATH, TICK_PATH
 
 from .api import (
@@ -31,7 +32,7 @@ from .api import (
     workflows,
 )
 from .measuring import Watch
-from .problems import BodyLimit, install
+from .problems import install
 from .service import Neighbours, Service
 
 __all__ = ["create_app"]

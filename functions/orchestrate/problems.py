@@ -1,4 +1,4 @@
-"""Every error as a problem document (RFC 9457), and the limit on what a request may bring."""
+"""Every error as a problem document (RFC 9457)."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ import logging
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from lowtide.errors import InvalidAnswer, InvalidDocument, LowtideError, TooLarge
+from lowtide.errors import InvalidAnswer, InvalidDocument, LowtideError
 from lowtide.model.base import JSON
 from lowtide.wire import json, problem
 
-__all__ = ["BodyLimit", "UnsupportedType", "answer", "install"]
+__all__ = ["UnsupportedType", "answer", "install"]
 
 log = logging.getLogger("lowtide.orchestrate")
 
@@ -74,32 +73,3 @@ async def _on_defect(request: Request, error: Exception) -> Response:
     path = getattr(request.scope.get("route"), "path", request.url.path)
     log.error("%s %s failed", request.method, path, exc_info=error)
     return answer(problem.of_status(500, "this is a defect of ours; the log of orchestrate says more"))
-
-
-class BodyLimit:
-    """Counts a body while it streams in, before anything parses it; ``exempt`` paths have their own limit."""
-
-    def __init__(self, app: ASGIApp, *, limit: int, exempt: dict[str, int] | None = None) -> None:
-        self._app = app
-        self._limit = limit
-        self._exempt = exempt or {}
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return await self._app(scope, receive, send)
-        limit = self._exempt.get(scope["path"], self._limit)
-        declared = dict(scope["headers"]).get(b"content-length", b"0")
-        error = TooLarge(f"the body has more than {limit} bytes; send less, or a reference to it")
-        if declared.isdigit() and int(declared) > limit:
-            return await answer(problem.of_error(error))(scope, receive, send)
-        taken = 0
-
-        async def counted() -> Message:
-            nonlocal taken
-            message = await receive()
-            taken += len(message.get("body", b""))
-            if taken > limit:
-                raise error
-            return message
-
-        return await self._app(scope, counted, send)

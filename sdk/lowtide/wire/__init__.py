@@ -7,6 +7,7 @@
 ``states``       a state as it is written, in every format of a snapshot
 ``upcasting``    what older formats of a snapshot become
 ``problem``      errors -> problem documents (RFC 9457), free of any web framework
+``bodies``       how large a request may be, likewise
 ``masking``      secrets made unreadable in what people see
 ``mac``          message authentication of dispatches and outcomes
 ``claims``       references to what is too large to travel
