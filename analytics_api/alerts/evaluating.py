@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Final
 
 import msgspec
+import psycopg
 
 from lowtide.errors import LowtideError
 from lowtide.model.base import Millis
@@ -71,11 +72,17 @@ async def _one(connection: Connection, desk: Desk) -> bool:
     namespace, name, spec, secrets, looked, now = row
     values = {"namespace": namespace, "name": name, "early": _EARLY, "at": None, "problem": None}
     try:
-        await _look(connection, desk, Subject(namespace, name, Rule.model_validate(spec), secrets, looked, now))
+        async with connection.transaction():  # of its own: what failed is undone, that it failed is noted
+            await _look(connection, desk, Subject(namespace, name, Rule.model_validate(spec), secrets, looked, now))
         values["at"] = now
-    except (LowtideError, ValueError) as error:  # one that cannot be looked at must not keep the others from it
+    except (psycopg.OperationalError, psycopg.InterfaceError):
+        raise
+    except (LowtideError, ValueError) as error:
         log.warning("the alert rule %s of %s cannot be looked at: %s", name, namespace, error)
         values["problem"] = str(error)[:500]
+    except Exception:  # a defect of ours must not keep the rules behind this one from being looked at
+        log.exception("the alert rule %s of %s cannot be looked at", name, namespace)
+        values["problem"] = "looking at it met a defect of this service; its log has the details"
     await connection.execute(_LOOKED, values)
     desk.looked.add()
     return True

@@ -5,6 +5,7 @@ Why: docs/decisions/0031-analytics-is-asked-while-there-are-rules.md.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import Final
 
@@ -20,6 +21,9 @@ from .desk import Desk
 __all__ = ["announce", "event_of", "watched"]
 
 log = logging.getLogger("lowtide.analytics")
+
+_LONGEST: Final = 10.0
+"""Seconds: somebody waits for the answer."""
 
 _SOURCE: Final = "/lowtide/analytics"
 _WHILE_WAITING: Final = 60_000
@@ -61,9 +65,10 @@ async def announce(desk: Desk, watch: Watch) -> None:
         )
         return
     try:
-        await desk.broker.send(event_of(watch))
-    except LowtideError as error:
+        async with asyncio.timeout(_LONGEST):
+            await desk.broker.send(event_of(watch))
+    except (TimeoutError, LowtideError) as error:
         raise Unavailable(
-            f"the change is stored, but orchestrate could not be told, and may go on without it for an hour: {error}; "
-            "send it again"
+            f"the change is stored, but orchestrate could not be told, and may go on without it for an hour: "
+            f"{str(error) or 'it took too long'}; send it again"
         ) from error

@@ -374,3 +374,8 @@ def test_a_rule_that_makes_no_sense_is_refused_with_the_mend(
     answer = office.put("wrong", **members)
     assert answer.status_code == 400
     assert says in answer.json()["detail"]
+
+
+def test_a_rule_of_a_megabyte_is_refused_before_it_is_read(office: Office) -> None:
+    answer = office.put("large", description="a" * 1_000_000)
+    assert (answer.status_code, answer.json()["code"]) == (413, "input.too_large")

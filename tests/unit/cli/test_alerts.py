@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
+import yaml
 
+from analytics_api.alerts.rules import Rule
 from lowtide.cli.alert_rules import rules_of
 from lowtide.errors import InvalidInput
 from tests.unit.cli.test_server_commands import _lowtide, _Server, server
 
 __all__ = ["server"]
 
+_ROOT = Path(__file__).parents[3]
+_EXAMPLES = _ROOT / "examples" / "alerts" / "rules.yaml"
+_PAGE = _ROOT / "docs" / "alerts.md"
+_SIGNED = {"webhooks": [{"url": "https://pager.example.com", "secret": "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"}]}
 _PATH = "/analytics/v1/namespaces/default/alerts"
 _ALERT = {
     **{"id": "a-1", "rule": "faults", "group": {"workflow": "order"}, "state": "firing", "since": "2026-01-01"},
@@ -77,3 +84,20 @@ def test_an_alert_is_acknowledged(server: _Server, capsys: pytest.CaptureFixture
     assert _lowtide("alerts", "ack", "a-1", "--by", "ann", "--note", "on it") == 0
     assert capsys.readouterr().err == "faults workflow=order: acknowledged by ann\n"
     assert server.asked[0][2] == {"by": "ann", "note": "on it"}
+
+
+def test_the_examples_are_sound_rules() -> None:
+    found = rules_of(str(_EXAMPLES), {})
+    assert [Rule.model_validate(rule).condition.kind for rule in found.values()] == [
+        *("threshold", "threshold", "absence", "burnRate")
+    ]
+
+
+def test_the_pages_example_is_one_too() -> None:
+    page = _PAGE.read_text()
+    example = page.partition("`rules.yaml`:\n")[2].partition("\n\nWhat would")[0]
+    file = dedent(example).strip()
+    rule = Rule.model_validate(
+        {name: value for name, value in yaml.safe_load(file).items() if name != "name"} | _SIGNED
+    )
+    assert rule.terms.lasting == 120_000
