@@ -15,8 +15,10 @@ One file per question, with its SQL and its addresses:
 ``series``      counts and durations per workflow per minute, exact
 ``measuring``   any measure by any step and grouping, from rollups
 ``streaming``   what happens, as it happens
+``top``         workflows and tasks that are slowest, dearest or fail most, from rollups
 ``cost``        what was paid, and what was saved
 ``alerts``      a package: rules, what they find, who is told
+``reports``     what was used and paid by day, for a tenant and for the operator
 ``health``      liveness and readiness
 
 What they share:
@@ -25,8 +27,11 @@ What they share:
 ``answers``     the shapes of answers, with the examples that the OpenAPI shows
 ``finding``     executions by filter and order, as a statement
 ``measures``    which measures there are, and windows of whole steps
+``spending``    what was spent, added up from rollups, and by which prices
 ``cursors``     keyset cursors <-> opaque text
 ``problems``    errors -> problem documents, for FastAPI
+``operator``    who may ask about all namespaces
+``sheets``      CSV and Markdown
 ``store``       connections: read-only, bounded in time, foreign errors translated
 ``migrate``     migrations (``migrations/``)
 

@@ -23,7 +23,21 @@ from lowtide.telemetry.serving import serving_measures
 from lowtide.wire.bodies import BodyLimit
 from lowtide.wire.prices import read_prices
 
-from . import cost, executions, exporting, failing, health, logs, measuring, problems, series, streaming, timeline
+from . import (
+    cost,
+    executions,
+    exporting,
+    failing,
+    health,
+    logs,
+    measuring,
+    problems,
+    reports,
+    series,
+    streaming,
+    timeline,
+    top,
+)
 from .alerts import ruling, showing, silencing, ticks, trying
 from .alerts.desk import Desk
 from .store import Store
@@ -38,7 +52,7 @@ _LARGEST: Final = 256 * 1024
 
 
 def create_app(settings: AnalyticsSettings, clock: Clock | None = None) -> FastAPI:
-    """Raises :class:`lowtide.errors.Misconfigured` where the store's URL is none, or the price list."""
+    """Raises :class:`lowtide.errors.Misconfigured` where the store's URL is none, the price list, or a token."""
     writing = min(_WRITING, max(1, settings.connections // 3))
     store = Store(
         settings.analytics_url,
@@ -75,6 +89,7 @@ def create_app(settings: AnalyticsSettings, clock: Clock | None = None) -> FastA
         app.add_middleware(TracedRequests, tracer=traces.tracer)
     if settings.metrics_port:
         app.add_middleware(requests.around)
+    prices = _prices(settings.prices)
     tenant = "/v1/namespaces/{namespace}"
     for router in (
         executions.routes(store, clock or SystemClock()),
@@ -83,7 +98,9 @@ def create_app(settings: AnalyticsSettings, clock: Clock | None = None) -> FastA
         timeline.routes(store),
         logs.routes(store),
         series.routes(store, clock or SystemClock()),
-        cost.routes(store, clock or SystemClock(), _prices(settings.prices)),
+        cost.routes(store, clock or SystemClock(), prices),
+        top.routes(store, clock or SystemClock(), prices),
+        reports.of_one(store, clock or SystemClock(), prices),
         measuring.routes(store, clock or SystemClock()),
         streaming.routes(store, clock or SystemClock(), streams),
     ):
@@ -91,6 +108,7 @@ def create_app(settings: AnalyticsSettings, clock: Clock | None = None) -> FastA
     for part in (ruling, silencing, trying, showing):  # what has a name of its own before ids of alerts
         app.include_router(part.routes(desk), prefix=tenant)
     app.include_router(ticks.routes(desk))
+    app.include_router(reports.of_all(store, clock or SystemClock(), prices, settings.operator_token))
     app.include_router(health.routes(store))
     return app
 

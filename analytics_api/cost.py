@@ -13,35 +13,26 @@ import msgspec
 from fastapi import APIRouter, Query
 from pydantic import Field
 from sqlalchemy import text
-from sqlalchemy.engine import RowMapping
 
-from lowtide.errors import InvalidInput
 from lowtide.model.cost import PRESETS, Bill, Prices, Quantities, bill, price
 from lowtide.runtime.clock import Clock
 
 from .answers import Answer
 from .executions import require_known
+from .measures import rollup_window
 from .parameters import Filters, Moment, Name, Namespace, execution_id
 from .problems import RESPONSES
+from .spending import SPENT, SPENT_COLUMNS, prices_of, quantities
 from .store import Store
 
 __all__ = ["routes"]
 
 _LONGEST: Final = timedelta(days=92)
 
-_MEASURES: Final = """
-       coalesce(sum(count) FILTER (WHERE measure = 'invocations.active_ms'), 0)::bigint AS invocations,
-       coalesce(sum(count) FILTER (WHERE measure = 'invocations.cold_start_ms'), 0)::bigint AS cold_starts,
-       coalesce(sum(total) FILTER (WHERE measure = 'invocations.active_ms'), 0) AS active_ms,
-       coalesce(sum(total) FILTER (WHERE measure = 'invocations.cold_start_ms'), 0) AS cold_start_ms,
-       coalesce(sum(total) FILTER (WHERE measure = 'invocations.cpu_ms'), 0) AS cpu_ms,
-       coalesce(sum(total) FILTER (WHERE measure = 'invocations.gb_seconds'), 0) AS gb_seconds
-"""
-
 _SPENT: Final = """
 SELECT {by} AS what, {measures} FROM {rollups}
  WHERE namespace = :namespace AND at >= :first AND at < :last {of_workflow}
-   AND measure IN ('invocations.active_ms', 'invocations.cold_start_ms', 'invocations.cpu_ms', 'invocations.gb_seconds')
+   AND measure = ANY(:measures)
  GROUP BY 1 ORDER BY 1 LIMIT :limit
 """
 
@@ -144,18 +135,21 @@ def routes(store: Store, clock: Clock, usual: Prices) -> APIRouter:
 
     @router.get("/cost", summary="What was paid, and what was saved")
     async def cost(namespace: Namespace, query: Annotated[CostQuery, Query()]) -> Cost:
-        prices = _prices(query.prices, usual)
+        prices = prices_of(query.prices, usual)
         now = datetime.fromtimestamp(clock.now() / 1000, UTC)
-        first, last, grain = _window(query.from_, query.to, now)
+        first, last, grain = rollup_window(query.from_, query.to, now, minutes=timedelta(days=2), longest=_LONGEST)
         values: dict[str, Any] = {"namespace": namespace, "first": first, "last": last, "limit": _GROUPS}
+        values["measures"] = list(SPENT)
         of_workflow = ""
         if query.workflow is not None:
             values["workflow"], of_workflow = query.workflow, "AND workflow = :workflow"
-        spent = _SPENT.format(by=_BY[query.by], measures=_MEASURES, rollups=f"rollups_{grain}", of_workflow=of_workflow)
+        spent = _SPENT.format(
+            by=_BY[query.by], measures=SPENT_COLUMNS, rollups=f"rollups_{grain}", of_workflow=of_workflow
+        )
         rows = await store.ask(text(spent), values)
         share = query.share or prices.share
         (active,) = await store.ask(text(_ACTIVE.format(of_workflow=of_workflow)), values | {"share": share})
-        parts = {str(row["what"]): _quantities(row) for row in rows}
+        parts = {str(row["what"]): quantities(row) for row in rows}
         total = msgspec.structs.replace(_sum(list(parts.values())), instance_ms=active["instance_ms"])
         parts = {what: _shared(of, total) for what, of in parts.items()}
         seconds = (min(last, max(now, first)) - first).total_seconds()
@@ -174,9 +168,9 @@ def routes(store: Store, clock: Clock, usual: Prices) -> APIRouter:
 
     @router.get("/executions/{execution}/cost", summary="What one execution and its tasks cost")
     async def one(namespace: Namespace, execution: str, query: Annotated[PricesQuery, Query()]) -> ExecutionCost:
-        prices, wanted = _prices(query.prices, usual), execution_id(execution)
+        prices, wanted = prices_of(query.prices, usual), execution_id(execution)
         values = {"namespace": namespace, "execution": wanted}
-        of = _quantities((await store.ask(text(_OF_EXECUTION), values))[0])
+        of = quantities((await store.ask(text(_OF_EXECUTION), values))[0])
         if not of.invocations:
             await require_known(store, namespace, wanted)
         paid = price(of, prices)
@@ -195,44 +189,6 @@ async def _tasks(store: Store, namespace: str, execution: UUID, of: Quantities, 
     # Effects may be active at once: together they never get more than the execution cost.
     whole = max(of.active_ms + of.cold_start_ms, sum(row["active_ms"] for row in rows)) or 1.0
     return [TaskCost(**row, price=paid * row["active_ms"] / whole) for row in rows]
-
-
-def _prices(name: str | None, usual: Prices) -> Prices:
-    if name is None or name == usual.name:
-        return usual
-    if name not in PRESETS:
-        raise InvalidInput(f"there is no price list {name[:80]!r} here; there are {', '.join({usual.name, *PRESETS})}")
-    return PRESETS[name]
-
-
-def _window(
-    since: datetime | None, until: datetime | None, now: datetime
-) -> tuple[datetime, datetime, Literal["minute", "hour"]]:
-    """The whole minutes (of at most two days) or hours that cover what was asked for."""
-    end = until or now
-    begin = since or end - timedelta(days=1)
-    if begin >= end:
-        raise InvalidInput("`from` is not before `to`; swap them, or leave one out")
-    if end - begin > _LONGEST:
-        raise InvalidInput(f"the window is longer than {_LONGEST.days} days; ask for it month by month")
-    if end - begin <= timedelta(days=2):
-        return _floor(begin, 1), _floor(end + timedelta(minutes=1, microseconds=-1), 1), "minute"
-    return _floor(begin, 60), _floor(end + timedelta(hours=1, microseconds=-1), 60), "hour"
-
-
-def _floor(moment: datetime, minutes: int) -> datetime:
-    return moment.replace(minute=moment.minute // minutes * minutes, second=0, microsecond=0)
-
-
-def _quantities(row: RowMapping) -> Quantities:
-    return Quantities(
-        invocations=row["invocations"],
-        cold_starts=row["cold_starts"],
-        active_ms=row["active_ms"],
-        cold_start_ms=row["cold_start_ms"],
-        cpu_ms=row["cpu_ms"],
-        gb_seconds=row["gb_seconds"],
-    )
 
 
 def _sum(parts: list[Quantities]) -> Quantities:

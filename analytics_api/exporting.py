@@ -25,6 +25,7 @@ from .executions import members
 from .finding import find, key_of
 from .parameters import ExportQuery, Namespace
 from .problems import RESPONSES
+from .sheets import inert
 from .store import Store
 
 __all__ = ["routes"]
@@ -108,7 +109,7 @@ class _Csv(_Writer):
         self._rows.writeheader()
 
     def rows(self, rows: Iterator[dict[str, Any]]) -> bytes:
-        self._rows.writerows({name: _inert(value) for name, value in _flat(row).items()} for row in rows)
+        self._rows.writerows({name: inert(value) for name, value in _flat(row).items()} for row in rows)
         return self.end()
 
     def end(self) -> bytes:
@@ -176,11 +177,6 @@ def _flat(row: dict[str, Any]) -> dict[str, Any]:
         name: json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value
         for name, value in row.items()
     }
-
-
-def _inert(value: Any) -> Any:
-    """A spreadsheet takes a text that begins like a formula for one, and who starts a workflow chooses its texts."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
 
 
 def _arrow() -> Any:

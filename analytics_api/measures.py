@@ -8,7 +8,7 @@ from typing import Final, Literal, TypeAlias, get_args
 
 from lowtide.errors import InvalidInput
 
-__all__ = ["MEASURES", "Grouping", "Measure", "Name", "Window", "window_of"]
+__all__ = ["MEASURES", "Grouping", "Measure", "Name", "Window", "rollup_window", "window_of"]
 
 Name: TypeAlias = Literal[
     "started", "ended", "tasks", "active", "cpu", "memory", "cost", "queueing", "cold-starts", "effects"
@@ -79,3 +79,25 @@ def window_of(since: datetime | None, until: datetime | None, step: timedelta, n
     if (last - first) / step > _MOST_STEPS:
         raise InvalidInput(f"the window has more than {_MOST_STEPS} steps; take a longer `step`, or ask for less of it")
     return Window(first, last, step)
+
+
+def rollup_window(
+    since: datetime | None, until: datetime | None, now: datetime, *, minutes: timedelta, longest: timedelta
+) -> tuple[datetime, datetime, Literal["minute", "hour"]]:
+    """The whole minutes (of at most ``minutes``) or hours that cover what was asked for; by default the last day.
+
+    Raises :class:`lowtide.errors.InvalidInput` where the window is empty or longer than ``longest``.
+    """
+    end = until or now
+    begin = since or end - timedelta(days=1)
+    if begin >= end:
+        raise InvalidInput("`from` is not before `to`; swap them, or leave one out")
+    if end - begin > longest:
+        raise InvalidInput(f"the window is longer than {longest.days} days; ask for it in parts")
+    if end - begin <= minutes:
+        return _floor(begin, 1), _floor(end + timedelta(minutes=1, microseconds=-1), 1), "minute"
+    return _floor(begin, 60), _floor(end + timedelta(hours=1, microseconds=-1), 60), "hour"
+
+
+def _floor(moment: datetime, minutes: int) -> datetime:
+    return moment.replace(minute=moment.minute // minutes * minutes, second=0, microsecond=0)

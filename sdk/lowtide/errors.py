@@ -5,6 +5,7 @@
     ├── InvalidInput             input.invalid      no         400   INVALID_ARGUMENT   a request or a flag is wrong
     │   └── InvalidEvent         event.invalid      no         400   INVALID_ARGUMENT   a CloudEvent is malformed
     ├── Unauthentic              auth.forged        no         403   PERMISSION_DENIED  a MAC does not match
+    ├── AuthRequired             auth.required      no         401   UNAUTHENTICATED    nobody knows who is asking
     ├── TooLarge                 input.too_large    no         413   OUT_OF_RANGE       a body exceeds its limit
     ├── NotFound                 not_found          no         404   NOT_FOUND
     ├── PayloadLost              payload.lost       no         410   DATA_LOSS          large data is no longer there
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from lowtide.model.error import Error
 
 __all__ = [
+    "AuthRequired",
     "Conflict",
     "Fenced",
     "Gone",
@@ -93,6 +95,13 @@ class Unauthentic(LowtideError):
     http_status = 403
     grpc_status = "PERMISSION_DENIED"
     title = "The message was not written by this installation"
+
+
+class AuthRequired(LowtideError):
+    code = "auth.required"
+    http_status = 401
+    grpc_status = "UNAUTHENTICATED"
+    title = "Who is asking must be shown"
 
 
 class TooLarge(LowtideError):

@@ -15,6 +15,7 @@ object never travels further. Durations are seconds unless the name says otherwi
     LOWTIDE_JOURNAL_URL          ingest                       PostgreSQL of the journal
     LOWTIDE_ANALYTICS_URL        ingest, analytics            PostgreSQL of the analytics store
     LOWTIDE_PRICES               analytics                    a price list: a preset's name, or a file (docs/cost.md)
+    LOWTIDE_OPERATOR_TOKEN       analytics                    who shows it may ask about all namespaces; empty: nobody
     LOWTIDE_BROKER_URL           orchestrate execute          where CloudEvents are posted (analytics: those of alerts)
                                  analytics
     LOWTIDE_EXECUTE_URL          orchestrate                  execute, for synchronous starts
@@ -225,6 +226,7 @@ class AnalyticsSettings(_FromEnvironment, frozen=True, kw_only=True):
     otlp_endpoint: str = ""
     trace_share: float = 1.0
     prices: str = "google-cloud-run"
+    operator_token: bytes = b""
     connections: int = 6
     statement_timeout: float = 15.0
     broker_url: str = ""

@@ -2,7 +2,7 @@
 
 ``run`` ``validate`` ``draw``                    a document, in this process, without any server
 ``deploy`` ``start`` ``workflows`` ``executions`` ``tasks`` ``operations`` ``deadletters`` ``events`` ``replay``
-``cost`` ``alerts``
+``cost`` ``top`` ``report`` ``alerts``
                                                  talk to a server (``server``: its options)
 ``up`` ``status`` ``migrate``                    the platform on this machine
 
@@ -29,11 +29,13 @@ from lowtide.cli.executions import executions
 from lowtide.cli.migrate import migrate
 from lowtide.cli.operations import operations
 from lowtide.cli.replay import replay
+from lowtide.cli.report import report
 from lowtide.cli.run import EPILOG, run
 from lowtide.cli.shown import examples
 from lowtide.cli.start import start
 from lowtide.cli.status import status
 from lowtide.cli.tasks import tasks
+from lowtide.cli.top import top
 from lowtide.cli.up import up
 from lowtide.cli.validate import validate
 from lowtide.cli.workflows import workflows
@@ -93,6 +95,23 @@ app.command(
         "lowtide cost --prices our-cluster.yaml --json",
     ),
 )(cost)
+app.command(
+    short_help="What is slowest, dearest or fails most.",
+    epilog=examples(
+        "lowtide top workflows",
+        "lowtide top tasks --by failing --workflow fulfil-order",
+        "lowtide top workflows --by dearest --from 2026-11-01T00:00:00Z --limit 3",
+        "lowtide top errors --json",
+    ),
+)(top)
+app.command(
+    short_help="Usage and cost by day.",
+    epilog=examples(
+        "lowtide report",
+        "lowtide report --from 2026-11-01 --to 2026-11-30 --format csv > november.csv",
+        "lowtide report --all-namespaces --by namespace --operator-token-file .lowtide/operator-token",
+    ),
+)(report)
 app.command(
     short_help="Run the platform on this machine.",
     epilog=examples("lowtide up", "lowtide up --steps steps --path examples/order-fulfilment --idle 5"),

@@ -6,6 +6,7 @@ import sys
 from typing import Final
 
 from lowtide.errors import (
+    AuthRequired,
     Conflict,
     Gone,
     InvalidAnswer,
@@ -29,7 +30,17 @@ CANCELLED: Final = 4
 TIMED_OUT: Final = 5
 """The execution had not ended when nothing was left to wait for, or the time to wait was over."""
 
-_INVALID: Final = (InvalidDocument, InvalidInput, InvalidAnswer, NotFound, Conflict, Gone, TooLarge, Unauthentic)
+_INVALID: Final = (
+    InvalidDocument,
+    InvalidInput,
+    InvalidAnswer,
+    NotFound,
+    Conflict,
+    Gone,
+    TooLarge,
+    Unauthentic,
+    AuthRequired,
+)
 _OF_PHASE: Final = {"completed": COMPLETED, "faulted": FAULTED, "cancelled": CANCELLED}
 
 

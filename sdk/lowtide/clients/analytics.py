@@ -6,6 +6,7 @@ Answers are the API's JSON as it is; errors as in :mod:`lowtide.clients.orchestr
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 from lowtide.clients.http import HttpClient, path_of
 from lowtide.model.base import JSON
@@ -48,6 +49,35 @@ class Analytics(HttpClient):
         """Counts and duration percentiles per workflow per minute, between two ISO 8601 moments."""
         return await self._get(namespace, "series", query={"workflow": workflow, "from": since, "to": until})
 
+    async def top(
+        self,
+        namespace: str,
+        what: Literal["workflows", "tasks"],
+        *,
+        by: str = "slowest",
+        workflow: str | None = None,
+        since: str | None = None,
+        until: str | None = None,
+        limit: int | None = None,
+        prices: str | None = None,
+    ) -> dict[str, JSON]:
+        """The workflows or tasks that are slowest, dearest or fail most between two moments, the first ones first."""
+        query = {"by": by, "workflow": workflow, "from": since, "to": until, "limit": limit, "prices": prices}
+        return await self._get(namespace, "top", what, query=query)
+
+    async def errors(
+        self,
+        namespace: str,
+        *,
+        workflow: str | None = None,
+        since: str | None = None,
+        until: str | None = None,
+        limit: int | None = None,
+    ) -> dict[str, JSON]:
+        """Groups of errors between two moments, the most frequent first."""
+        query = {"workflow": workflow, "from": since, "to": until, "limit": limit}
+        return await self._get(namespace, "errors", query=query)
+
     async def cost(
         self,
         namespace: str,
@@ -66,6 +96,25 @@ class Analytics(HttpClient):
     async def cost_of(self, namespace: str, execution: str, *, prices: str | None = None) -> dict[str, JSON]:
         """What one execution and each of its tasks cost."""
         return await self._get(namespace, "executions", execution, "cost", query={"prices": prices})
+
+    async def report(
+        self,
+        namespace: str | None,
+        *,
+        operator_token: str | None = None,
+        by: str = "workflow",
+        workflow: str | None = None,
+        since: str | None = None,
+        until: str | None = None,
+        prices: str | None = None,
+        form: str = "json",
+    ) -> JSON:
+        """Usage and cost by day, as JSON or as text (``csv``, ``markdown``). ``None``: of all namespaces, which takes
+        the operator's token."""
+        query = {"by": by, "workflow": workflow, "from": since, "to": until, "prices": prices, "format": form}
+        path = path_of("v1", *(() if namespace is None else ("namespaces", namespace)), "reports", "daily")
+        headers = {"authorization": f"Bearer {operator_token}"} if operator_token else {}
+        return (await self.request("GET", path, query=query, headers=headers)).body
 
     async def _get(
         self, namespace: str, *parts: str, query: Mapping[str, str | int | None] | None = None

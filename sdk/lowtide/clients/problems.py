@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import Final
 
 from lowtide.errors import (
+    AuthRequired,
     Conflict,
     Gone,
     InvalidAnswer,
@@ -25,7 +26,7 @@ from lowtide.wire import json
 __all__ = ["error_of", "line_of"]
 
 _BY_STATUS: Final[dict[int, type[LowtideError]]] = {
-    HTTPStatus.UNAUTHORIZED: Unauthentic,
+    HTTPStatus.UNAUTHORIZED: AuthRequired,
     HTTPStatus.FORBIDDEN: Unauthentic,
     HTTPStatus.NOT_FOUND: NotFound,
     HTTPStatus.CONFLICT: Conflict,

@@ -2,7 +2,8 @@
 
 .lowtide/
   lock          held (flock) by the running platform, with its process id; gone when it has ended
-  key           the shared secret of dispatches and outcomes, for the owner's eyes alone
+  key           the shared secret of dispatches and outcomes, for the owner's eyes alone; so is
+  operator-token
   postgres/     PostgreSQL's own data directory
   logs/         one file per service
   run/          one file per child process: what a platform that was killed has left behind
@@ -59,18 +60,18 @@ class DataDirectory:
             self._lock.close()
             self._lock = None
 
-    def key(self) -> str:
-        """The installation's shared secret; made at the first call ever."""
-        file = self.path / "key"
+    def secret(self, name: str) -> str:
+        """A secret of this installation, as ``key``; made at the first call ever."""
+        file = self.path / name
         if not file.exists():
             fresh = file.with_suffix(".new")
             with os.fdopen(os.open(fresh, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as handle:
                 handle.write(secrets.token_urlsafe(32))
             fresh.rename(file)
-        key = file.read_text().strip()
-        if not key:
-            raise DataDirectoryBroken(f"{file} is empty; remove it, and a new key will be made")
-        return key
+        found = file.read_text().strip()
+        if not found:
+            raise DataDirectoryBroken(f"{file} is empty; remove it, and a new one will be made")
+        return found
 
     def log(self, service: str) -> LogFile:
         return LogFile(self.logs / f"{service}.log")

@@ -36,7 +36,7 @@ from .processes import Child, start
 from .programs import BROKER, command, module_of
 from .proxy import new_session
 from .resident import Resident
-from .services import MIGRATED, SERVICES, Addresses, Name, environment, service_of
+from .services import MIGRATED, SERVICES, Addresses, Name, Secrets, environment, service_of
 from .serving import serve
 from .splice import Splice, tcp_probe
 from .ticker import Ticker
@@ -163,9 +163,9 @@ class Platform:
         self._directory.acquire()
         stack.callback(self._directory.release)
         databases = await self._databases()
-        key = self._directory.key()
+        secrets = self._secrets()
         self._say("bringing the stores up to date")
-        await migrate({name: self._migration(name, databases, key) for name in MIGRATED})
+        await migrate({name: self._migration(name, databases, secrets) for name in MIGRATED})
         session = await stack.enter_async_context(new_session())
         addresses = Addresses(
             gateway=f"http://{_reachable(sockets['gateway'])}",
@@ -175,7 +175,7 @@ class Platform:
             orchestrate=f"http://{_reachable(sockets['orchestrate'])}",
             analytics=f"http://{_reachable(sockets['analytics'])}",
         )
-        pools = {name: self._pool(name, databases, addresses, key, session) for name in SERVICES}
+        pools = {name: self._pool(name, databases, addresses, secrets, session) for name in SERVICES}
         broker = self._broker(databases, addresses, session)
         self._parts = _Parts(addresses, databases, pools, broker, session)
         await self._open(sockets)
@@ -191,6 +191,10 @@ class Platform:
         self._postgres = Postgres(self._directory, fsync=options.fsync, start_timeout=options.start_timeout)
         self._stack.push_async_callback(self._postgres.stop)
         return await of_server(await self._postgres.start())
+
+    def _secrets(self) -> Secrets:
+        operator = whole_environment().get("LOWTIDE_OPERATOR_TOKEN") or self._directory.secret("operator-token")
+        return Secrets(key=self._directory.secret("key"), operator=operator)
 
     async def _open(self, sockets: Mapping[str, socket]) -> None:
         """Everything that listens; on the way back the stack closes it in the reverse order."""
@@ -223,9 +227,11 @@ class Platform:
 
     # ------------------------------------------------------------ building parts
 
-    def _pool(self, name: Name, databases: Databases, addresses: Addresses, key: str, session: ClientSession) -> Pool:
+    def _pool(
+        self, name: Name, databases: Databases, addresses: Addresses, secrets: Secrets, session: ClientSession
+    ) -> Pool:
         service, options = service_of(name, self._options), self._options
-        told = environment(name, options, databases, addresses, key)
+        told = environment(name, options, databases, addresses, secrets)
 
         async def launch(port: int) -> Child:
             return await self._launch(name, self._modules[name], {**told, "PORT": str(port)})
@@ -233,8 +239,8 @@ class Platform:
         probe = tcp_probe if service.protocol == "grpc" else functools.partial(http_probe, session)
         return Pool(service, launch, probe, self._clock, idle=options.idle, start_timeout=options.start_timeout)
 
-    def _migration(self, name: Name, databases: Databases, key: str) -> Callable[[], Awaitable[Child]]:
-        told = environment(name, self._options, databases, None, key)
+    def _migration(self, name: Name, databases: Databases, secrets: Secrets) -> Callable[[], Awaitable[Child]]:
+        told = environment(name, self._options, databases, None, secrets)
         return functools.partial(self._launch, f"{name}-migrate", f"{self._modules[name]}.migrate", told)
 
     def _broker(self, databases: Databases, addresses: Addresses, session: ClientSession) -> Resident:

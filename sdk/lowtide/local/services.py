@@ -11,7 +11,7 @@ from typing import Final, Literal
 from .databases import Databases
 from .options import Options
 
-__all__ = ["MIGRATED", "SERVICES", "Addresses", "Name", "Service", "environment", "service_of"]
+__all__ = ["MIGRATED", "SERVICES", "Addresses", "Name", "Secrets", "Service", "environment", "service_of"]
 
 Name = Literal["execute", "ingest", "orchestrate", "analytics"]
 
@@ -52,6 +52,14 @@ MIGRATED: Final[tuple[Name, ...]] = ("orchestrate", "ingest", "analytics")
 
 
 @dataclass(frozen=True)
+class Secrets:
+    """``key`` is that of dispatches and outcomes, ``operator`` the token of whoever may ask about all namespaces."""
+
+    key: str
+    operator: str
+
+
+@dataclass(frozen=True)
 class Addresses:
     """Where everything answers: base URLs without a slash at the end; ``ingest`` is host:port."""
 
@@ -64,13 +72,13 @@ class Addresses:
 
 
 def environment(
-    service: Name, options: Options, databases: Databases, addresses: Addresses | None, key: str
+    service: Name, options: Options, databases: Databases, addresses: Addresses | None, secrets: Secrets
 ) -> dict[str, str]:
     """What one deployable is told, beyond what it inherits. Each store's URL goes to its own service alone."""
     nowhere = Addresses("", "127.0.0.1:0", *["http://127.0.0.1:0"] * 4)
     known = addresses or nowhere  # a migration talks to its database and to nobody else
     shared = {
-        "LOWTIDE_KEY": key,
+        "LOWTIDE_KEY": secrets.key,
         "LOWTIDE_BROKER_URL": f"{known.broker}/",
         "LOWTIDE_INGEST_TARGET": known.ingest,
     }
@@ -84,8 +92,8 @@ def environment(
         case "ingest":
             told = {"LOWTIDE_JOURNAL_URL": databases.journal, "LOWTIDE_ANALYTICS_URL": databases.analytics}
         case "analytics":
-            stores = {"LOWTIDE_ANALYTICS_URL": databases.analytics}
-            told = {**stores, "LOWTIDE_BROKER_URL": f"{known.broker}/", **_LOOPBACK}
+            own = {"LOWTIDE_ANALYTICS_URL": databases.analytics, "LOWTIDE_OPERATOR_TOKEN": secrets.operator}
+            told = {**own, "LOWTIDE_BROKER_URL": f"{known.broker}/", **_LOOPBACK}
     path = {"PYTHONPATH": os.pathsep.join(str(entry.resolve()) for entry in options.path)} if options.path else {}
     # Many processes on one machine cannot share one port: here /status and the log say how they do.
     here = {"LOWTIDE_HOST": "127.0.0.1", "LOWTIDE_METRICS_PORT": "0", "PYTHONUNBUFFERED": "1"}

@@ -78,4 +78,6 @@ def headers(document: dict[str, JSON]) -> dict[str, str]:
     found = {"content-type": MEDIA_TYPE}
     if document.get("retryable"):
         found["retry-after"] = str(document.get("retryAfter", RETRY_AFTER))
+    if document["status"] == HTTPStatus.UNAUTHORIZED:
+        found["www-authenticate"] = "Bearer"
     return found

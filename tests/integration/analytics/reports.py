@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -15,14 +16,18 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
+import uvicorn
+from fastapi import FastAPI
 from sqlalchemy import Engine, Table, create_engine, func, insert, make_url
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 
+from analytics_api.app import create_app
 from lowtide.model.sketch import bin_of
+from lowtide.settings import AnalyticsSettings
 from lowtide.storage import analytics
 from tests.ports import free_port
 
-__all__ = ["NOON", "Reports", "serving"]
+__all__ = ["NOON", "Reports", "mounted", "serving"]
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
@@ -113,6 +118,22 @@ def serving(url: str, **settings: str) -> Iterator[httpx.Client]:
             _, log = process.communicate(timeout=20)
     assert process.returncode == 0, log
     assert "Traceback" not in log, log
+
+
+@contextlib.contextmanager
+def mounted(settings: AnalyticsSettings) -> Iterator[str]:
+    """A server in this process that has the API below ``/analytics``, as the gateway has it: its URL, for commands."""
+    gateway, port = FastAPI(), free_port()
+    gateway.mount("/analytics", create_app(settings))
+    running = uvicorn.Server(uvicorn.Config(gateway, port=port, log_config=None))
+    thread = threading.Thread(target=running.run)
+    thread.start()
+    ends = time.monotonic() + 20
+    while not running.started and time.monotonic() < ends:
+        time.sleep(0.01)
+    yield f"http://127.0.0.1:{port}"
+    running.should_exit = True
+    thread.join()
 
 
 def _await_start(client: httpx.Client, process: subprocess.Popen[str]) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-import threading
-import time
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from itertools import pairwise
@@ -16,10 +14,7 @@ from uuid import UUID
 import msgspec
 import psycopg
 import pytest
-import uvicorn
-from fastapi import FastAPI
 
-from analytics_api.app import create_app
 from functions.ingest.projecting import Projector
 from lowtide.cli import main
 from lowtide.model.base import Millis
@@ -28,8 +23,7 @@ from lowtide.rpc.v1 import ingest_pb2 as pb
 from lowtide.runtime.chance import new_execution_id
 from lowtide.settings import AnalyticsSettings
 from lowtide.storage.database import Database
-from tests.integration.analytics.reports import NOON
-from tests.ports import free_port
+from tests.integration.analytics.reports import NOON, mounted
 
 _NOON = int(NOON.timestamp() * 1000)
 _EXECUTION = new_execution_id(Millis(_NOON))
@@ -73,19 +67,9 @@ async def _write(url: str) -> None:
 
 @pytest.fixture(scope="module")
 def server(store_url: str) -> Iterator[str]:
-    """As the gateway has it: the analytics API below ``/analytics``."""
     asyncio.run(_write(store_url))
-    gateway, port = FastAPI(), free_port()
-    gateway.mount("/analytics", create_app(AnalyticsSettings(analytics_url=store_url)))
-    serving = uvicorn.Server(uvicorn.Config(gateway, port=port, log_config=None))
-    thread = threading.Thread(target=serving.run)
-    thread.start()
-    ends = time.monotonic() + 20
-    while not serving.started and time.monotonic() < ends:
-        time.sleep(0.01)
-    yield f"http://127.0.0.1:{port}"
-    serving.should_exit = True
-    thread.join()
+    with mounted(AnalyticsSettings(analytics_url=store_url)) as url:
+        yield url
 
 
 _SPANS = """SELECT extract(epoch from at)::float8 * 1000 - active_ms, extract(epoch from at)::float8 * 1000 FROM usage

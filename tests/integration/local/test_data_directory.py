@@ -209,9 +209,9 @@ async def test_an_interrupted_first_start_is_begun_again(folder: Path) -> None:
 
 def test_the_key_is_made_once_and_for_the_owner_alone(tmp_path: Path) -> None:
     directory = DataDirectory(tmp_path)
-    key = directory.key()
+    key = directory.secret("key")
     assert len(key) > 30
-    assert directory.key() == key
+    assert directory.secret("key") == key
     assert (tmp_path / "key").stat().st_mode & 0o777 == 0o600
 
 
