@@ -84,7 +84,8 @@ class Reporter:
         self._receive = receive
         self._lost = lost
         self._event = asyncio.Event()
-        self._acks: asyncio.Queue[pb.Ack] = asyncio.Queue()
+        self._ack: asyncio.Future[pb.Ack | None] | None = None
+        self._reader: asyncio.Task[None] | None = None
         self._task: asyncio.Task[None] | None = None
         self._go_away = False
         self._closing = False
@@ -171,11 +172,10 @@ class Reporter:
         """One stream, until it is idle or asked to go away. Raises what ended it otherwise."""
         self.streams += 1
         self._go_away = False
-        self._acks = asyncio.Queue()
         self._busy = self._clock.monotonic()
         call = self._stub().Report(wait_for_ready=True)
-        reader = asyncio.create_task(self._read(call))
-        reader.add_done_callback(lambda _: self._event.set())
+        self._reader = reader = asyncio.create_task(self._read(call))
+        reader.add_done_callback(self._unread)
         sequence = 0
         try:
             while self.load is not None or await self._next(reader):
@@ -183,12 +183,15 @@ class Reporter:
                 sequence += 1
                 self.load.batch.sequence = sequence
                 self._sent = self._clock.monotonic()
+                self._ack = asyncio.get_running_loop().create_future()
                 try:
                     async with asyncio.timeout(self._patience.answer):
                         await call.write(self.load.batch)
-                        ack = await self._answered(reader, sequence)
+                        ack = None if reader.done() else await self._ack
                 except TimeoutError:
                     raise _StreamLost("no acknowledgement came in time") from None
+                if ack is None:
+                    raise _ended(reader)
                 self._settle(ack)
             await call.done_writing()
             await asyncio.wait([reader], timeout=1.0)
@@ -202,25 +205,23 @@ class Reporter:
         async for push in call:
             match push.WhichOneof("push"):
                 case "ack":
-                    self._acks.put_nowait(push.ack)
+                    if self.load is not None and push.ack.sequence == self.load.batch.sequence:
+                        self._answer(push.ack)
                 case "signal":
                     self._receive(push.signal)
                 case "go_away":
                     self._go_away = True
                     self._event.set()
 
-    async def _answered(self, reader: asyncio.Task[None], sequence: int) -> pb.Ack:
-        while True:
-            getting = asyncio.ensure_future(self._acks.get())
-            try:
-                await asyncio.wait([getting, reader], return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                if not getting.done():
-                    getting.cancel()
-            if not getting.done() or getting.cancelled():
-                raise _ended(reader)
-            if (ack := getting.result()).sequence == sequence:
-                return ack
+    def _unread(self, reader: asyncio.Task[None]) -> None:
+        """Nothing more will be heard on its stream."""
+        self._event.set()
+        if reader is self._reader:
+            self._answer(None)
+
+    def _answer(self, ack: pb.Ack | None) -> None:
+        if self._ack is not None and not self._ack.done():
+            self._ack.set_result(ack)
 
     async def _next(self, reader: asyncio.Task[None]) -> bool:
         """Whether to send a batch now (else the stream is to end); waits until either is so."""

@@ -16,14 +16,13 @@ from lowtide.errors import LowtideError
 from lowtide.wire import problem
 
 from .answers import answer_problem
+from .express import Way
 from .pool import Pool
 from .ports import LOOPBACK
-from .proxy import Broken, NotTaken, body_of, forward, repeatable
+from .proxy import ATTEMPTS, NOTICED, Broken, NotTaken, body_of, forward, gone_away, repeatable
 
 __all__ = ["Activator", "http_probe"]
 
-_ATTEMPTS: Final = 3
-_NOTICED: Final = 0.05  # seconds after which a process that died is known to be dead
 _PROBE_TIMEOUT: Final = ClientTimeout(total=5.0)
 
 
@@ -34,6 +33,10 @@ class Activator:
         self._pool = pool
         self._session = session
 
+    def way(self, target: str, prefix: str = "") -> Way:
+        """Where a request goes that is passed on without being looked at (see ``express``)."""
+        return Way(self._pool, target, prefix)
+
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """The request as it is, for the service's own address."""
         return await self.pass_on(request, request.raw_path)
@@ -42,7 +45,7 @@ class Activator:
         """The request under another path; ``prefix`` is what was taken from it."""
         body = await body_of(request)
         why = ""
-        for _ in range(_ATTEMPTS if body is not None else 1):
+        for _ in range(ATTEMPTS if body is not None else 1):
             try:
                 async with self._pool.lease() as instance:
                     try:
@@ -55,11 +58,10 @@ class Activator:
                 why = str(error)
                 if not repeatable(request):
                     break
-                await asyncio.sleep(_NOTICED)
+                await asyncio.sleep(NOTICED)
             except LowtideError as error:
                 return answer_problem(problem.of_error(error))
-        name = self._pool.service.name
-        return answer_problem(problem.of_status(502, f"{name} went away with this request: {why}"))
+        return answer_problem(gone_away(self._pool.service.name, why))
 
 
 async def http_probe(session: ClientSession, port: int) -> bool:

@@ -18,6 +18,7 @@ from lowtide.wire import problem
 
 from .activator import Activator
 from .answers import answer, answer_problem
+from .express import Way
 from .proxy import Broken, NotTaken, body_of, forward
 
 __all__ = ["Gateway"]
@@ -41,6 +42,14 @@ class Gateway:
         self._broker = broker
         self._session = session
         self._status = status
+
+    def way(self, target: str) -> Way | None:
+        """Where a raw target goes that one of the services answers."""
+        if target.startswith("/v1/"):
+            return self._orchestrate.way(target)
+        if target.startswith(_ANALYTICS + "/"):
+            return self._analytics.way(target[len(_ANALYTICS) :], _ANALYTICS)
+        return None
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         path = request.path

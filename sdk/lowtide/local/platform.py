@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from socket import socket
 from typing import Final, Self
 
-from aiohttp import ClientSession, web
+from aiohttp import ClientSession
 
 from lowtide.model.base import JSON, Millis, iso
 from lowtide.runtime.clock import Clock, SystemClock
@@ -37,7 +37,7 @@ from .programs import BROKER, command, module_of
 from .proxy import new_session
 from .resident import Resident
 from .services import MIGRATED, SERVICES, Addresses, Name, Secrets, environment, service_of
-from .serving import serve
+from .serving import serve_ways
 from .splice import Splice, tcp_probe
 from .ticker import Ticker
 
@@ -203,7 +203,7 @@ class Platform:
             stack.push_async_callback(parts.pools[name].close, options.stop_grace)
         activators = {name: Activator(parts.pools[name], parts.session) for name in SERVICES}
         for inner in _INNER:
-            await self._listen(activators[inner].handle, sockets[inner])
+            await self._listen(activators[inner], sockets[inner])
         splice = Splice(parts.pools["ingest"], max(options.idle, _QUIET))
         server = await asyncio.get_running_loop().create_server(splice.protocol, sock=sockets["ingest"])
         stack.callback(splice.close)
@@ -214,16 +214,13 @@ class Platform:
         gateway = Gateway(
             activators["orchestrate"], activators["analytics"], parts.addresses.broker, parts.session, self.status
         )
-        await self._listen(gateway.handle, sockets["gateway"])
+        await self._listen(gateway, sockets["gateway"])
         ticker = Ticker(parts.session, parts.addresses.broker, self._clock, options.tick)
         for work in (ticker.run(), self._tend_logs()):
             stack.push_async_callback(_cancelled, asyncio.create_task(work))
 
-    async def _listen(
-        self, handle: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]], listening: socket
-    ) -> None:
-        runner = await serve(handle, listening)
-        self._stack.push_async_callback(runner.cleanup)
+    async def _listen(self, front: Activator | Gateway, listening: socket) -> None:
+        self._stack.push_async_callback(await serve_ways(front.way, front.handle, listening))
 
     # ------------------------------------------------------------ building parts
 

@@ -94,13 +94,18 @@ class Pool:
         finally:
             self.release(instance)
 
+    def at_once(self) -> Instance | None:
+        """As :meth:`acquire`, where that need not wait."""
+        instance = self._pick() if not self._closed and not self.waiting else None
+        return None if instance is None else self._give(instance)
+
     async def acquire(self) -> Instance:
         """Raises :class:`ServiceBroken` where the service does not start, ``Unavailable`` once the pool is closed."""
         if self._closed:
             raise Unavailable(f"{self.service.name} is being stopped with the platform")
-        instance = self._pick() if not self.waiting else None
+        instance = self.at_once()
         if instance is not None:
-            return self._give(instance)
+            return instance
         future: asyncio.Future[Instance] = asyncio.get_running_loop().create_future()
         self._waiting.append(future)
         self._ensure_one()

@@ -22,13 +22,37 @@ from aiohttp import (
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-__all__ = ["Broken", "NotTaken", "body_of", "forward", "new_session", "repeatable"]
+from lowtide.model.base import JSON
+from lowtide.wire import problem
+
+__all__ = [
+    "ATTEMPTS",
+    "NOTICED",
+    "REPEATABLE",
+    "WHOLE",
+    "Broken",
+    "NotTaken",
+    "body_of",
+    "forward",
+    "gone_away",
+    "new_session",
+    "repeatable",
+]
 
 _CONNECTION_FIELDS: Final = frozenset(
     {"connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "expect"}
 )
-_WHOLE: Final = 256 * 1024  # bodies up to this size are read before they are sent, and can be sent again
-_REPEATABLE: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
+ATTEMPTS: Final = 3
+"""How many processes are given a request that none of them takes."""
+
+NOTICED: Final = 0.05
+"""Seconds after which a process that died is known to be dead."""
+
+WHOLE: Final = 256 * 1024
+"""Bodies up to this size are read before they are sent, and can be sent again."""
+
+REPEATABLE: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
+"""Methods that do no harm when they are performed twice (RFC 9110, 9.2.2)."""
 
 
 class NotTaken(Exception):
@@ -114,7 +138,12 @@ def _kept(headers: CIMultiDictProxy[str]) -> CIMultiDict[str]:
 
 def repeatable(request: web.BaseRequest) -> bool:
     """Whether it does no harm when the request is performed twice (RFC 9110, 9.2.2, or its sender's own word)."""
-    return request.method in _REPEATABLE or "Idempotency-Key" in request.headers
+    return request.method in REPEATABLE or "Idempotency-Key" in request.headers
+
+
+def gone_away(service: str, why: str) -> dict[str, JSON]:
+    """What a client is told whose request went away with its process."""
+    return problem.of_status(502, f"{service} went away with this request: {why}")
 
 
 async def body_of(request: web.BaseRequest) -> bytes | None:
@@ -124,4 +153,4 @@ async def body_of(request: web.BaseRequest) -> bytes | None:
     if not request.can_read_body:
         return b""
     length = request.content_length
-    return await request.read() if length is not None and length <= _WHOLE else None
+    return await request.read() if length is not None and length <= WHOLE else None

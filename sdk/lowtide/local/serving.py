@@ -6,6 +6,7 @@ Bodies stay as they were sent, compressed ones compressed.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import socket
 from collections.abc import Awaitable, Callable
@@ -17,10 +18,13 @@ from aiohttp.http_exceptions import HttpProcessingError
 from lowtide.wire import problem
 
 from .answers import answer_problem
+from .backs import Backs
+from .express import Express, Way
 
-__all__ = ["serve"]
+__all__ = ["serve", "serve_ways"]
 
 _log: Final = logging.getLogger(__name__)
+_BACKLOG: Final = 1024
 
 
 class _Connection(web.RequestHandler):
@@ -54,3 +58,27 @@ async def serve(
     await runner.setup()
     await web.SockSite(runner, listening).start()
     return runner
+
+
+async def serve_ways(
+    way: Callable[[str], Way | None],
+    handle: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]],
+    listening: socket.socket,
+    grace: float = 0.5,
+) -> Callable[[], Awaitable[None]]:
+    """As :func:`serve`; what has a ``way`` and nothing special is passed on without ``handle`` (see ``express``).
+    Call what is returned to end it."""
+    runner = web.ServerRunner(_Server(handle), shutdown_timeout=grace)
+    await runner.setup()
+    assert runner.server is not None
+    backs = Backs()
+    express = Express(way, runner.server, backs)
+    server = await asyncio.get_running_loop().create_server(express.protocol, sock=listening, backlog=_BACKLOG)
+
+    async def end() -> None:
+        server.close()
+        await express.close(grace)
+        backs.close()
+        await runner.cleanup()
+
+    return end

@@ -24,7 +24,7 @@ from lowtide.local.processes import Child, Ledger, start
 from lowtide.local.programs import command
 from lowtide.local.proxy import new_session
 from lowtide.local.services import Service
-from lowtide.local.serving import serve
+from lowtide.local.serving import serve_ways
 from lowtide.local.splice import Splice, tcp_probe
 from lowtide.runtime.clock import SystemClock
 
@@ -100,12 +100,14 @@ async def fronted(pool: Pool) -> AsyncIterator[ClientSession]:
     """A client of the pool's activator; paths are relative."""
     async with new_session() as upstream:
         activator = Activator(pool, upstream)
-        runner = await serve(activator.handle, bind(LOOPBACK), grace=0.2)
+        listening = bind(LOOPBACK)
+        address = f"http://{LOOPBACK}:{listening.getsockname()[1]}"
+        end = await serve_ways(activator.way, activator.handle, listening, grace=0.2)
         try:
-            async with ClientSession(f"http://{LOOPBACK}:{runner.addresses[0][1]}", auto_decompress=False) as client:
+            async with ClientSession(address, auto_decompress=False) as client:
                 yield client
         finally:
-            await runner.cleanup()
+            await end()
 
 
 @contextlib.asynccontextmanager
