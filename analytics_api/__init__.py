@@ -10,7 +10,9 @@ One file per question, with its SQL and its addresses:
 ``executions``  which there are, and one of them
 ``exporting``   all that a filter finds, as a file
 ``failing``     errors in groups
-``timeline``    the tasks and invocations of one execution
+``timeline``    the tasks, invocations and children of one execution
+``graphing``    what one execution went through, as a graph (``graph``: made, purely)
+``comparing``   what differs between two executions (``difference``: found, purely)
 ``logs``        the log lines of one execution, and of all by what they say
 ``series``      counts and durations per workflow per minute, exact
 ``measuring``   any measure by any step and grouping, from rollups
@@ -26,6 +28,7 @@ What they share:
 ``parameters``  the shapes of questions: filters, moments, page sizes
 ``answers``     the shapes of answers, with the examples that the OpenAPI shows
 ``finding``     executions by filter and order, as a statement
+``happened``    what became of the tasks of one execution, added up
 ``measures``    which measures there are, and windows of whole steps
 ``spending``    what was spent, added up from rollups, and by which prices
 ``cursors``     keyset cursors <-> opaque text

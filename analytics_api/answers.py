@@ -11,19 +11,30 @@ from pydantic.alias_generators import to_camel
 __all__ = [
     "Answer",
     "Child",
+    "Compared",
+    "ComparedTask",
+    "Comparison",
+    "DefinitionDifference",
+    "Divergence",
     "ErrorGroup",
     "ErrorGroups",
     "Execution",
     "ExecutionDetail",
     "FoundLine",
+    "Graph",
+    "GraphChild",
+    "GraphEdge",
+    "GraphNode",
     "Invocation",
     "LogLine",
     "MeasurePage",
     "MeasurePoint",
     "Page",
+    "ReachedTask",
     "SeriesPoint",
     "TaskAttempt",
     "TaskEntry",
+    "TaskSide",
     "TaskWait",
     "Timeline",
     "UsageTotal",
@@ -181,6 +192,124 @@ class Timeline(Page[TaskEntry]):
 
     invocations: list[Invocation]
     children: list[Child]
+
+
+class GraphChild(Answer):
+    execution: str
+    namespace: str
+    link: str = Field(examples=["/v1/namespaces/shop/executions/0198c5a2-7b1e-7c3d-9f00-5a1b2c3d4e60"])
+
+
+class GraphNode(Answer):
+    """A task by its reference, a group inside a composite (kind `group`), the start, the end, or a child (`execution`).
+
+    ``status`` is that of its newest entry, null where it was not entered.
+    """
+
+    id: str = Field(description="The reference of a task or group, the id of a child.", examples=["/do/0/reserve"])
+    reference: str = Field(description="A JSON pointer into the document; empty where it is none of its parts.")
+    parent: str | None = Field(description="The id of the composite that it belongs to.")
+    kind: str = Field(examples=["call"])
+    name: str = Field(examples=["reserve"])
+    detail: str = Field(description="What it does, in a few words.", examples=["POST https://stock.example/reserve"])
+    status: str | None = Field(None, examples=["completed"])
+    statuses: dict[str, int] = Field({}, description="Its entries by status.", examples=[{"completed": 3}])
+    runs: int = Field(0, description="How often it was entered.")
+    attempts: int = Field(0, description="Entries, and for each retry of a `try` one more.")
+    retries: int = 0
+    started_at: Moment | None = None
+    ended_at: Moment | None = Field(None, description="When the last of its entries ended, once all have.")
+    duration_ms: float = Field(0.0, description="Of all entries that have ended, together.")
+    active_ms: float = Field(0.0, description="What its effects took.")
+    effect: str = Field("", examples=["http"])
+    error: Any = Field(None, description="The last that it had.")
+    child: GraphChild | None = Field(None, description="Of a child: which execution it is.")
+
+
+class GraphEdge(Answer):
+    from_: str = Field(alias="from", examples=["/do/0/reserve"])
+    to: str = Field(examples=["/do/1/charge"])
+    kind: str = Field(description="next, then, case, error, loop or child.", examples=["next"])
+    label: str
+    taken: int | None = Field(description="How often; null where the history does not tell.")
+
+
+class Graph(Answer):
+    """``source``: from the definition of the version that ran, or, where that is not known, from the history alone."""
+
+    source: str = Field(examples=["definition"])
+    nodes: list[GraphNode]
+    edges: list[GraphEdge]
+
+
+class Compared(Answer):
+    """One of the two; ``quantities`` are what its invocations cost together."""
+
+    id: str
+    workflow: str
+    version: str
+    phase: str | None
+    quantities: dict[str, float]
+
+
+class ReachedTask(Answer):
+    reference: str = Field(examples=["/do/2/refuse"])
+    task: str = Field(description="The entry.", examples=["/do/2/refuse@1.3"])
+    status: str = Field(examples=["completed"])
+    after: str | None = Field(description="What was entered before it in the same list.", examples=["/do/1/choose"])
+
+
+class Divergence(Answer):
+    """The first place at which the two entered different tasks, or a task ended differently. Null: nothing there."""
+
+    a: ReachedTask | None
+    b: ReachedTask | None
+
+
+class TaskSide(Answer):
+    """All entries of a task in one of the two."""
+
+    reference: str
+    status: str
+    statuses: dict[str, int]
+    runs: int
+    retries: int
+    duration_ms: float
+    active_ms: float
+    error: Any
+
+
+class ComparedTask(Answer):
+    """A task that differs. ``difference``: the numbers of `b` less those of `a`, as far as they differ."""
+
+    name: str = Field(examples=["charge"])
+    a: TaskSide | None = Field(description="Null where it did not run.")
+    b: TaskSide | None
+    difference: dict[str, float] = Field(examples=[{"durationMs": 120.0, "retries": 1}])
+
+
+class DefinitionDifference(Answer):
+    """Between two versions; tasks by their reference, pairs as `[in a, in b]`."""
+
+    added: list[str]
+    removed: list[str]
+    moved: list[tuple[str, str]] = Field(description="To another list, or past another task.")
+    changed: list[tuple[str, str]] = Field(description="In kind, or in what they do.")
+
+
+class Comparison(Answer):
+    """What differs; of two that are alike ``difference``, ``tasks`` and ``diverged`` are empty."""
+
+    a: Compared
+    b: Compared
+    prices: str = Field(description="The price list.", examples=["google-cloud-run"])
+    difference: dict[str, float] = Field(examples=[{"durationMs": -340.0, "price": 0.0000012}])
+    diverged: Divergence | None
+    tasks: list[ComparedTask]
+    definition: DefinitionDifference | None = Field(
+        description="Null where both are of one version, or analytics does not know one of the definitions."
+    )
+    complete: bool = Field(description="False where one has more entries of tasks than paths were compared of.")
 
 
 class LogLine(Answer):

@@ -24,10 +24,12 @@ from lowtide.wire.bodies import BodyLimit
 from lowtide.wire.prices import read_prices
 
 from . import (
+    comparing,
     cost,
     executions,
     exporting,
     failing,
+    graphing,
     health,
     logs,
     measuring,
@@ -96,11 +98,13 @@ def create_app(settings: AnalyticsSettings, clock: Clock | None = None) -> FastA
         exporting.routes(store),
         failing.routes(store, clock or SystemClock()),
         timeline.routes(store),
+        graphing.routes(store),
         logs.routes(store),
         series.routes(store, clock or SystemClock()),
         cost.routes(store, clock or SystemClock(), prices),
         top.routes(store, clock or SystemClock(), prices),
         reports.of_one(store, clock or SystemClock(), prices),
+        comparing.routes(store, prices),
         measuring.routes(store, clock or SystemClock()),
         streaming.routes(store, clock or SystemClock(), streams),
     ):

@@ -25,7 +25,7 @@ from .problems import RESPONSES
 from .spending import SPENT, SPENT_COLUMNS, prices_of, quantities
 from .store import Store
 
-__all__ = ["routes"]
+__all__ = ["PricesQuery", "quantities_of", "routes"]
 
 _LONGEST: Final = timedelta(days=92)
 
@@ -169,8 +169,7 @@ def routes(store: Store, clock: Clock, usual: Prices) -> APIRouter:
     @router.get("/executions/{execution}/cost", summary="What one execution and its tasks cost")
     async def one(namespace: Namespace, execution: str, query: Annotated[PricesQuery, Query()]) -> ExecutionCost:
         prices, wanted = prices_of(query.prices, usual), execution_id(execution)
-        values = {"namespace": namespace, "execution": wanted}
-        of = quantities((await store.ask(text(_OF_EXECUTION), values))[0])
+        of = await quantities_of(store, namespace, wanted)
         if not of.invocations:
             await require_known(store, namespace, wanted)
         paid = price(of, prices)
@@ -182,6 +181,12 @@ def routes(store: Store, clock: Clock, usual: Prices) -> APIRouter:
         )
 
     return router
+
+
+async def quantities_of(store: Store, namespace: str, execution: UUID) -> Quantities:
+    """What the invocations of one execution cost together, as far as they were reported."""
+    rows = await store.ask(text(_OF_EXECUTION), {"namespace": namespace, "execution": execution})
+    return quantities(rows[0])
 
 
 async def _tasks(store: Store, namespace: str, execution: UUID, of: Quantities, paid: float) -> list[TaskCost]:

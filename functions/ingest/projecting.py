@@ -21,6 +21,7 @@ from lowtide.rpc.v1 import ingest_pb2 as pb
 from lowtide.storage.database import Connection, Database
 from lowtide.telemetry.measures import Count
 
+from .outlining import put_outline
 from .rows import DROPPED, FACTS, KINDS, Kind
 from .writing import Rows, columns_of, write_reports
 
@@ -111,6 +112,10 @@ class Projector:
     def _lose(self, what: str, count: int) -> None:
         self._lost["ingest", what] += count
         self.dropped.add("ingest", what, by=count)
+
+    async def outline(self, told: pb.WorkflowOutline) -> None:
+        """Keep what a version is made of. Raises as :func:`.outlining.put_outline`."""
+        await put_outline(self._database, told)
 
     @property
     def up(self) -> bool:

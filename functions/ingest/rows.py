@@ -16,7 +16,20 @@ from uuid import UUID
 from lowtide.rpc.v1 import ingest_pb2 as pb
 from lowtide.wire import json
 
-__all__ = ["CHANGES", "DROPPED", "FACTS", "KINDS", "LOGS", "METRICS", "USAGES", "Kind", "given", "moment"]
+__all__ = [
+    "CHANGES",
+    "DROPPED",
+    "FACTS",
+    "KINDS",
+    "LOGS",
+    "METRICS",
+    "USAGES",
+    "Kind",
+    "given",
+    "members",
+    "moment",
+    "plain_text",
+]
 
 _MOST: Final = 1e15
 
@@ -65,7 +78,7 @@ def _later(millis: int) -> datetime | None:
     return moment(millis) if millis else None
 
 
-def _text(value: str) -> str:
+def plain_text(value: str) -> str:
     """``value`` without NUL, which PostgreSQL does not take."""
     return value.replace("\0", "�") if "\0" in value else value
 
@@ -79,7 +92,7 @@ def _document(body: bytes) -> str | None:
     return body.decode()
 
 
-def _members(body: bytes) -> str | None:
+def members(body: bytes) -> str | None:
     """As :func:`_document`, of an object: it is merged with others."""
     if not body:
         return None
@@ -98,11 +111,11 @@ def _measured(value: float) -> float:
 
 def _clean(value: Any) -> Any:
     if isinstance(value, str):
-        return _text(value)
+        return plain_text(value)
     if isinstance(value, list):
         return [_clean(item) for item in value]
     if isinstance(value, dict):
-        return {_text(key): _clean(item) for key, item in value.items()}
+        return {plain_text(key): _clean(item) for key, item in value.items()}
     return value
 
 
@@ -123,7 +136,7 @@ def _encoded(labels: tuple[tuple[str, Any], ...]) -> str:
 
 
 def _subject(subject: pb.Subject) -> tuple[str, str, str]:
-    return _text(subject.namespace), _text(subject.workflow), _text(subject.version)
+    return plain_text(subject.namespace), plain_text(subject.workflow), plain_text(subject.version)
 
 
 def _fact(fact: pb.TaskFact) -> tuple[Any, ...]:
@@ -131,20 +144,20 @@ def _fact(fact: pb.TaskFact) -> tuple[Any, ...]:
         _id(fact.subject.execution),
         fact.number,
         *_subject(fact.subject),
-        _text(fact.task),
-        _text(fact.name),
-        _text(fact.reference),
-        _text(fact.kind),
-        _text(fact.status),
+        plain_text(fact.task),
+        plain_text(fact.name),
+        plain_text(fact.reference),
+        plain_text(fact.kind),
+        plain_text(fact.status),
         moment(fact.at),
         fact.attempt,
         _document(fact.error),
-        _members(fact.keys),
-        _text(fact.effect),
+        members(fact.keys),
+        plain_text(fact.effect),
         _measured(fact.active_ms),
         fact.bytes_in,
         fact.bytes_out,
-        _members(fact.wait),
+        members(fact.wait),
         _measured(fact.duration_ms) if fact.HasField("duration_ms") else None,
     )
 
@@ -153,11 +166,11 @@ def _log(line: pb.LogLine) -> tuple[Any, ...]:
     return (
         _id(line.subject.execution),
         moment(line.at),
-        _text(line.id),
+        plain_text(line.id),
         *_subject(line.subject),
-        _text(line.level),
-        _text(line.message),
-        _text(line.task),
+        plain_text(line.level),
+        plain_text(line.message),
+        plain_text(line.task),
         _document(line.fields),
     )
 
@@ -166,10 +179,10 @@ def _metric(sample: pb.MetricSample) -> tuple[Any, ...]:
     execution = _id(sample.subject.execution) if sample.subject.execution else None
     return (
         moment(sample.at),
-        _text(sample.id),
+        plain_text(sample.id),
         *_subject(sample.subject),
         execution,
-        _text(sample.name),
+        plain_text(sample.name),
         sample.value,
         _labels(sample.labels),
     )
@@ -201,7 +214,7 @@ def _change(change: pb.ExecutionChange) -> tuple[Any, ...]:
         UUID(change.subject.execution),
         *_subject(change.subject),
         change.version_number,
-        _text(change.phase),
+        plain_text(change.phase),
         change.epoch,
         UUID(change.parent) if change.parent else None,
         moment(change.created_at),
@@ -209,8 +222,8 @@ def _change(change: pb.ExecutionChange) -> tuple[Any, ...]:
         _later(change.ended_at),
         _document(change.error),
         _labels(change.tags),
-        _text(change.reason) or None,
-        _text(change.parent_task) or None,
+        plain_text(change.reason) or None,
+        plain_text(change.parent_task) or None,
     )
 
 

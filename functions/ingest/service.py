@@ -153,6 +153,10 @@ class IngestService(ingest_pb2_grpc.IngestServicer):
 
         return await _answer(context, self._database.transaction(write))
 
+    async def PutOutline(self, request: pb.WorkflowOutline, context: Context) -> pb.PutOutlineReply:
+        await _answer(context, self._to.projector.outline(request))
+        return pb.PutOutlineReply()
+
     async def DropJournals(self, request: pb.DropJournalsRequest, context: Context) -> pb.DropJournalsReply:
         await _answer(context, drop_journals(self._database, request))
         return pb.DropJournalsReply()

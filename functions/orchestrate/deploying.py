@@ -29,7 +29,7 @@ from .actions import ELIGIBLE, Kind, Options
 from .nouns import WorkflowVersion
 from .operating import Asked, ask
 from .scheduling import Before, set_first
-from .store import events, workflows
+from .store import events, outbox, workflows
 from .store.database import Tx
 from .store.filtering import Filter
 from .store.operations import Operation
@@ -95,6 +95,8 @@ async def deploy(work: Work, source: str, plan: Plan, checked: Checked) -> Deplo
     number, created_at = await workflows.add_version(work.tx, {**values, "retain": retain})
     version = WorkflowVersion(id=number, created_at=created_at, **values)
     await workflows.set_interests(work.tx, number, plan.namespace, types_of(plan))
+    await outbox.add_outline(work.tx, number)
+    work.after.outlines = True
     await _schedule_newest(work, plan.namespace, plan.name)
     return Deployed(version, fresh=True)
 

@@ -1,4 +1,4 @@
-"""What the outbox sends: dispatches to the Broker, changes to ingest, cancels to children."""
+"""What the outbox sends: dispatches to the Broker, changes and outlines to ingest, cancels to children."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from typing import Final
 
 from lowtide.errors import InvalidInput, LowtideError
 from lowtide.model.base import Millis
+from lowtide.model.plan import Plan
 from lowtide.runtime.clock import Clock
 from lowtide.telemetry.tracing import Tracer
 from lowtide.wire import json
-from lowtide.wire.records import Change
+from lowtide.wire.records import Change, Outline
 from lowtide.wire.types import LIFECYCLE
 
 from .announcing import events_in
@@ -21,9 +22,10 @@ from .cancelling import cancel
 from .changing import announce, change
 from .dispatching import event_of, traced
 from .incoming import accept
+from .nouns import millis
 from .ports import Broker, Ingest
 from .relay import Channel, Claim
-from .store import events, executions, outbox
+from .store import events, executions, outbox, workflows
 from .store.outbox import Kind, ToSend
 from .work import Desk, Work
 
@@ -57,12 +59,17 @@ def channels(
         reason = json.parse(row.body)["reason"]
         await desk.do(lambda work: cancel(work, row.execution, reason))
 
+    async def send_outline(rows: Sequence[ToSend]) -> None:
+        (row,) = rows
+        await ingest.outline(await _outline(desk, int(row.body)))
+
     changes, lifecycle = {"width": 500, "together": 100}, {"width": 256, "together": 64}
     return {
         "dispatch": Channel("dispatch", desk, clock, _Dispatches().claim, send_dispatch, _suspend, width=128),
         "change": Channel("change", desk, clock, _claiming("change"), send_changes, _drop, gather=_GATHER, **changes),
         "lifecycle": Channel("lifecycle", desk, clock, heard.claim, heard.send, _drop, gather=_GATHER, **lifecycle),
         "cancel": Channel("cancel", desk, clock, _claiming("cancel"), send_cancel, _drop, width=4),
+        "outline": Channel("outline", desk, clock, _claiming("outline"), send_outline, _drop, width=2),
     }
 
 
@@ -109,6 +116,20 @@ class _Dispatches:
                 assert begun.started_at is not None
                 await announce(work, replace(begun, phase="pending", started_at=None), begun, begun.started_at)
         return found
+
+
+async def _outline(desk: Desk, number: int) -> Outline:
+    """What a version is made of, as analytics keeps it: names and conditions, none of its data."""
+    from lowtide.dsl.draw import graph  # the whole grammar comes with it
+
+    version = await desk.database.run(lambda tx: workflows.version_of(tx, number))
+    return Outline(
+        namespace=version.namespace,
+        workflow=version.name,
+        version=version.version,
+        deployed_at=millis(version.created_at),
+        body=json.encode(graph(json.decode(version.plan, Plan))),
+    )
 
 
 def _claiming(kind: Kind) -> Claim:

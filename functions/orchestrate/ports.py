@@ -7,7 +7,7 @@ from typing import Protocol
 
 from lowtide.model.base import ExecutionId
 from lowtide.wire.cloudevents import CloudEvent
-from lowtide.wire.records import Change, Entry, JournalRecord, LeaseState
+from lowtide.wire.records import Change, Entry, JournalRecord, LeaseState, Outline
 from lowtide.wire.types import Wake
 
 __all__ = ["Broker", "Execute", "Ingest"]
@@ -58,4 +58,8 @@ class Ingest(Protocol):
 
     async def change(self, change: Change) -> None:
         """Tell analytics; returns once it is stored."""
+        ...
+
+    async def outline(self, outline: Outline) -> None:
+        """Tell analytics what a version is made of; returns once it is stored."""
         ...

@@ -219,6 +219,8 @@ class Service:
             self.channels["lifecycle"].kick()
         if after.cancels:
             self.channels["cancel"].kick()
+        if after.outlines:
+            self.channels["outline"].kick()
         for rounds, wanted in ((self.caretaker, after.containers), (self.steward, after.operations)):
             if wanted:
                 rounds.kick()

@@ -63,8 +63,9 @@ class Aftermath:
     """What follows a commit.
 
     ``publish`` and ``report``: there is something new in the outbox for the Broker, for ingest; ``publish_in``: for the
-    Broker in so many seconds; ``lifecycle``: there are events that nothing waits for. ``due``: the earliest timer that
-    was registered. ``listeners``: subscriptions (execution, command) that have not seen kept events yet.
+    Broker in so many seconds; ``lifecycle``: there are events that nothing waits for; ``outlines``: there are versions
+    that analytics is to know. ``due``: the earliest timer that was registered.
+    ``listeners``: subscriptions (execution, command) that have not seen kept events yet.
     ``started``: how many executions began. ``room``: fewer dispatches are with the Broker. ``queued``: a dispatch may
     be admitted; ``slots``: those that have become free; ``queued_until``: when somebody has to look at one that waits.
     ``containers``: some are to be started or removed. ``operations``: there is a new one. ``removals``: executions were
@@ -81,6 +82,7 @@ class Aftermath:
     operations: bool = False
     removals: bool = False
     lifecycle: bool = False
+    outlines: bool = False
     queued: bool = False
     room: bool = False
     slots: set[str] = field(default_factory=set)

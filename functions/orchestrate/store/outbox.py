@@ -21,6 +21,7 @@ __all__ = [
     "ToSend",
     "add",
     "add_change",
+    "add_outline",
     "change_rows",
     "claim",
     "claim_dispatches",
@@ -32,10 +33,12 @@ __all__ = [
     "take_back_dispatch",
 ]
 
-Kind = Literal["dispatch", "change", "cancel", "lifecycle"]
+Kind = Literal["dispatch", "change", "cancel", "lifecycle", "outline"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 
 _CLAIM_ORDER = 0x10_71_DE_13
+
+_OF_NO_EXECUTION: Final = "00000000-0000-0000-0000-000000000000"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,11 @@ class ToSend:
 
 async def add(tx: Tx, kind: Kind, execution: str, *, body: bytes) -> None:
     await tx.execute(insert(outbox).values(kind=kind, execution=execution, body=body))
+
+
+async def add_outline(tx: Tx, workflow_version: int) -> None:
+    """Analytics is to be told what the version is made of."""
+    await add(tx, "outline", _OF_NO_EXECUTION, body=str(workflow_version).encode())
 
 
 async def issue(tx: Tx, execution: Execution, not_before: datetime | None = None) -> None:

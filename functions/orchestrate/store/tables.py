@@ -370,7 +370,8 @@ outbox = Table(
     "outbox",
     metadata,
     Column("id", BigInteger, Identity(always=True), primary_key=True),
-    # dispatch: publish the execution's dispatch; change: tell ingest; cancel: cancel this child; lifecycle: publish.
+    # dispatch: publish the execution's dispatch; change: tell ingest; cancel: cancel this child; lifecycle: publish;
+    # outline: tell ingest of the workflow's version whose number is the body; its execution is nobody's.
     Column("kind", Text, nullable=False),
     Column("execution", Uuid(as_uuid=False), nullable=False),
     Column("epoch", BigInteger, nullable=False, server_default=text("0")),

@@ -41,6 +41,7 @@ __all__ = [
     "set_interests",
     "triggers",
     "unschedule",
+    "version_of",
     "versions_page",
 ]
 
@@ -121,6 +122,12 @@ async def triggers(tx: Tx, version: Deployed) -> bool:
     await tx.execute(select(workflows.c.name).where(mine).with_for_update(read=True))
     found = exists().where(subscriptions.c.workflow_version == version.id)
     return bool((await tx.execute(select(found))).scalar_one())
+
+
+async def version_of(tx: Tx, number: int) -> WorkflowVersion:
+    """One that is there, removed or not."""
+    row = (await tx.execute(select(*_VERSION).where(workflow_versions.c.id == number))).one()
+    return WorkflowVersion(*row)
 
 
 async def plan_of(tx: Tx, number: int) -> bytes:

@@ -33,7 +33,7 @@ from lowtide.model.usage import Usage
 from lowtide.rpc.v1 import ingest_pb2 as pb
 from lowtide.rpc.v1.ingest_pb2_grpc import IngestStub
 from lowtide.wire import json, protobuf
-from lowtide.wire.records import Change, Closing, Entry, JournalRecord, LeaseState, Opened, Subject
+from lowtide.wire.records import Change, Closing, Entry, JournalRecord, LeaseState, Opened, Outline, Subject
 from lowtide.wire.types import Wake
 
 if TYPE_CHECKING:
@@ -262,6 +262,10 @@ class IngestClient:
     async def change(self, change: Change) -> None:
         """Tell analytics; returns once it is stored. Raises :class:`lowtide.errors.Unavailable`: say it again later."""
         await self._send((change.subject.execution, change.epoch), protobuf.change_of(change))
+
+    async def outline(self, outline: Outline) -> None:
+        """Tell analytics what a version is made of; returns once it is stored. Raises Unavailable, InvalidInput."""
+        await self._call(self._stub().PutOutline, protobuf.outline_of(outline))
 
     # ------------------------------------------------------------ inside
 

@@ -11,6 +11,8 @@
 ``usage``       what an invocation cost
 ``cost``        what usage costs by a price list, and what always on would
 ``sketch``      percentiles that can be added up
+``timeline``    facts folded into one row per entry of a task
+``drawing``     a graph as Mermaid and as DOT
 
 Nouns are ``msgspec.Struct``: slotted, quick to build, and their JSON codec comes with them, so that the same classes
 travel in a dispatch and live in the engine (see ``docs/decisions/0002-structs-for-nouns.md``).

@@ -38,6 +38,7 @@ __all__ = [
     "logs",
     "metadata",
     "metric_samples",
+    "outlines",
     "rollups_hour",
     "rollups_minute",
     "task_facts",
@@ -349,6 +350,19 @@ rollups_minute = _rollups("rollups_minute", **_by_day("rollups_minute"))
 
 rollups_hour = _rollups("rollups_hour")
 """The same by hour: kept for longer, and few rows, so not partitioned."""
+
+outlines = Table(
+    "outlines",
+    metadata,
+    Column("namespace", Text, primary_key=True),
+    Column("workflow", Text, primary_key=True),
+    Column("version", Text, primary_key=True),
+    # A version that was removed may be deployed again, with other content.
+    _moment("deployed_at", primary_key=True),
+    # Nodes and edges, as lowtide.dsl.draw.graph makes them.
+    Column("outline", JSONB, nullable=False),
+)
+"""What each deployed version of a workflow is made of; few and small, and kept."""
 
 dropped = Table(
     "dropped",

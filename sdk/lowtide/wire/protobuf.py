@@ -9,7 +9,7 @@ from lowtide.model.fact import Fact
 from lowtide.model.usage import Spent, Usage
 from lowtide.rpc.v1 import ingest_pb2 as pb
 from lowtide.wire import json
-from lowtide.wire.records import Change, Closing, Entry, JournalRecord, LeaseState, Opened, Subject
+from lowtide.wire.records import Change, Closing, Entry, JournalRecord, LeaseState, Opened, Outline, Subject
 from lowtide.wire.types import Wake
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "log_line_of",
     "opened_fresh",
     "opened_from",
+    "outline_of",
     "records_from",
     "subject_of",
     "usage_of",
@@ -165,4 +166,14 @@ def change_of(change: Change) -> pb.ExecutionChange:
         reason=change.reason or "",
         facts=[fact_of(subject_of(change.subject), fact) for fact in change.facts],
         parent_task=change.parent_task or "",
+    )
+
+
+def outline_of(outline: Outline) -> pb.WorkflowOutline:
+    return pb.WorkflowOutline(
+        namespace=outline.namespace,
+        workflow=outline.workflow,
+        version=outline.version,
+        deployed_at=outline.deployed_at,
+        body=outline.body,
     )

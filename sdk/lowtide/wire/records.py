@@ -12,7 +12,7 @@ from lowtide.model.fact import Fact
 from lowtide.model.phase import Phase
 from lowtide.wire.claims import Payload
 
-__all__ = ["Change", "Claimed", "Closing", "Entry", "JournalRecord", "LeaseState", "Opened", "Subject"]
+__all__ = ["Change", "Claimed", "Closing", "Entry", "JournalRecord", "LeaseState", "Opened", "Outline", "Subject"]
 
 
 class Claimed(Noun, frozen=True, kw_only=True, tag_field="kind", tag="claimed"):
@@ -97,6 +97,16 @@ class Change(Value, frozen=True, kw_only=True):
     reason: str | None = None
     facts: tuple[Fact, ...] = ()
     parent_task: str | None = None
+
+
+class Outline(Value, frozen=True, kw_only=True):
+    """What a version of a workflow is made of: ``body`` is the JSON of its nodes and edges (``lowtide.dsl.draw``)."""
+
+    namespace: str
+    workflow: str
+    version: str
+    deployed_at: Millis
+    body: bytes
 
 
 class LeaseState(Value, frozen=True):

@@ -53,7 +53,7 @@ class Reports:
         self._write(analytics.executions, {"execution": execution, "version_number": 1, **row, **given})
         return execution
 
-    def fact(self, execution: UUID, task: str, status: str, *, at: float = 0.0, **given: Any) -> None:
+    def fact(self, execution: UUID, task: str, status: str, /, *, at: float = 0.0, **given: Any) -> None:
         """One change of one entry of a task, ``at`` seconds after noon."""
         self._facts[execution] = self._facts.get(execution, 0) + 1
         row = {
@@ -75,6 +75,10 @@ class Reports:
         counted = {"memory_bytes": 1000, "cold_start": False, "turns": 3, "effects": 2, "records": 2}
         times = {"active_ms": active_ms, "cpu_ms": 5.0, "cold_start_ms": 0.0, "queueing_ms": 1.0, "at": NOON}
         self._write(analytics.usage, {"execution": execution, "epoch": epoch, **counted, **times, **given})
+
+    def outline(self, outline: dict[str, Any], deployed: datetime, **given: Any) -> None:
+        """What a version is made of."""
+        self._write(analytics.outlines, {"outline": outline, "deployed_at": deployed, **given})
 
     def rollup(self, measure: str, at: datetime, values: list[float], **given: Any) -> None:
         """Adds values to a minute and to its hour, as ingest does."""

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+import msgspec
 import psycopg
 import pytest
 from sqlalchemy import Table
@@ -13,7 +14,7 @@ from sqlalchemy import Table
 from functions.ingest.rows import CHANGES, KINDS
 from functions.ingest.totals import COLUMNS
 from lowtide.clients.ingest import IngestClient
-from lowtide.errors import Unavailable
+from lowtide.errors import InvalidInput, Unavailable
 from lowtide.model.base import ExecutionId, Millis
 from lowtide.model.error import Error
 from lowtide.model.fact import Fact
@@ -21,7 +22,7 @@ from lowtide.model.phase import Phase
 from lowtide.model.usage import Usage
 from lowtide.rpc.v1 import ingest_pb2 as pb
 from lowtide.storage import analytics
-from lowtide.wire.records import Change, Subject
+from lowtide.wire.records import Change, Outline, Subject
 from tests.databases import outage
 from tests.eventually import eventually
 from tests.ingests import IngestProcess, RunIngest, Stores
@@ -215,3 +216,19 @@ async def test_an_owner_of_the_bare_protocol_may_mix_everything_in_one_batch(ing
         assert refused == []
         assert rows(ingest.stores, "SELECT phase FROM executions WHERE execution = %s", one) == [("running",)]
         assert (await Owner(stub).open(one)).answer == pb.OpenReply.OK
+
+
+async def test_the_outline_of_a_version_is_kept_once_for_each_deployment(
+    client: IngestClient, ingest: IngestProcess
+) -> None:
+    named = {"namespace": "shop", "workflow": "order", "version": str(execution())}
+    told = Outline(**named, deployed_at=_NOW, body=b'{"nodes": [{"name": "nul \\u0000"}], "edges": []}')
+    await client.outline(told)
+    await client.outline(told)
+    await client.outline(msgspec.structs.replace(told, deployed_at=Millis(_NOW + 1), body=b'{"nodes": []}'))
+    query = "SELECT outline FROM outlines WHERE version = %s ORDER BY deployed_at"
+    stored = [{"nodes": [{"name": "nul \ufffd"}], "edges": []}, {"nodes": []}]
+    assert rows(ingest.stores, query, named["version"]) == [(one,) for one in stored]
+    for body in (b"", b"[]", b"{not json"):
+        with pytest.raises(InvalidInput, match="outline"):
+            await client.outline(msgspec.structs.replace(told, body=body))

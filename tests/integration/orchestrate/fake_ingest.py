@@ -10,7 +10,7 @@ from lowtide.errors import Unavailable
 from lowtide.model.base import ExecutionId
 from lowtide.testing.payloads import MemoryPayloads
 from lowtide.wire import json
-from lowtide.wire.records import Change, Closing, Entry, JournalRecord, LeaseState
+from lowtide.wire.records import Change, Closing, Entry, JournalRecord, LeaseState, Outline
 from lowtide.wire.types import Ended, Parked, Wake, type_of
 
 __all__ = ["FakeIngest"]
@@ -24,6 +24,7 @@ class FakeIngest:
     states: dict[str, LeaseState] = field(default_factory=dict)
     signals: list[tuple[str, int, Wake]] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
+    outlines: list[Outline] = field(default_factory=list)
     journals: dict[str, list[JournalRecord]] = field(default_factory=dict)
     payloads: MemoryPayloads = field(default_factory=MemoryPayloads)
     dropped: list[tuple[str, bool]] = field(default_factory=list)
@@ -62,6 +63,10 @@ class FakeIngest:
     async def change(self, change: Change) -> None:
         self._check()
         self.changes.append(change)
+
+    async def outline(self, outline: Outline) -> None:
+        self._check()
+        self.outlines.append(outline)
 
     def phases(self, execution: str) -> list[str]:
         told = [change for change in self.changes if change.subject.execution == execution]

@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import text
 
 from functions.orchestrate.incoming import _keep, match
+from lowtide.wire import json
 from lowtide.wire.cloudevents import CloudEvent, from_json
 from tests.eventually import eventually
 from tests.integration.orchestrate.test_lost_and_cancelled import count
@@ -205,3 +206,20 @@ async def test_after_waits_for_the_execution_of_the_version_before(control_store
         await there.send(PAID, 1)
         await there.until(items[0]["id"], "completed")
         assert await count(there, "schedules WHERE due > clock_timestamp() + interval '50 min'") == 1
+
+
+async def test_analytics_is_told_what_each_version_is_made_of_also_after_it_was_away(control_store: str) -> None:
+    async with world(control_store) as there:
+        there.ingest.down = True
+        await there.deploy(says("1.0.0"))
+        await there.deploy(says("1.0.0"))
+        there.ingest.down = False
+        await there.deploy(says("1.1.0"))
+        await there.tick()
+        async for attempt in eventually():
+            with attempt:
+                told = {outline.version: json.parse(outline.body) for outline in there.ingest.outlines}
+                assert sorted(outline.version for outline in there.ingest.outlines) == ["1.0.0", "1.1.0"]
+        assert [node["reference"] for node in told["1.0.0"]["nodes"] if node["kind"] == "set"] == ["/do/0/say"]
+        assert {(outline.namespace, outline.workflow) for outline in there.ingest.outlines} == {("tests", "sample")}
+        assert await count(there, "outbox WHERE kind = 'outline'") == 0

@@ -272,6 +272,24 @@ class DropJournalsReply(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
+class WorkflowOutline(_message.Message):
+    __slots__ = ("namespace", "workflow", "version", "deployed_at", "body")
+    NAMESPACE_FIELD_NUMBER: _ClassVar[int]
+    WORKFLOW_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    DEPLOYED_AT_FIELD_NUMBER: _ClassVar[int]
+    BODY_FIELD_NUMBER: _ClassVar[int]
+    namespace: str
+    workflow: str
+    version: str
+    deployed_at: int
+    body: bytes
+    def __init__(self, namespace: _Optional[str] = ..., workflow: _Optional[str] = ..., version: _Optional[str] = ..., deployed_at: _Optional[int] = ..., body: _Optional[bytes] = ...) -> None: ...
+
+class PutOutlineReply(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
 class PayloadRef(_message.Message):
     __slots__ = ("namespace", "execution", "sha256", "size")
     NAMESPACE_FIELD_NUMBER: _ClassVar[int]

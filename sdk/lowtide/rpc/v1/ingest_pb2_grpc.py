@@ -64,6 +64,11 @@ class IngestStub:
                 request_serializer=lowtide_dot_rpc_dot_v1_dot_ingest__pb2.ForkJournalRequest.SerializeToString,
                 response_deserializer=lowtide_dot_rpc_dot_v1_dot_ingest__pb2.ForkJournalReply.FromString,
                 _registered_method=True)
+        self.PutOutline = channel.unary_unary(
+                '/lowtide.rpc.v1.Ingest/PutOutline',
+                request_serializer=lowtide_dot_rpc_dot_v1_dot_ingest__pb2.WorkflowOutline.SerializeToString,
+                response_deserializer=lowtide_dot_rpc_dot_v1_dot_ingest__pb2.PutOutlineReply.FromString,
+                _registered_method=True)
         self.DropJournals = channel.unary_unary(
                 '/lowtide.rpc.v1.Ingest/DropJournals',
                 request_serializer=lowtide_dot_rpc_dot_v1_dot_ingest__pb2.DropJournalsRequest.SerializeToString,
@@ -131,6 +136,13 @@ class IngestServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PutOutline(self, request, context):
+        """Keeps the outline of a workflow's version for analytics; told twice, it is kept once.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def DropJournals(self, request, context):
         """Deletes the journals of executions that are no more; what is not there is no error.
         """
@@ -190,6 +202,11 @@ def add_IngestServicer_to_server(servicer, server):
                     servicer.ForkJournal,
                     request_deserializer=lowtide_dot_rpc_dot_v1_dot_ingest__pb2.ForkJournalRequest.FromString,
                     response_serializer=lowtide_dot_rpc_dot_v1_dot_ingest__pb2.ForkJournalReply.SerializeToString,
+            ),
+            'PutOutline': grpc.unary_unary_rpc_method_handler(
+                    servicer.PutOutline,
+                    request_deserializer=lowtide_dot_rpc_dot_v1_dot_ingest__pb2.WorkflowOutline.FromString,
+                    response_serializer=lowtide_dot_rpc_dot_v1_dot_ingest__pb2.PutOutlineReply.SerializeToString,
             ),
             'DropJournals': grpc.unary_unary_rpc_method_handler(
                     servicer.DropJournals,
@@ -374,6 +391,33 @@ class Ingest:
             '/lowtide.rpc.v1.Ingest/ForkJournal',
             lowtide_dot_rpc_dot_v1_dot_ingest__pb2.ForkJournalRequest.SerializeToString,
             lowtide_dot_rpc_dot_v1_dot_ingest__pb2.ForkJournalReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PutOutline(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lowtide.rpc.v1.Ingest/PutOutline',
+            lowtide_dot_rpc_dot_v1_dot_ingest__pb2.WorkflowOutline.SerializeToString,
+            lowtide_dot_rpc_dot_v1_dot_ingest__pb2.PutOutlineReply.FromString,
             options,
             channel_credentials,
             insecure,
