@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Final
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 
 from lowtide.clients.broker import Broker
 from lowtide.errors import InvalidInput, Misconfigured
@@ -93,21 +93,7 @@ def create_app(settings: AnalyticsSettings, clock: Clock | None = None) -> FastA
         app.add_middleware(requests.around)
     prices = _prices(settings.prices)
     tenant = "/v1/namespaces/{namespace}"
-    for router in (
-        executions.routes(store, clock or SystemClock()),
-        exporting.routes(store),
-        failing.routes(store, clock or SystemClock()),
-        timeline.routes(store),
-        graphing.routes(store),
-        logs.routes(store),
-        series.routes(store, clock or SystemClock()),
-        cost.routes(store, clock or SystemClock(), prices),
-        top.routes(store, clock or SystemClock(), prices),
-        reports.of_one(store, clock or SystemClock(), prices),
-        comparing.routes(store, prices),
-        measuring.routes(store, clock or SystemClock()),
-        streaming.routes(store, clock or SystemClock(), streams),
-    ):
+    for router in _questions(store, clock or SystemClock(), prices, streams):
         app.include_router(router, prefix=tenant)
     for part in (ruling, silencing, trying, showing):  # what has a name of its own before ids of alerts
         app.include_router(part.routes(desk), prefix=tenant)
@@ -115,6 +101,25 @@ def create_app(settings: AnalyticsSettings, clock: Clock | None = None) -> FastA
     app.include_router(reports.of_all(store, clock or SystemClock(), prices, settings.operator_token))
     app.include_router(health.routes(store))
     return app
+
+
+def _questions(store: Store, clock: Clock, prices: Prices, streams: streaming.Streams) -> Sequence[APIRouter]:
+    """What a namespace is asked of."""
+    return (
+        executions.routes(store, clock),
+        exporting.routes(store),
+        failing.routes(store, clock),
+        timeline.routes(store),
+        graphing.routes(store),
+        logs.routes(store),
+        series.routes(store, clock),
+        cost.routes(store, clock, prices),
+        top.routes(store, clock, prices),
+        reports.of_one(store, clock, prices),
+        comparing.routes(store, prices),
+        measuring.routes(store, clock),
+        streaming.routes(store, clock, streams),
+    )
 
 
 def _desk(settings: AnalyticsSettings, store: Store, clock: Clock, connections: int) -> Desk:

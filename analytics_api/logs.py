@@ -71,7 +71,7 @@ def found_lines(namespace: str, query: LogSearchQuery, after: cursors.LineKey | 
     for column, wanted in ((table.workflow, query.workflow), (table.execution, query.execution)):
         found = found if wanted is None else found.where(column == wanted)
     if query.task is not None:
-        found = found.where(table.task == query.task)
+        found = found.where(_of_task(query.task))
     if query.text is not None:
         found = found.where(table.search.bool_op("@@")(func.websearch_to_tsquery("simple", query.text)))
     if query.from_ is not None:
@@ -84,6 +84,16 @@ def found_lines(namespace: str, query: LogSearchQuery, after: cursors.LineKey | 
         return found if after is None else found.where(key > tuple_(after.at, after.execution, after.id))
     found = found.order_by(table.at.desc(), table.execution.desc(), table.id.desc())
     return found if after is None else found.where(key < tuple_(after.at, after.execution, after.id))
+
+
+def _of_task(given: str) -> ColumnElement[bool]:
+    """An entry is ``/do/0/pay@1.1``: the reference ends at the last ``@``, the name begins behind the last ``/``."""
+    if "@" in given:
+        return logs.c.task == given
+    if given.startswith("/"):
+        return logs.c.task.startswith(f"{given}@", autoescape=True)
+    name = given.replace("~", "~0").replace("/", "~1")
+    return logs.c.task.contains(f"/{name}@", autoescape=True)
 
 
 def _above(level: LogLevel) -> list[ColumnElement[bool]]:

@@ -25,6 +25,7 @@ __all__ = [
     "LogFilter",
     "LogLevel",
     "LogSearchQuery",
+    "LogStreamQuery",
     "LogsQuery",
     "MeasureQuery",
     "Moment",
@@ -135,8 +136,18 @@ class LogFilter(Filters):
     text: Words | None = Field(None, description='Words of the message; "quoted" together, -word not.')
     workflow: Name | None = Field(None, description="Lines of this workflow only.", examples=["fulfil-order"])
     execution: UUID | None = Field(None, description="Lines of this execution only.")
-    task: Words | None = Field(None, description="Lines of this entry of a task only.", examples=["/do/0/pay@1"])
+    task: Words | None = Field(
+        None,
+        description="Lines of one task only: its name, its reference, or one entry of it.",
+        examples=["pay", "/do/0/pay", "/do/0/pay@1.1"],
+    )
     level: LogLevel = Field("debug", description="Lines of this level and of those above it.")
+
+
+class LogStreamQuery(LogFilter):
+    from_: Moment | None = Field(
+        None, alias="from", description="Written at this moment or later. Default: from now on."
+    )
 
 
 class LogSearchQuery(LogFilter, Paging):

@@ -30,7 +30,7 @@ from . import cursors
 from .answers import Execution
 from .executions import members, require_known
 from .logs import found_line, found_lines, line_key
-from .parameters import LogFilter, LogSearchQuery, Namespace, execution_id
+from .parameters import LogSearchQuery, LogStreamQuery, Namespace, execution_id
 from .problems import RESPONSES
 from .store import Store
 
@@ -135,9 +135,9 @@ def routes(store: Store, clock: Clock, streams: Streams) -> APIRouter:
 
     @router.get("/logs/stream", summary="Log lines, live", **shown)
     async def of_lines(
-        namespace: Namespace, query: Annotated[LogFilter, Query()], last_event_id: LastEventId = None
+        namespace: Namespace, query: Annotated[LogStreamQuery, Query()], last_event_id: LastEventId = None
     ) -> StreamingResponse:
-        """`line`, oldest first; from now on, or after `Last-Event-ID`."""
+        """`line`, oldest first; since `from`, else from now on, or after `Last-Event-ID`."""
         after = cursors.read(last_event_id, cursors.LineKey)
         if after is not None and after.order != "asc":
             raise InvalidInput("Last-Event-ID is of a list in another order; give the `id` of an event of this stream")
@@ -201,11 +201,12 @@ class _OfAll:
 
 class _OfLines:
     def __init__(
-        self, store: Store, clock: Clock, namespace: str, query: LogFilter, after: cursors.LineKey | None
+        self, store: Store, clock: Clock, namespace: str, query: LogStreamQuery, after: cursors.LineKey | None
     ) -> None:
         self._store, self._clock, self._namespace = store, clock, namespace
-        begin = None if after is not None else _settled(clock)
-        self._query = LogSearchQuery.model_validate({**query.model_dump(), "from": begin, "order": "asc"})
+        begin = query.from_ or (None if after is not None else _settled(clock))
+        given = query.model_dump(exclude={"from_"})
+        self._query = LogSearchQuery.model_validate({**given, "from": begin, "order": "asc"})
         self._after = after
 
     async def poll(self) -> list[_Event]:

@@ -2,7 +2,7 @@
 
 ``run`` ``validate`` ``draw``                    a document, in this process, without any server
 ``deploy`` ``start`` ``workflows`` ``executions`` ``tasks`` ``operations`` ``deadletters`` ``events`` ``replay``
-``cost`` ``top`` ``report`` ``alerts``
+``cost`` ``top`` ``report`` ``alerts`` ``logs`` ``timeline`` ``graph`` ``compare``
                                                  talk to a server (``server``: its options)
 ``up`` ``status`` ``migrate``                    the platform on this machine
 
@@ -20,12 +20,15 @@ import typer
 
 from lowtide.cli import exits
 from lowtide.cli.alerts import alerts
+from lowtide.cli.compare import compare
 from lowtide.cli.cost import cost
 from lowtide.cli.deadletters import deadletters
 from lowtide.cli.deploy import deploy
 from lowtide.cli.draw import draw
 from lowtide.cli.events import events
 from lowtide.cli.executions import executions
+from lowtide.cli.graph import graph
+from lowtide.cli.logs import logs
 from lowtide.cli.migrate import migrate
 from lowtide.cli.operations import operations
 from lowtide.cli.replay import replay
@@ -35,6 +38,7 @@ from lowtide.cli.shown import examples
 from lowtide.cli.start import start
 from lowtide.cli.status import status
 from lowtide.cli.tasks import tasks
+from lowtide.cli.timeline import timeline
 from lowtide.cli.top import top
 from lowtide.cli.up import up
 from lowtide.cli.validate import validate
@@ -42,6 +46,8 @@ from lowtide.cli.workflows import workflows
 from lowtide.errors import InvalidDocument, LowtideError
 
 __all__ = ["app", "main"]
+
+_EXECUTION: Final = "01890a5d-ac96-774b-bcce-b302099a8057"
 
 app: Final = typer.Typer(
     name="lowtide",
@@ -112,6 +118,34 @@ app.command(
         "lowtide report --all-namespaces --by namespace --operator-token-file .lowtide/operator-token",
     ),
 )(report)
+app.command(
+    short_help="Show or follow log lines of executions.",
+    epilog=examples(
+        f"lowtide logs {_EXECUTION} --level warning",
+        "lowtide logs --workflow order --text 'card \"refused by\"' --since PT1H",
+        f"lowtide logs {_EXECUTION} --task pay --follow",
+        "lowtide logs --since P1D --limit 10000 --output json | jq -r .message",
+    ),
+)(logs)
+app.command(
+    short_help="Show what one execution went through, task by task.",
+    epilog=examples(f"lowtide timeline {_EXECUTION}", f"lowtide timeline {_EXECUTION} --output json"),
+)(timeline)
+app.command(
+    short_help="Draw one execution: tree, Mermaid or DOT.",
+    epilog=examples(
+        f"lowtide graph {_EXECUTION}",
+        f"lowtide graph {_EXECUTION} --format dot | dot -Tsvg > execution.svg",
+        f"lowtide graph {_EXECUTION} --format mermaid > execution.mmd",
+    ),
+)(graph)
+app.command(
+    short_help="Show what differs between two executions.",
+    epilog=examples(
+        f"lowtide compare {_EXECUTION} 01890a5d-ac96-774b-bcce-b302099a8058",
+        f"lowtide compare {_EXECUTION} 01890a5d-ac96-774b-bcce-b302099a8058 --output json | jq .diverged",
+    ),
+)(compare)
 app.command(
     short_help="Run the platform on this machine.",
     epilog=examples("lowtide up", "lowtide up --steps steps --path examples/order-fulfilment --idle 5"),

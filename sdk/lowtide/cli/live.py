@@ -11,19 +11,20 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from lowtide.cli.shown import MARKS
 from lowtide.model.fact import Fact, TaskStatus
 from lowtide.model.timeline import TaskRow, fold
 
 __all__ = ["LiveTimeline"]
 
-_MARKS: Final[dict[TaskStatus, tuple[str, str]]] = {
-    "running": ("›", "cyan"),
-    "waiting": ("◌", "yellow"),
-    "retried": ("↻", "yellow"),
-    "skipped": ("-", "bright_black"),
-    "cancelled": ("⊘", "magenta"),
-    "faulted": ("✗", "red"),
-    "completed": ("✓", "green"),
+_STYLES: Final[dict[TaskStatus, str]] = {
+    "running": "cyan",
+    "waiting": "yellow",
+    "retried": "yellow",
+    "skipped": "bright_black",
+    "cancelled": "magenta",
+    "faulted": "red",
+    "completed": "green",
 }
 _ROOM: Final = 6
 """Lines of the terminal that are left to the prompt and the heading."""
@@ -67,7 +68,7 @@ class LiveTimeline:
 
 
 def _cells(row: TaskRow) -> tuple[Text, Text, Text, Text, Text]:
-    mark, style = _MARKS[row.status]
+    mark, style = MARKS[row.status], _STYLES[row.status]
     depth = sum(1 for part in row.reference.split("/") if part.isdecimal()) - 1
     took = f"{(row.ended - row.started) / 1000:.3f} s" if row.ended is not None else ""
     attempt = f"attempt {row.attempt}" if row.attempt > 1 else ""

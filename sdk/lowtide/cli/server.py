@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Final, TypeAlias, TypeVar
 
 import typer
 
 if TYPE_CHECKING:
+    from lowtide.clients.analytics import Analytics
     from lowtide.clients.orchestrate import Orchestrate
 
-__all__ = ["DEFAULT_SERVER", "Namespace", "Server", "analytics_of", "ask"]
+__all__ = ["DEFAULT_SERVER", "Form", "Namespace", "Output", "Server", "analytics_of", "ask", "ask_analytics"]
 
 T = TypeVar("T")
 
@@ -25,6 +27,14 @@ Namespace: TypeAlias = Annotated[
 ]
 
 
+class Form(StrEnum):
+    text = "text"
+    json = "json"
+
+
+Output: TypeAlias = Annotated[Form, typer.Option("--output", "-o", help="For people, or the server's JSON.")]
+
+
 def analytics_of(server: str) -> str:
     """Where the analytics API of this server is."""
     return server.rstrip("/") + "/analytics"
@@ -36,6 +46,17 @@ def ask(server: str, question: Callable[[Orchestrate], Awaitable[T]]) -> T:
 
     async def asked() -> T:
         async with Orchestrate(server) as api:
+            return await question(api)
+
+    return asyncio.run(asked())
+
+
+def ask_analytics(server: str, question: Callable[[Analytics], Awaitable[T]]) -> T:
+    """What the analytics API of this server answers to one question."""
+    from lowtide.clients.analytics import Analytics
+
+    async def asked() -> T:
+        async with Analytics(analytics_of(server)) as api:
             return await question(api)
 
     return asyncio.run(asked())

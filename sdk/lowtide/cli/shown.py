@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -12,7 +12,20 @@ from lowtide.cli import exits
 from lowtide.model.base import JSON
 from lowtide.wire import json
 
-__all__ = ["examples", "show_json", "show_page", "show_table"]
+__all__ = ["MARKS", "examples", "show_json", "show_page", "show_table"]
+
+MARKS: Final = {
+    "running": "›",
+    "pending": "›",
+    "waiting": "◌",
+    "suspended": "◌",
+    "retried": "↻",
+    "skipped": "-",
+    "cancelled": "⊘",
+    "faulted": "✗",
+    "completed": "✓",
+}
+"""A character for each status of a task, and each phase of an execution."""
 
 
 def show_json(value: JSON) -> None:

@@ -5,13 +5,19 @@ Answers are the API's JSON as it is; errors as in :mod:`lowtide.clients.orchestr
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Literal
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from typing import Final, Literal
 
 from lowtide.clients.http import HttpClient, path_of
+from lowtide.errors import LowtideError
 from lowtide.model.base import JSON
 
 __all__ = ["Analytics"]
+
+_AGAIN: Final = 1.0
+_MOST_FAILURES: Final = 30
+"""Attempts in a row, a second apart, to reach a server that is away while it is listened to."""
 
 
 class Analytics(HttpClient):
@@ -35,9 +41,47 @@ class Analytics(HttpClient):
         """One execution and what its invocations cost together (``usage``)."""
         return await self._get(namespace, "executions", execution)
 
-    async def timeline(self, namespace: str, execution: str) -> dict[str, JSON]:
-        """``items``: the tasks of one execution in the order in which they began; ``invocations`` and their usage."""
-        return await self._get(namespace, "executions", execution, "timeline")
+    async def timeline(
+        self, namespace: str, execution: str, *, limit: int | None = None, cursor: str | None = None
+    ) -> dict[str, JSON]:
+        """``items``: the tasks of one execution in the order in which they began; ``invocations`` and ``children``."""
+        query = {"limit": limit, "cursor": cursor}
+        return await self._get(namespace, "executions", execution, "timeline", query=query)
+
+    async def graph(self, namespace: str, execution: str, form: str = "json") -> JSON:
+        """What one execution went through: nodes and edges, or text where ``form`` is mermaid or dot."""
+        path = path_of("v1", "namespaces", namespace, "executions", execution, "graph")
+        return (await self.request("GET", path, query={"format": form})).body
+
+    async def compare(
+        self, namespace: str, execution: str, other: str, *, prices: str | None = None
+    ) -> dict[str, JSON]:
+        """What differs between two executions."""
+        return await self._get(namespace, "executions", execution, "compare", other, query={"prices": prices})
+
+    async def found_logs(self, namespace: str, query: Mapping[str, str | int | None]) -> dict[str, JSON]:
+        """One page of log lines by execution, task, level, text and time."""
+        return await self._get(namespace, "logs", query=query)
+
+    async def follow_logs(
+        self, namespace: str, query: Mapping[str, str | int | None], after: str | None = None
+    ) -> AsyncIterator[tuple[dict[str, JSON], str]]:
+        """Log lines as they come, each with the id to go on after; over as many connections as it takes.
+
+        Raises what the server says of the question, and :class:`lowtide.errors.Unavailable` where it stays away.
+        """
+        failures = 0
+        while True:
+            try:
+                path = path_of("v1", "namespaces", namespace, "logs", "stream")
+                async for line, seen in self.events(path, query=query, after=after):
+                    failures, after = 0, seen
+                    yield line, seen
+            except LowtideError as error:
+                failures += 1
+                if not error.retryable or failures > _MOST_FAILURES:
+                    raise
+            await asyncio.sleep(_AGAIN)
 
     async def logs(self, namespace: str, execution: str, *, cursor: str | None = None) -> dict[str, JSON]:
         """One page of the execution's log lines, oldest first."""

@@ -6,7 +6,7 @@ aiohttp is imported when a session opens, so that importing a client costs nothi
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
@@ -16,6 +16,7 @@ from lowtide.clients.problems import error_of
 from lowtide.errors import LowtideError, Unavailable
 from lowtide.model.base import JSON
 from lowtide.wire import json
+from lowtide.wire.sse import EventStream
 
 if TYPE_CHECKING:
     from aiohttp import ClientSession
@@ -24,6 +25,8 @@ __all__ = ["Answer", "HttpClient", "path_of"]
 
 _FIRST_PAUSE: Final = 0.2
 _LONGEST_PAUSE: Final = 3.0
+_SILENT: Final = 60.0
+"""Seconds without a byte after which a stream is given up: servers say something every fifteen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,33 @@ class HttpClient:
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
         raise AssertionError("unreachable: the last attempt returns or raises")
+
+    async def events(
+        self, path: str, *, query: Mapping[str, str | int | None] | None = None, after: str | None = None
+    ) -> AsyncIterator[tuple[JSON, str]]:
+        """Server-sent events of one connection: data and id, until the server ends it. ``after``: a ``Last-Event-ID``.
+
+        Raises as :meth:`request`; where nothing at all comes for a minute, :class:`lowtide.errors.Unavailable`.
+        """
+        from aiohttp import ClientError, ClientTimeout
+
+        if self._session is None:
+            raise RuntimeError("open the client first: async with client")
+        given = {name: str(value) for name, value in (query or {}).items() if value is not None}
+        headers = {"accept": "text/event-stream", **({} if after is None else {"last-event-id": after})}
+        read = EventStream()
+        timeout = ClientTimeout(total=None, sock_connect=self._timeout, sock_read=_SILENT)
+        try:
+            async with self._session.get(
+                self.server + path, params=given, headers=headers, timeout=timeout
+            ) as response:
+                if response.status >= 400:
+                    raise error_of(response.status, await response.read(), f"GET {self.server}{path}")
+                async for chunk in response.content.iter_any():
+                    for data, id_ in zip(read.feed(chunk), read.ids, strict=True):
+                        yield json.parse(data), id_
+        except (ClientError, TimeoutError) as error:
+            raise Unavailable(f"the stream of {self.server}{path} broke: {str(error) or 'nothing comes'}") from error
 
     async def _send(
         self,

@@ -18,7 +18,7 @@
 ``outside``  what documents refer to, fetched before they run: never a part of execute
 ``resource`` external resources: proto files, agent cards, scripts
 ``web``      HTTP below other protocols
-``jsonrpc``  JSON-RPC over HTTP, its answers as ``sse``: what MCP and A2A are made of
+``jsonrpc``  JSON-RPC over HTTP, its answers as server-sent events too: what MCP and A2A are made of
 ``child``    processes that a workflow starts, and their limits
 ``address``  which addresses a workflow may reach
 """

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from lowtide.effects.sse import EventStream
 from lowtide.effects.web import Web, refusal
 from lowtide.errors import TaskFailed
 from lowtide.model.base import JSON
 from lowtide.model.error import standard_error
+from lowtide.wire.sse import EventStream
 
 if TYPE_CHECKING:
     from aiohttp import ClientResponse

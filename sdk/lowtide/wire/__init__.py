@@ -13,4 +13,5 @@
 ``claims``       references to what is too large to travel
 ``records``      what travels between an owner and the journal
 ``protobuf``     journal records, history and usage <-> protobuf
+``sse``          server-sent events, read
 """

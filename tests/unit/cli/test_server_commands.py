@@ -16,7 +16,7 @@ _EXECUTION = {"id": "e-1", "workflow": "order", "version": "1.0.0", "phase": "wa
 
 
 class _Server(ThreadingHTTPServer):
-    """Answers what ``answers`` says for ``METHOD path``, and keeps what it was asked."""
+    """Answers what ``answers`` says for ``METHOD path``, and keeps what it was asked. A text is a stream of events."""
 
     def __init__(self) -> None:
         self.answers: dict[str, list[tuple[int, Any]]] = {}
@@ -39,9 +39,11 @@ class _Handler(BaseHTTPRequestHandler):
             (404, {"title": "There is no such thing", "code": "not_found", "detail": f"no {self.path}"})
         ]
         status, answer = found.pop(0) if len(found) > 1 else found[0]
-        content = b"" if status == 204 else json.dumps(answer).encode()
+        streamed = isinstance(answer, str)
+        content = answer.encode() if streamed else b"" if status == 204 else json.dumps(answer).encode()
+        kind = "text/event-stream" if streamed else "application/json" if status < 400 else "application/problem+json"
         self.send_response(status)
-        self.send_header("content-type", "application/json" if status < 400 else "application/problem+json")
+        self.send_header("content-type", kind)
         self.send_header("content-length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
@@ -192,6 +194,10 @@ def test_an_event_needs_a_file_or_a_type(capsys: pytest.CaptureFixture[str]) -> 
         ("events", "send"),
         ("up",),
         ("status",),
+        ("logs",),
+        ("timeline",),
+        ("graph",),
+        ("compare",),
         ("migrate",),
     ]
     + [("executions", name) for name in ("list", "show", "watch", "cancel")],

@@ -15,10 +15,10 @@ from urllib.parse import quote
 
 from lowtide.effects.asyncapi.link import Feed, Link
 from lowtide.effects.asyncapi.message import Incoming, Outgoing
-from lowtide.effects.sse import EventStream
 from lowtide.effects.web import http_url, refusal
 from lowtide.errors import TaskFailed
 from lowtide.model.base import JSON
+from lowtide.wire.sse import EventStream
 
 if TYPE_CHECKING:
     from aiohttp import ClientResponse

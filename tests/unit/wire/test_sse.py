@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lowtide.effects.sse import EventStream
+from lowtide.wire.sse import EventStream
 
 _TEXT = b': a comment\nevent: message\nid: 1\ndata: {"a":\ndata: 1}\n\nretry: 10\n\ndata:second\r\n\r\ndata: third\n\n'
 
