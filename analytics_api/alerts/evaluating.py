@@ -20,7 +20,7 @@ from lowtide.storage.database import Connection
 
 from .core import Change, Memory, Verdict, look
 from .desk import Desk
-from .reading import verdicts
+from .reading import MOST_GROUPS, verdicts
 from .rules import Rule
 from .silences import covers, silences_of
 from .states import Group, Subject, datetime_of, forget, id_of, millis_of, record, remember, remembered
@@ -73,7 +73,8 @@ async def _one(connection: Connection, desk: Desk) -> bool:
     values = {"namespace": namespace, "name": name, "early": _EARLY, "at": None, "problem": None}
     try:
         async with connection.transaction():  # of its own: what failed is undone, that it failed is noted
-            await _look(connection, desk, Subject(namespace, name, Rule.model_validate(spec), secrets, looked, now))
+            subject = Subject(namespace, name, Rule.model_validate(spec), secrets, looked, now)
+            values["problem"] = await _look(connection, desk, subject)
         values["at"] = now
     except (psycopg.OperationalError, psycopg.InterfaceError):
         raise
@@ -88,12 +89,14 @@ async def _one(connection: Connection, desk: Desk) -> bool:
     return True
 
 
-async def _look(connection: Connection, desk: Desk, of: Subject) -> None:
+async def _look(connection: Connection, desk: Desk, of: Subject) -> str | None:
+    """What whoever made the rule should know."""
     memories = await remembered(connection, of)
     until = of.now - timedelta(seconds=desk.delay)
     found = await verdicts(desk.store, of.namespace, of.rule, until, list(memories))
     silences = await silences_of(connection, of.namespace, of.name, of.now)
     at, looked = millis_of(of.now), None if of.looked is None else millis_of(of.looked)
+    changed: dict[Group, Memory] = {}
     for group, (verdict, seen) in found.items():
         before = memories.get(group, Memory())
         if seen:
@@ -101,7 +104,7 @@ async def _look(connection: Connection, desk: Desk, of: Subject) -> None:
         gone = bool(of.rule.by) and at - before.seen > _FORGOTTEN
         if gone:
             verdict = Verdict(False, True, None, "there was no data for a week: it is no longer looked at")
-        silent = any(covers(silence, of.group_of(group)) for silence in silences)
+        silent = any(covers(silence, of.labels_of(group)) for silence in silences)
         after, changes = look(before, verdict, at, looked, of.rule.terms, silent=silent)
         if "begun" in changes:
             after = msgspec.structs.replace(after, alert=id_of(of, group))
@@ -110,7 +113,11 @@ async def _look(connection: Connection, desk: Desk, of: Subject) -> None:
         if gone and after.phase == "ok":
             await forget(connection, of, group)
         elif after != memories.get(group):
-            await remember(connection, of, group, after)
+            changed[group] = after
+    await remember(connection, of, changed)
+    if sum(seen for _, seen in found.values()) < MOST_GROUPS:
+        return None
+    return f"there are {MOST_GROUPS} groups or more, and only so many are looked at; choose fewer by filters"
 
 
 async def _apply(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import text
@@ -62,7 +62,7 @@ class Window:
 def window_of(length: int, until: datetime) -> Window:
     """The last ``length`` milliseconds before ``until``, and what belongs to the minute or hour in which they begin."""
     span = timedelta(milliseconds=length)
-    first = (until - span).replace(second=0, microsecond=0)
+    first = (until - span).astimezone(UTC).replace(second=0, microsecond=0)
     hourly = span > _HOURLY
     return Window(first.replace(minute=0) if hourly else first, until, hourly)
 

@@ -51,7 +51,7 @@ class RuleShown(Answer):
     created_at: Moment
     changed_at: Moment
     looked_at: Moment | None = Field(description="When it was last looked at.")
-    problem: str | None = Field(description="Why the last look found nothing out.")
+    problem: str | None = Field(description="Why the last look found nothing out, or not all.")
 
 
 class RulesQuery(Paging):

@@ -33,8 +33,8 @@ class Silence:
     created_by: str
 
 
-def covers(silence: Silence, group: dict[str, str]) -> bool:
-    return silence.members.items() <= group.items()
+def covers(silence: Silence, labels: dict[str, str]) -> bool:
+    return silence.members.items() <= labels.items()
 
 
 async def silences_of(connection: Connection, namespace: str, rule: str, now: datetime) -> Sequence[Silence]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -61,6 +61,11 @@ class Subject:
     def group_of(self, group: Group) -> dict[str, str]:
         return dict(zip(self.rule.by, group, strict=True))
 
+    def labels_of(self, group: Group) -> dict[str, str]:
+        """What a silence may name: the group, and what the rule chooses."""
+        chosen = {"workflow": self.rule.workflow, "version": self.rule.version, "task": self.rule.task}
+        return {name: value for name, value in chosen.items() if value is not None} | self.group_of(group)
+
 
 async def remembered(connection: Connection, of: Subject) -> dict[Group, Memory]:
     statement = "SELECT members, memory FROM alert_states WHERE namespace = %s AND rule = %s ORDER BY members"
@@ -68,9 +73,12 @@ async def remembered(connection: Connection, of: Subject) -> dict[Group, Memory]
     return {tuple(json.loads(members)): msgspec.convert(memory, Memory) for members, memory in rows}
 
 
-async def remember(connection: Connection, of: Subject, group: Group, memory: Memory) -> None:
-    values = [of.namespace, of.name, _text_of(group), Jsonb(msgspec.to_builtins(memory))]
-    await connection.execute(_REMEMBER, values)
+async def remember(connection: Connection, of: Subject, memories: Mapping[Group, Memory]) -> None:
+    rows = [
+        (of.namespace, of.name, _text_of(group), Jsonb(msgspec.to_builtins(memory)))
+        for group, memory in memories.items()
+    ]
+    await connection.cursor().executemany(_REMEMBER, rows)
 
 
 async def forget(connection: Connection, of: Subject, group: Group) -> None:

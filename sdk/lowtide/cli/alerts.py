@@ -95,7 +95,7 @@ def show(
     for told in found["deliveries"]:
         problem = f" ({told['problem']})" if told["problem"] else ""
         print(
-            f"  {told['type'].split('.')[-2]:15} to {told['to']}: {told['state']}, {told['attempts']} attempts{problem}"
+            f"  {told['type'].split('.')[-2]:15} to {told['to']}: {told['state']}, attempt {told['attempts']}{problem}"
         )
 
 

@@ -142,3 +142,17 @@ async def test_a_store_that_gives_no_answer_changes_nothing_and_says_so(store_ur
     assert row is not None
     assert "cannot be reached" in row[0]
     assert row[1] is None
+
+
+async def test_of_more_groups_than_are_looked_at_the_rule_says_so(store_url: str) -> None:
+    _rules(store_url, "many", "rule")
+    with psycopg.connect(store_url, autocommit=True) as connection:
+        connection.execute(
+            """INSERT INTO rollups_minute (namespace, measure, at, workflow, version, task, count, total)
+               SELECT 'many', 'executions.faulted', date_trunc('minute', now()), 'w' || n, '1', '', 1, 1
+                 FROM generate_series(1, 1001) AS n"""
+        )
+        async with _desk(store_url, "http://127.0.0.1:1") as desk:
+            assert await look_at_due(desk, 10.0) == 1
+        row = connection.execute("SELECT problem, looked_at IS NOT NULL FROM alert_rules").fetchone()
+    assert row == ("there are 1000 groups or more, and only so many are looked at; choose fewer by filters", True)

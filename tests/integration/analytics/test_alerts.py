@@ -280,17 +280,22 @@ def test_a_silenced_alert_is_seen_and_told_of_when_the_silence_ends(office: Offi
     silence = office.api.post(silences, json=given)
     assert silence.status_code == 201, silence.text
     office.put("faults", by=["workflow"])
+    office.put("of-a", workflow="a")
+    silences_all = {**given, "rule": None}
+    assert office.api.post(silences, json=silences_all).status_code == 201
     for workflow in ("a", "b"):
         office.faults(3, workflow=workflow)
     office.tick()
     assert [request.json["group"] for request in office.events()] == [{"workflow": "b"}]
     silenced = next(alert for alert in office.alerts() if alert["group"] == {"workflow": "a"})
     assert (silenced["state"], silenced["toldAt"]) == ("firing", None)
-    assert [one["reason"] for one in office.api.get(silences).json()["items"]] == ["a test"]
-    assert office.api.delete(f"{silences}/{silence.json()['id']}").status_code == 204
+    for one in office.api.get(silences).json()["items"]:
+        assert (one["reason"], one["by"]) == ("a test", "ann")
+        assert office.api.delete(f"{silences}/{one['id']}").status_code == 204
     office.later()
     office.tick()
-    assert [request.json["group"]["workflow"] for request in office.events()] == ["b", "a"]
+    told = sorted((request.json["rule"], request.json["group"].get("workflow")) for request in office.events())
+    assert told == [("faults", "a"), ("faults", "b"), ("of-a", None)]
 
 
 def test_an_alert_is_acknowledged_by_the_first_who_says_so(office: Office) -> None:
