@@ -7,8 +7,10 @@ SEEDS  ?= 1000000
 FIRST  ?= 1
 EXECUTIONS ?= 5000
 KILLS  ?= 60
+OUTAGE ?= 60
+RATE   ?= 4
 
-.PHONY: demo up test test-aws soak soak-kills soak-rollups check format bench bench-peers stubs manifests images lock clean
+.PHONY: demo up test test-aws soak soak-kills soak-outage soak-rollups check format bench bench-peers stubs manifests images lock clean
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	@if command -v uv >/dev/null 2>&1; then \
@@ -37,6 +39,9 @@ soak: $(VENV)/.ready  ## make soak SEEDS=1000000 FIRST=1: simulated worlds on al
 
 soak-kills: $(VENV)/.ready  ## make soak-kills EXECUTIONS=5000 KILLS=60: the whole platform while its processes are killed
 	@$(BIN)/python -m tests.kills --executions $(EXECUTIONS) --kills $(KILLS)
+
+soak-outage: $(VENV)/.ready  ## make soak-outage OUTAGE=60 RATE=4: PostgreSQL hangs, then is away, under a steady load; in numbers
+	@$(BIN)/python -m tests.outages --seconds $(OUTAGE) --rate $(RATE)
 
 soak-rollups: $(VENV)/.ready  ## make soak-rollups EXECUTIONS=5000 KILLS=60: rollups against rows while ingest is killed
 	@$(BIN)/python -m tests.rollups --executions $(EXECUTIONS) --kills $(KILLS)

@@ -15,10 +15,7 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
-
-import psycopg
 
 from lowtide.clients.http import HttpClient
 from lowtide.clients.orchestrate import Orchestrate
@@ -28,11 +25,10 @@ from tests.kills.checking import read, violations
 from tests.kills.killing import Killer
 from tests.kills.orders import NAMESPACE, WORKFLOW, Customers
 from tests.kills.shop import shop
+from tests.kills.waiting import until_ended
 
 _TICK = 10.0
 _QUICK = {"LOWTIDE_TICK_HORIZON": "12", "LOWTIDE_LOST_AFTER": "15"}
-_PATIENCE = 300.0
-"""Seconds without a further end after which what has not ended is taken for lost."""
 
 
 async def run(given: argparse.Namespace, folder: Path) -> bool:
@@ -61,7 +57,7 @@ async def run(given: argparse.Namespace, folder: Path) -> bool:
             say(f"all {given.executions} orders were accepted")
             await killing
             await killer.end()
-        await until_ended(platform, given.executions, say)
+        await until_ended(platform.databases.control, given.executions, say)
         ended, journal = await asyncio.to_thread(read, platform.databases)
         found = violations(given.executions, ended, journal, peer.calls, killer.thaws)
     again = len(peer.calls) - len({call.key for call in peer.calls})
@@ -71,30 +67,6 @@ async def run(given: argparse.Namespace, folder: Path) -> bool:
     print(*(found[:20] or ["every promise was kept"]), sep="\n")
     print(f"{len(found)} violations in {took:.0f} s, {sum(killer.done.values())} kills, seed {given.seed}")
     return not found
-
-
-async def until_ended(platform: Platform, many: int, say: Callable[[str], None]) -> None:
-    """Until all have ended, or none does any more."""
-    last, since, told = -1, time.monotonic(), 0.0
-    while time.monotonic() - since < _PATIENCE:
-        ended = await asyncio.to_thread(_count, platform.databases.control)
-        if ended != last:
-            last, since = ended, time.monotonic()
-        if ended >= many:
-            return
-        if time.monotonic() - told > 10:
-            told = time.monotonic()
-            say(f"{ended} of {many} have ended")
-        await asyncio.sleep(1)
-
-
-def _count(control: str) -> int:
-    try:
-        with psycopg.connect(control, connect_timeout=5) as connection:
-            row = connection.execute("SELECT count(*) FROM executions WHERE ended_at IS NOT NULL").fetchone()
-    except psycopg.OperationalError:  # it may be the one that was killed
-        return -1
-    return int(row[0]) if row else 0
 
 
 def main() -> int:

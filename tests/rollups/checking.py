@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from lowtide.model.sketch import ERROR, quantile
+from lowtide.model.sketch import ERROR, merged, quantile
 
 __all__ = ["check", "read"]
 
@@ -30,7 +30,8 @@ SELECT 'invocations.gb_seconds', namespace, workflow, at, memory_bytes / 1073741
  UNION ALL
 SELECT 'invocations.cold_start_ms', namespace, workflow, at, cold_start_ms FROM usage WHERE cold_start UNION ALL
 SELECT 'effects.' || effect, namespace, workflow, at, active_ms FROM task_facts WHERE effect <> '' UNION ALL
-SELECT 'tasks.' || status, namespace, workflow, at, duration_ms FROM task_facts WHERE status <> 'running' UNION ALL
+SELECT 'tasks.' || status, namespace, workflow, at, duration_ms FROM task_facts
+ WHERE status NOT IN ('running', 'waiting') UNION ALL
 SELECT 'metrics.' || name, namespace, workflow, at, value FROM metric_samples UNION ALL
 SELECT 'logs.' || level, namespace, workflow, at, NULL FROM logs
 """
@@ -48,8 +49,9 @@ def check(url: str, grain: str) -> None:
             values[key].append(value)
     rolled: dict[Any, Any] = {}
     query = f"SELECT measure, namespace, workflow, at, count, total, smallest, largest, sketch FROM rollups_{grain}"
-    for measure, namespace, workflow, at, *cell, sketch in read(url, query):
-        rolled[measure, namespace, workflow, at] = (*cell, {int(number): n for number, n in sketch.items()})
+    for measure, namespace, workflow, at, *cell, sketch in read(url, query):  # a row for each version and task
+        key = (measure, namespace, workflow, at)
+        rolled[key] = _added(rolled.get(key), (*cell, {int(number): n for number, n in sketch.items()}))
     assert {key: cell[0] for key, cell in rolled.items() if key in counts} == counts
     for key, given in values.items():
         _, total, smallest, largest, bins = rolled[key]
@@ -60,3 +62,13 @@ def check(url: str, grain: str) -> None:
             for share in (0.5, 0.95, 0.99):
                 exact = sorted(given)[max(1, math.ceil(share * len(given))) - 1]
                 assert quantile(bins, share) == pytest.approx(exact, rel=ERROR * 1.0001, abs=1e-9)
+
+
+def _added(one: Any, other: Any) -> Any:
+    """Two cells of the same measure: count, sum, smallest, largest, bins."""
+    if one is None:
+        return other
+    smallest = [value for value in (one[2], other[2]) if value is not None]
+    largest = [value for value in (one[3], other[3]) if value is not None]
+    counted = (one[0] + other[0], one[1] + other[1])
+    return (*counted, min(smallest, default=None), max(largest, default=None), merged(one[4], other[4]))
