@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from lowtide.errors import LowtideError, Unavailable
 from lowtide.storage.database import Connection as Driver
 from lowtide.storage.database import Database as DriverDatabase
+from lowtide.storage.database import kept_alive
 
 from .lately import Lately
 
@@ -41,7 +42,11 @@ class Database:
             pool_size=max(1, connections - alone),
             max_overflow=0,
             pool_timeout=pool_timeout,
-            connect_args={"connect_timeout": connect_timeout, "application_name": _APPLICATION},
+            connect_args={
+                "connect_timeout": connect_timeout,
+                "application_name": _APPLICATION,
+                **kept_alive(url),
+            },
         )
         self.lately = Lately()
         self._under_way = 0
