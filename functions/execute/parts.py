@@ -134,7 +134,7 @@ def _traces(settings: ExecuteSettings, ingest: IngestClient) -> Traces | None:
     from lowtide.telemetry.otlp import Traces
     from lowtide.telemetry.tracing import current
 
-    ingest.trace = current
+    ingest.traced(current)
     return Traces.of("execute", settings.otlp_endpoint, settings.trace_share, nanos, digits)
 
 

@@ -10,6 +10,8 @@
 ``dropping``   journals of executions that were deleted
 ``work``       what a batch asks of the journal, checked at the border
 ``measuring``  what is counted for whoever watches
+``probing``    health, also of the stores, with reasons
+``tracing``    spans of single calls
 ``owners``     liveness of processes
 ``signalling`` wakes for running owners, between replicas by NOTIFY
 ``payloads``   the claim check

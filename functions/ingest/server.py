@@ -11,7 +11,7 @@ from typing import Final
 
 import grpc
 import psycopg
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from lowtide.errors import Unavailable
@@ -24,16 +24,19 @@ from lowtide.storage.database import Connection, Database
 from lowtide.telemetry.measures import Measure
 from lowtide.telemetry.otlp import Traces, sending
 from lowtide.telemetry.serving import serving_measures
+from lowtide.telemetry.tracing import Tracer
 
 from .committing import Committer
 from .days import Keeper
 from .measuring import measures
 from .owners import Voices, forget_owners
+from .probing import Probes
 from .projecting import Projector
 from .retention import retention_of
 from .service import IngestService
 from .signalling import Signals
 from .stream import Journalist
+from .tracing import TracedCalls
 
 __all__ = ["serve"]
 
@@ -81,8 +84,8 @@ async def _serve(settings: IngestSettings, traces: Traces | None) -> AsyncIterat
         stream_lifetime=settings.stream_lifetime,
         largest_payload=settings.max_payload_bytes,
     )
-    probes = health.aio.HealthServicer()  # type: ignore[attr-defined]  # the stubs lack it
-    server = _server(service, probes)
+    probes = Probes({"journal": journal, "analytics": analytics})
+    server = _server(service, probes, tracer)
     port = _bind(server, settings.host, settings.port)
     background = [
         asyncio.create_task(work)
@@ -118,8 +121,8 @@ async def _serve(settings: IngestSettings, traces: Traces | None) -> AsyncIterat
             await database.close()
 
 
-def _server(service: IngestService, probes: health_pb2_grpc.HealthServicer) -> grpc.aio.Server:
-    server = grpc.aio.server(options=_OPTIONS)
+def _server(service: IngestService, probes: health_pb2_grpc.HealthServicer, tracer: Tracer | None) -> grpc.aio.Server:
+    server = grpc.aio.server(options=_OPTIONS, interceptors=[] if tracer is None else [TracedCalls(tracer)])
     ingest_pb2_grpc.add_IngestServicer_to_server(service, server)  # type: ignore[no-untyped-call]  # generated
     health_pb2_grpc.add_HealthServicer_to_server(probes, server)
     reflection.enable_server_reflection((_SERVICE, "grpc.health.v1.Health", reflection.SERVICE_NAME), server)

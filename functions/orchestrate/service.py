@@ -22,6 +22,7 @@ from lowtide.runtime.containers import Containers
 from lowtide.runtime.ports import Payloads
 from lowtide.settings import OrchestrateSettings, whole_environment
 from lowtide.telemetry.otlp import Traces
+from lowtide.telemetry.tracing import current
 
 from .actions import ELIGIBLE, ExecutionActions, Kind
 from .background import Background
@@ -277,6 +278,8 @@ def _neighbours(settings: OrchestrateSettings) -> Neighbours:
     ingest = IngestClient(
         settings.ingest_target, owner=f"orchestrate-{chance.new_owner()}", clock=clock, chance=chance.uniform
     )
+    if settings.otlp_endpoint:
+        ingest.traced(current)
     return Neighbours(
         broker=HttpBroker(settings.broker_url, connections=256),
         execute=HttpExecute(settings.execute_url, timeout=settings.budget + 60),

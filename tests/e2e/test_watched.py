@@ -135,6 +135,13 @@ def test_what_an_append_waited_for_is_in_the_trace_on_both_sides(
     assert all(asked[span.parent].parent in {one.id for one in named(spans, "invocation parking")} for span in commits)
 
 
+def test_a_call_to_ingest_is_in_the_trace_of_who_made_it(watched: Installation, traces: Collector, parked: str) -> None:
+    """The first opening rides on the stream; the second, after the park, is a call of its own."""
+    spans = whole(watched, traces)
+    assert one(spans, "Open").part == "lowtide-ingest"
+    assert one(spans, "Open").parent == named(spans, "journal open")[1].id
+
+
 def test_logs_are_lines_of_json_that_say_of_which_execution_and_trace_they_are(
     watched: Installation, parked: str
 ) -> None:

@@ -1,5 +1,5 @@
-"""Single calls to ingest: a deadline each, repeated within it while the service is away, errors as ours; and a breaker,
-which spares everybody the waiting where it has been away for long."""
+"""Single calls to ingest: a deadline each, repeated within it while the service is away, in the trace of their caller,
+errors as ours; and a breaker, which spares everybody the waiting where it has been away for long."""
 
 from __future__ import annotations
 
@@ -93,12 +93,14 @@ class Breaker:
 
 
 class Caller:
-    """Calls with ``deadline`` seconds in all; ``chance`` spreads the repetitions."""
+    """Calls with ``deadline`` seconds in all; ``chance`` spreads the repetitions. ``trace``, where it is set, says in
+    which trace a call is made."""
 
     def __init__(self, clock: Clock, chance: Callable[[], float], deadline: float) -> None:
         self._clock = clock
         self._chance = chance
         self._deadline = deadline
+        self.trace: Callable[[], str | None] | None = None
 
     async def __call__(self, procedure: Callable[..., Any], request: Any) -> tuple[Any, float]:
         """The reply, and the monotonic time at which the call that was answered had been sent.
@@ -107,16 +109,24 @@ class Caller:
         """
         ends = self._clock.monotonic() + self._deadline
         delay = _FIRST_DELAY
+        told = self._told()
         while True:
             sent = self._clock.monotonic()
             try:
-                return await procedure(request, timeout=max(ends - sent, 0.001), wait_for_ready=True), sent
+                return await procedure(request, timeout=max(ends - sent, 0.001), wait_for_ready=True, **told), sent
             except grpc.aio.AioRpcError as error:
                 pause = delay * (0.5 + self._chance())
                 if error.code() not in _AWAY or self._clock.monotonic() + pause >= ends:
                     raise translated(error) from error
             await self._clock.sleep(pause)
             delay = min(delay * 2, _LONGEST_DELAY)
+
+    def _told(self) -> dict[str, Any]:
+        if self.trace is None:
+            return {}
+        from lowtide.wire.traces import written  # here: what is watched by nobody starts without it
+
+        return {"metadata": tuple(written(self.trace()).items())}
 
 
 def translated(error: grpc.aio.AioRpcError) -> LowtideError:

@@ -49,7 +49,7 @@ _ON_THE_STREAM: Final = 1.0
 class IngestClient:
     """``window``: seconds that a sign of life is believed in; below the time that the server gives a lost stream.
     ``deadline``: seconds for each single call, all repetitions included. ``stub`` is called instead of ``target``.
-    ``trace``, where it is set, says in which trace an append is made."""
+    :meth:`traced` says in which trace appends and calls are made."""
 
     def __init__(
         self,
@@ -65,7 +65,6 @@ class IngestClient:
     ) -> None:
         patience = patience or Patience()
         self.owner = owner
-        self.trace: Callable[[], str | None] | None = None
         self._target = target
         self._idle = patience.idle
         self._clock = clock
@@ -89,6 +88,10 @@ class IngestClient:
         self._stub()
         assert self._channel is not None
         self._channel.get_state(try_to_connect=True)
+
+    def traced(self, trace: Callable[[], str | None]) -> None:
+        """From now on ``trace`` is asked in which trace the work at hand is done."""
+        self._call.trace = trace
 
     @property
     def payloads(self) -> IngestPayloads:
@@ -171,8 +174,8 @@ class IngestClient:
             known = self._reasons.get(key)
             raise known if known is not None else Fenced(f"execution {execution}, epoch {epoch} is not open here")
         message = protobuf.append_of(execution, epoch, entries, closing)
-        if self.trace is not None:
-            message.trace = self.trace() or ""
+        if self._call.trace is not None:
+            message.trace = self._call.trace() or ""
         await self._send(key, message)
         if closing is not None:
             self._forget(key)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Collection
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from lowtide.clients.calling import Caller
 from lowtide.errors import NotFound, PayloadLost
@@ -39,8 +39,8 @@ class IngestPayloads:
         return payload
 
     async def get(self, namespace: str, execution: ExecutionId, payload: Payload) -> bytes:
-        async def whole(ref: pb.PayloadRef, timeout: float, wait_for_ready: bool) -> bytes:
-            parts = self._stub().GetPayload(ref, timeout=timeout, wait_for_ready=wait_for_ready)
+        async def whole(ref: pb.PayloadRef, **options: Any) -> bytes:
+            parts = self._stub().GetPayload(ref, **options)
             return b"".join([part.data async for part in parts])
 
         try:
