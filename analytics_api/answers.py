@@ -45,6 +45,7 @@ T = TypeVar("T")
 
 
 def shown(moment: datetime) -> str:
+    """As every answer shows it."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 

@@ -44,6 +44,7 @@ MEASURES: Final[dict[Name, Measure]] = {
 assert set(MEASURES) == set(get_args(Name))
 
 _HOUR: Final = timedelta(hours=1)
+_MINUTE: Final = timedelta(minutes=1)
 _MOST_STEPS: Final = 10_000
 _ORIGIN: Final = datetime(2000, 1, 3, tzinfo=UTC)
 """A Monday, at midnight: weeks, days and hours begin where people expect them."""
@@ -61,6 +62,11 @@ class Window:
     def hourly(self) -> bool:
         """Whether hours are fine enough: there are sixty times fewer of them, and they are kept for longer."""
         return self.step % _HOUR == timedelta()
+
+    @property
+    def stored(self) -> bool:
+        """Whether each step is stored as it is."""
+        return self.step in (_HOUR, _MINUTE)
 
     @property
     def origin(self) -> datetime:

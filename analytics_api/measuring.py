@@ -1,7 +1,8 @@
 """A measure over time, by any step and grouping, from the rollups: counts, sums and percentiles.
 
 Percentiles are merged from sketches (``lowtide.model.sketch``), within one percent of a value that was there. Reading
-them is bounded by the window and not by how much happened in it.
+them is bounded by the window and not by how much happened in it. A page may have thousands of points, so it is written
+without building its models: they say in the OpenAPI what it is.
 """
 
 from __future__ import annotations
@@ -11,15 +12,15 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 import msgspec
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 from sqlalchemy import TextClause, text
-from sqlalchemy.engine import RowMapping
 
-from lowtide.model.sketch import merged, quantile
+from lowtide.model import sketch
 from lowtide.runtime.clock import Clock
+from lowtide.wire import json
 
 from . import cursors
-from .answers import MeasurePage, MeasurePoint
+from .answers import MeasurePage, shown
 from .measures import MEASURES, Grouping, Measure, Name, Window, window_of
 from .parameters import MeasureQuery, Namespace, step_of
 from .problems import RESPONSES
@@ -39,8 +40,8 @@ SELECT bucket, {groups} AS groups, sum(count)::bigint AS count, sum(total) AS to
        min(smallest) AS smallest, max(largest) AS largest,
        sum(count) FILTER (WHERE measure LIKE '%.completed') AS completed,
        {sketches} AS sketches
-  FROM (SELECT date_bin(:step, at, :origin) AS bucket, * FROM {table}
-         WHERE namespace = :namespace AND measure = ANY(:measures) AND at >= :first AND at < :last {chosen}) AS cells
+  FROM (SELECT {bucket} AS bucket, * FROM {table}
+         WHERE namespace = :namespace AND {measures} AND at >= :first AND at < :last {chosen}) AS cells
  GROUP BY 1, 2
 HAVING {after}
  ORDER BY 1, 2
@@ -51,13 +52,16 @@ _SKETCHES: Final = "array_agg(sketch::text) FILTER (WHERE sketch <> '{}')"
 
 _SKETCH: Final = msgspec.json.Decoder(dict[int, int], strict=False)
 _SHARES: Final = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+_UNKNOWN: Final[dict[str, float | None]] = dict.fromkeys(_SHARES)
 
 
 def routes(store: Store, clock: Clock) -> APIRouter:
     router = APIRouter(tags=["series"], responses=RESPONSES)
 
-    @router.get("/series/{measure}", summary="A measure over time, by any step and grouping")
-    async def series(namespace: Namespace, measure: Name, query: Annotated[MeasureQuery, Query()]) -> MeasurePage:
+    @router.get(
+        "/series/{measure}", summary="A measure over time, by any step and grouping", response_model=MeasurePage
+    )
+    async def series(namespace: Namespace, measure: Name, query: Annotated[MeasureQuery, Query()]) -> Response:
         """Oldest first; steps in which nothing happened are left out."""
         now = datetime.fromtimestamp(clock.now() / 1000, UTC)
         window = window_of(query.from_, query.to, step_of(query.step), now)
@@ -66,13 +70,13 @@ def routes(store: Store, clock: Clock) -> APIRouter:
         values = _values(namespace, asked, query, window)
         if after is not None:
             values |= {"first": max(window.first, after.bucket), "after": after.bucket, "after_groups": after.groups}
-        rows = await store.ask(
-            _statement(query, window, asked.sketched and query.percentiles, after is not None), values
-        )
-        shown = rows[: query.limit]
-        key = cursors.BucketKey(shown[-1]["bucket"], shown[-1]["groups"]) if len(rows) > query.limit else None
-        points = [_point(row, asked, query.by, window) for row in shown]
-        return MeasurePage(items=points, next=cursors.of(key), unit=asked.unit)
+        sketched = asked.sketched and query.percentiles
+        rows = await store.rows(_statement(query, window, values, sketched, after is not None), values)
+        items = rows[: query.limit]
+        key = cursors.BucketKey(items[-1].bucket, items[-1].groups) if len(rows) > query.limit else None
+        points = [_point(row, asked, query.by, window.step.total_seconds()) for row in items]
+        page = {"items": points, "next": cursors.of(key), "unit": asked.unit}
+        return Response(json.encode(page), media_type="application/json")
 
     return router
 
@@ -81,8 +85,8 @@ def quantiles(sketches: Sequence[str] | None) -> dict[str, float | None]:
     """``p50``, ``p95`` and ``p99`` of all sketches together."""
     bins: dict[int, int] = {}
     for one in sketches or ():
-        bins = merged(bins, _SKETCH.decode(one)) if bins else _SKETCH.decode(one)
-    return {name: quantile(bins, share) if bins else None for name, share in _SHARES.items()}
+        bins = sketch.merged(bins, _SKETCH.decode(one)) if bins else _SKETCH.decode(one)
+    return dict(zip(_SHARES, sketch.quantiles(bins, (*_SHARES.values(),)), strict=True)) if bins else _UNKNOWN
 
 
 def _values(namespace: str, asked: Measure, query: MeasureQuery, window: Window) -> dict[str, Any]:
@@ -98,10 +102,19 @@ def _chosen(query: MeasureQuery) -> dict[str, str | None]:
     return {"workflow": query.workflow, "version": query.version, "task": query.task}
 
 
-def _statement(query: MeasureQuery, window: Window, sketched: bool, after: bool) -> TextClause:
+def _statement(query: MeasureQuery, window: Window, values: dict[str, Any], sketched: bool, after: bool) -> TextClause:
+    """Where each row is a step of its own and of one measure, they are read in their order, and no further than the
+    page goes."""
     groups = f"ARRAY[{', '.join(COLUMNS[name] for name in query.by)}]::text[]"
+    if len(values["measures"]) == 1:
+        (values["measures"],) = values["measures"]
+        measures = "measure = :measures"
+    else:
+        measures = "measure = ANY(:measures)"
     return text(
         _STATEMENT.format(
+            bucket="at" if window.stored else "date_bin(:step, at, :origin)",
+            measures=measures,
             table="rollups_hour" if window.hourly else "rollups_minute",
             groups=groups,
             sketches=_SKETCHES if sketched else "NULL",
@@ -111,19 +124,19 @@ def _statement(query: MeasureQuery, window: Window, sketched: bool, after: bool)
     )
 
 
-def _point(row: RowMapping, asked: Measure, by: list[Grouping], window: Window) -> MeasurePoint:
-    seconds = window.step.total_seconds()
-    count, total, completed = row["count"], row["total"], row["completed"] or 0
-    return MeasurePoint(
-        at=row["bucket"],
-        group=dict(zip(by, row["groups"], strict=True)),
-        count=count,
-        per_second=count / seconds,
-        total=total,
-        mean=total / count if count else None,
-        smallest=row["smallest"],
-        largest=row["largest"],
-        success_rate=float(completed) / count if asked.statuses and "status" not in by else None,
-        concurrency=total / 1000 / seconds if asked.rollups == ("invocations.active_ms",) else None,
-        **quantiles(row["sketches"]),
-    )
+def _point(row: Sequence[Any], asked: Measure, by: list[Grouping], seconds: float) -> dict[str, Any]:
+    """A :class:`.answers.MeasurePoint`; a step has so many seconds."""
+    bucket, groups, count, total, smallest, largest, completed, sketches = row
+    return {
+        "at": shown(bucket),
+        "group": dict(zip(by, groups, strict=True)),
+        "count": count,
+        "perSecond": count / seconds,
+        "total": total,
+        "mean": total / count if count else None,
+        "smallest": smallest,
+        "largest": largest,
+        **quantiles(sketches),
+        "successRate": float(completed or 0) / count if asked.statuses and "status" not in by else None,
+        "concurrency": total / 1000 / seconds if asked.rollups == ("invocations.active_ms",) else None,
+    }

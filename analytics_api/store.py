@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from psycopg import errors
 from sqlalchemy import Executable, event
-from sqlalchemy.engine import RowMapping
+from sqlalchemy.engine import Row, RowMapping
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -73,9 +73,13 @@ class Store:
 
         Raises :class:`lowtide.errors.Unavailable` where the database is away, has no tables yet, or takes too long.
         """
+        return [row._mapping for row in await self.rows(statement, values)]
+
+    async def rows(self, statement: Executable, values: Mapping[str, Any] | None = None) -> Sequence[Row[Any]]:
+        """As :meth:`ask`, the values by their places: where there are thousands, names cost more than they say."""
         try:
             async with asyncio.timeout(self._statement_timeout + _MARGIN), self._engine.connect() as connection:
-                return (await connection.execute(statement, values)).mappings().all()
+                return (await connection.execute(statement, values)).all()
         except (TimeoutError, PoolTimeout) as error:
             self.failed.add()
             raise Unavailable("the analytics store is busy or does not answer; try again") from error
