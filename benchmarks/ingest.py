@@ -8,6 +8,8 @@
 and in the same round: the same rows by ``unnest``, in groups as large as ingest's may be, and one by one with a commit
 for each. *metrics*: samples in batches through the same stream until all are stored and added up; beside it the same
 rows by COPY into the same table. What is compared is the median of the rounds (INGEST_ROUNDS, INGEST_SECONDS).
+*memory*: what ingest has before, after the rounds, and, with RECORDS, at a tenth, half and all of them; a line tells it
+every ten seconds.
 """
 
 from __future__ import annotations
@@ -67,6 +69,7 @@ class Found:
     per_second: dict[str, list[float]] = field(default_factory=dict)
     ack_ms: dict[str, list[float]] = field(default_factory=dict)
     connections: int = 0
+    rss: dict[str, float] = field(default_factory=dict)
 
     def note(self, name: str, count: int, seconds: float) -> None:
         self.per_second.setdefault(name, []).append(count / seconds)
@@ -113,7 +116,7 @@ class Stream:
 
 
 async def journal(stores: Stores, found: Found, clients: int, records: int = 0) -> None:
-    """Append from all clients for some seconds, or until there are so many records."""
+    """Append from all clients for some seconds, or until there are so many records: then its memory is watched."""
     async with grpc.aio.insecure_channel(stores.target) as channel:
         streams = [Stream(channel) for _ in range(clients)]
         await asyncio.gather(*(stream.open() for stream in streams))
@@ -130,11 +133,26 @@ async def journal(stores: Stores, found: Found, clients: int, records: int = 0) 
                 acks.append((time.perf_counter() - sent) * 1000)
                 written += BATCH
 
+        watching = asyncio.create_task(watch(stores, found, lambda: written, records)) if records else None
         await asyncio.gather(*(hammer(stream) for stream in streams))
-        found.note(f"{clients} clients", written, time.perf_counter() - began)
+        if watching is not None:
+            await watching
+        found.note(f"{clients} clients" + (", many records" if records else ""), written, time.perf_counter() - began)
         found.ack_ms.setdefault(f"{clients} clients", []).extend(acks)
         found.connections = max(found.connections, connections(stores))
         await asyncio.gather(*(stream.close() for stream in streams))
+
+
+async def watch(stores: Stores, found: Found, written: Callable[[], int], records: int) -> None:
+    """Note ingest's memory (MiB) at a tenth, half and all of the records."""
+    process, told = psutil.Process(stores.ingest), time.monotonic()
+    for part in (records // 10, records // 2, records):
+        while written() < part:
+            await asyncio.sleep(0.5)
+            if time.monotonic() - told >= 10:
+                told = time.monotonic()
+                print(f"{written():,} records: {process.memory_info().rss / 2**20:.1f} MiB", flush=True)
+        found.rss[f"after {part:,} records"] = round(process.memory_info().rss / 2**20, 1)
 
 
 def unnest(stores: Stores, found: Found) -> None:
@@ -260,9 +278,16 @@ async def measured(folder: Path) -> tuple[Found, float, float]:
         await metrics(stores, Found(), "warm")
         before = process.memory_info().rss
         found = await rounds(stores)
+        found.rss["after the rounds"] = round(process.memory_info().rss / 2**20, 1)
         if RECORDS:
             await journal(stores, found, max(CLIENTS), RECORDS)
         return found, before, process.memory_info().rss
+
+
+def flat(rss: dict[str, float]) -> bool:
+    """Whether nine tenths of many records add next to nothing to what the first tenth left; true without them."""
+    parts = [size for name, size in rss.items() if name.endswith("records")]
+    return not parts or parts[-1] < parts[0] * 1.1
 
 
 def main() -> None:
@@ -281,13 +306,13 @@ def main() -> None:
         "per_second": {name: round(found.rate(name)) for name in found.per_second},
         "ack_p99_ms": {name: round(quantile(acks, 0.99), 1) for name, acks in found.ack_ms.items()},
         "connections": found.connections,
-        "rss_mb": {"before": round(before / 2**20, 1), "after": round(after / 2**20, 1)},
+        "rss_mb": {"before": round(before / 2**20, 1), **found.rss, "after": round(after / 2**20, 1)},
     }
     goals = {
         "at least 0.3 of unnest at 256 clients": ratios["journal against unnest"] >= 0.3,
         "at least 20 times a commit per record at 256 clients": ratios["journal against commit per record"] >= 20,
         "metrics at least 0.25 of copy": ratios["metrics against copy"] >= 0.25,
-        "memory flat": ratios["memory after against before"] < 1.5,
+        "memory flat": ratios["memory after against before"] < 1.5 and flat(found.rss),
     }
     report("ingest", figures, {name: round(ratio, 3) for name, ratio in ratios.items()}, goals)
 
