@@ -79,14 +79,16 @@ def test_an_unknown_execution_is_not_found(api: httpx.Client, execution: str, pa
 
 def test_what_is_no_part_of_the_api_says_so(api: httpx.Client) -> None:
     assert _code(api.get("/v2/everything")) == (404, "not_found")
-    refused = api.post("/v1/namespaces/shop/executions", content=b"x" * 2_000_000)
+    refused = api.post("/v1/namespaces/shop/executions", content=b"x")
     assert _code(refused) == (405, "method.not_allowed")
     assert refused.headers["allow"] == "GET"
 
 
 def test_the_openapi_shows_errors_as_problem_documents_with_examples(api: httpx.Client) -> None:
     described = api.get("/openapi.json").json()
-    questions = [verbs["get"] for path, verbs in described["paths"].items() if path.startswith("/v1")]
+    questions = [
+        verbs["get"] for path, verbs in described["paths"].items() if path.startswith("/v1") and "get" in verbs
+    ]
     assert len(questions) >= 7
     for question in questions:
         assert "422" not in question["responses"]
