@@ -40,8 +40,10 @@ def routes(desk: Desk) -> APIRouter:
     async def tick(request: Request) -> Response:
         """The tick of a Trigger; of anybody else, it does no harm. What it does, it does once, whoever asks at once."""
         known = _known(request, await request.body())
-        await look_at_due(desk, _SECONDS)
-        await deliver_due(desk, _SECONDS)
+        try:
+            await look_at_due(desk, _SECONDS)
+        finally:  # what was decided before is told in any case
+            await deliver_due(desk, _SECONDS)
         await desk.database.run(forget_old)
         watch = await desk.database.transaction(watched)
         if known is None or watch == known:

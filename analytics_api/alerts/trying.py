@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Body
 from pydantic import Field
 
-from lowtide.errors import InvalidInput
+from lowtide.errors import InvalidInput, Unavailable
 from lowtide.model.base import Millis
 
 from ..answers import Answer
@@ -25,7 +27,10 @@ from .states import Group, millis_of
 __all__ = ["routes"]
 
 _MOST_LOOKS: Final = 120
+_MOST_ITEMS: Final = 1000
+_LONGEST: Final = 45.0
 _MINUTE: Final = timedelta(minutes=1)
+_MILLISECOND: Final = timedelta(milliseconds=1)
 
 
 class Span(Shape):
@@ -52,7 +57,7 @@ class Said(Answer):
 
 class Trials(Answer):
     looks: int = Field(description="So many, at the same distance.")
-    items: list[Said] = Field(description="The last look whole, the others where something changed.")
+    items: list[Said] = Field(description="The last look whole, the others where something changed; the last thousand.")
 
 
 def routes(desk: Desk) -> APIRouter:
@@ -72,33 +77,47 @@ def routes(desk: Desk) -> APIRouter:
 
 
 async def _tried(desk: Desk, namespace: str, rule: Rule, span: Span) -> Trials:
-    now = datetime.fromtimestamp(desk.clock.now() / 1000, UTC)
-    last = span.to or now
-    first = span.from_ or last
-    if first > last:
+    try:
+        async with asyncio.timeout(_LONGEST):
+            return await _looks(desk, namespace, rule, *_moments(desk, rule, span))
+    except TimeoutError as error:
+        raise Unavailable(f"the looks took longer than {_LONGEST:g} s; ask for fewer, or for less") from error
+
+
+def _moments(desk: Desk, rule: Rule, span: Span) -> tuple[datetime, int, timedelta]:
+    """The last moment, how many there are, and their distance."""
+    last = span.to or datetime.fromtimestamp(desk.clock.now() / 1000, UTC)
+    if span.from_ is None:
+        return last, 1, _MINUTE
+    if span.from_ > last:
         raise InvalidInput("`from` is after `to`; swap them, or leave one out")
-    # Whole minutes: what came later in a minute was not known in it.
+    # Of whole minutes: what came later in a minute was not known in it.
+    last = last.replace(second=0, microsecond=0)
+    first = min(last, span.from_.replace(second=0, microsecond=0))
     step = max(_MINUTE, timedelta(milliseconds=rule.terms.every), (last - first) / (_MOST_LOOKS - 1))
-    looks = int((last - first) / step) + 1
+    step = -(-step // _MINUTE) * _MINUTE
+    return last, (last - first) // step + 1, step
+
+
+async def _looks(desk: Desk, namespace: str, rule: Rule, last: datetime, looks: int, step: timedelta) -> Trials:
+    # As if looked at that often: what lies between was not unwatched.
+    terms = replace(rule.terms, every=step // _MILLISECOND)
     memories: dict[Group, Memory] = {}
     items: list[Said] = []
     looked: Millis | None = None
     for number in range(looks):
         moment = last - (looks - 1 - number) * step
-        found = await verdicts(desk.store, namespace, rule, moment, list(memories))
-        for group, (verdict, _) in found.items():
-            before = memories.get(group, Memory())
-            memories[group], changes = look(before, verdict, millis_of(moment), looked, rule.terms)
+        for group, (verdict, _) in (await verdicts(desk.store, namespace, rule, moment, list(memories))).items():
+            memories[group], changes = look(memories.get(group, Memory()), verdict, millis_of(moment), looked, terms)
             if changes or number == looks - 1:
-                items.append(
-                    Said(
-                        at=moment,
-                        group=dict(zip(rule.by, group, strict=True)),
-                        state=memories[group].phase,
-                        value=verdict.value,
-                        why=verdict.why,
-                        changes=list(changes),
-                    )
+                said = Said(
+                    at=moment,
+                    group=dict(zip(rule.by, group, strict=True)),
+                    state=memories[group].phase,
+                    value=verdict.value,
+                    why=verdict.why,
+                    changes=list(changes),
                 )
+                items.append(said)
         looked = millis_of(moment)
-    return Trials(looks=looks, items=items)
+    return Trials(looks=looks, items=items[-_MOST_ITEMS:])

@@ -356,6 +356,10 @@ def test_a_rule_says_what_it_would_have_said(office: Office) -> None:
     assert said["looks"] == 21
     assert [one["changes"] for one in said["items"]] == [["begun", "fired", "told"], ["resolved"], []]
     assert said["items"][0]["value"] == 5.0
+    day = {"rule": {**FAULTS, "for": "PT2M", "window": "PT1H"}, "from": (noon - timedelta(hours=22)).isoformat()}
+    said = office.api.post(f"/v1/namespaces/{office.name}/alerts/test", json=day).json()
+    assert [one["changes"] for one in said["items"][:2]] == [["begun"], ["fired", "told"]]
+    assert said["looks"] <= 120
     assert office.alerts() == []
 
 
