@@ -22,7 +22,7 @@ from .core import Verdict
 from .rules import Absence, BurnRate, Rule, Threshold, milliseconds
 from .states import Group
 
-__all__ = ["MOST_GROUPS", "verdicts"]
+__all__ = ["MOST_GROUPS", "verdicts", "window_of"]
 
 MOST_GROUPS: Final = 1000
 _HOURLY: Final = timedelta(hours=6)

@@ -19,7 +19,7 @@ from lowtide.settings import BrokerSettings
 from lowtide.wire import cloudevents
 from lowtide.wire.cloudevents import CloudEvent
 from lowtide.wire.triggers import DEAD_LETTER_PATH, TRIGGERS
-from lowtide.wire.types import COMPLETED, DISPATCH, TICK
+from lowtide.wire.types import ALERT_TICK, ALERT_WATCH, COMPLETED, DISPATCH, TICK
 from tests.integration.local.pools import eventually
 from tests.ports import free_port
 
@@ -107,11 +107,13 @@ def stored(url: str) -> int:
 async def test_each_event_goes_to_the_triggers_that_match_it(fresh_database: str) -> None:
     async with subscriber() as there, broker(fresh_database, there) as here:
         sent = {"1": DISPATCH, "2": COMPLETED, "3": TICK, "4": "shop.payment", "5": "dev.lowtide.unknown.v1"}
+        sent |= {"6": ALERT_TICK, "7": ALERT_WATCH}
         for number, kind in sent.items():
             assert await here.post(kind, number) == 202
-        await eventually(lambda: len(there.got) == 4)
+        await eventually(lambda: len(there.got) == 6)
         assert there.of("/") == ["1"]
-        assert sorted(there.of("/events")) == ["2", "3", "4"]
+        assert sorted(there.of("/events")) == ["2", "3", "4", "7"]
+        assert there.of("/alerts/ticks") == ["6"]
         assert there.got[0][1].data == b'{"n": "1"}'
 
 

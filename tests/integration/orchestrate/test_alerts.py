@@ -60,6 +60,9 @@ async def test_a_question_that_the_broker_refuses_is_asked_again(control_store: 
         await there.tick()
         assert _asked(there) == [{}]
         assert await _tell(there, -1, None) == 400
+        (question,) = there.broker.of_type(ALERT_TICK)
+        assert (await there.post(question, "/dead-letters")).status_code == 202, "it comes again by itself"
+        assert (await there.api.get("/v1/namespaces/tests/executions")).json()["items"] == []
 
 
 async def test_an_alert_starts_a_workflow_that_is_scheduled_on_it(control_store: str) -> None:
