@@ -19,6 +19,7 @@ One file per question, with its SQL and its addresses:
 ``streaming``   what happens, as it happens
 ``top``         workflows and tasks that are slowest, dearest or fail most, from rollups
 ``cost``        what was paid, and what was saved
+``sql``         queries of analysts (``analysts/``: how they are kept apart)
 ``alerts``      a package: rules, what they find, who is told
 ``reports``     what was used and paid by day, for a tenant and for the operator
 ``health``      liveness and readiness

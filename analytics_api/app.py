@@ -36,6 +36,7 @@ from . import (
     problems,
     reports,
     series,
+    sql,
     streaming,
     timeline,
     top,
@@ -97,6 +98,7 @@ def create_app(settings: AnalyticsSettings, clock: Clock | None = None) -> FastA
         app.include_router(router, prefix=tenant)
     for part in (ruling, silencing, trying, showing):  # what has a name of its own before ids of alerts
         app.include_router(part.routes(desk), prefix=tenant)
+    app.include_router(sql.routes(store, settings.analysts_url, settings.analysts_connections), prefix=tenant)
     app.include_router(ticks.routes(desk))
     app.include_router(reports.of_all(store, clock or SystemClock(), prices, settings.operator_token))
     app.include_router(health.routes(store))

@@ -1,5 +1,7 @@
 """Brings the analytics store to the newest version: ``python -m analytics_api.migrate``.
 
+Where LOWTIDE_ANALYSTS_URL is set, the role that it names is made, or mended.
+
 Exit codes: 0 when it is, 1 where the database cannot be reached, 2 where a setting is wrong.
 """
 
@@ -11,6 +13,8 @@ from typing import Final
 
 from lowtide.settings import MigrateSettings
 from lowtide.storage import migrating
+
+from .analysts.role import provide
 
 __all__ = ["main", "migrate"]
 
@@ -24,7 +28,13 @@ def migrate(url: str, revision: str = "head") -> None:
 
 
 def main() -> int:
-    return migrating.run(migrate, lambda: MigrateSettings.from_environment().analytics_url, "LOWTIDE_ANALYTICS_URL")
+    def upgrade(url: str) -> None:
+        migrate(url)
+        analysts = MigrateSettings.from_environment().analysts_url
+        if analysts:
+            provide(url, analysts)
+
+    return migrating.run(upgrade, lambda: MigrateSettings.from_environment().analytics_url, "LOWTIDE_ANALYTICS_URL")
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ object never travels further. Durations are seconds unless the name says otherwi
     LOWTIDE_JOURNAL_URL          ingest                       PostgreSQL of the journal
     LOWTIDE_ANALYTICS_URL        ingest, analytics            PostgreSQL of the analytics store
     LOWTIDE_PRICES               analytics                    a price list: a preset's name, or a file (docs/cost.md)
+    LOWTIDE_ANALYSTS_URL         analytics                    PostgreSQL of analytics for SQL, as a role of its own
     LOWTIDE_OPERATOR_TOKEN       analytics                    who shows it may ask about all namespaces; empty: nobody
     LOWTIDE_BROKER_URL           orchestrate execute          where CloudEvents are posted (analytics: those of alerts)
                                  analytics
@@ -227,6 +228,8 @@ class AnalyticsSettings(_FromEnvironment, frozen=True, kw_only=True):
     trace_share: float = 1.0
     prices: str = "google-cloud-run"
     operator_token: bytes = b""
+    analysts_url: str = ""
+    analysts_connections: int = 1
     connections: int = 6
     statement_timeout: float = 15.0
     broker_url: str = ""
@@ -241,6 +244,7 @@ class MigrateSettings(_FromEnvironment, frozen=True, kw_only=True):
     control_url: str = ""
     journal_url: str = ""
     analytics_url: str = ""
+    analysts_url: str = ""
 
 
 class BrokerSettings(_FromEnvironment, frozen=True, kw_only=True):

@@ -2,7 +2,7 @@
 
 ``run`` ``validate`` ``draw``                    a document, in this process, without any server
 ``deploy`` ``start`` ``workflows`` ``executions`` ``tasks`` ``operations`` ``deadletters`` ``events`` ``replay``
-``cost`` ``top`` ``report`` ``alerts`` ``logs`` ``timeline`` ``graph`` ``compare``
+``cost`` ``top`` ``report`` ``sql`` ``alerts`` ``logs`` ``timeline`` ``graph`` ``compare``
                                                  talk to a server (``server``: its options)
 ``up`` ``status`` ``migrate``                    the platform on this machine
 
@@ -35,6 +35,7 @@ from lowtide.cli.replay import replay
 from lowtide.cli.report import report
 from lowtide.cli.run import EPILOG, run
 from lowtide.cli.shown import examples
+from lowtide.cli.sql import sql
 from lowtide.cli.start import start
 from lowtide.cli.status import status
 from lowtide.cli.tasks import tasks
@@ -146,6 +147,14 @@ app.command(
         f"lowtide compare {_EXECUTION} 01890a5d-ac96-774b-bcce-b302099a8058 --output json | jq .diverged",
     ),
 )(compare)
+app.command(
+    short_help="Ask analytics in SQL.",
+    epilog=examples(
+        'lowtide sql "select workflow, count(*) from executions group by workflow"',
+        "lowtide sql \"select at, workflow, p95 from hours where measure = 'executions.completed'\" --format csv",
+        "lowtide sql - < slowest.sql",
+    ),
+)(sql)
 app.command(
     short_help="Run the platform on this machine.",
     epilog=examples("lowtide up", "lowtide up --steps steps --path examples/order-fulfilment --idle 5"),

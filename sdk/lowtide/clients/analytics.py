@@ -12,6 +12,7 @@ from typing import Final, Literal
 from lowtide.clients.http import HttpClient, path_of
 from lowtide.errors import LowtideError
 from lowtide.model.base import JSON
+from lowtide.wire import json
 
 __all__ = ["Analytics"]
 
@@ -159,6 +160,20 @@ class Analytics(HttpClient):
         path = path_of("v1", *(() if namespace is None else ("namespaces", namespace)), "reports", "daily")
         headers = {"authorization": f"Bearer {operator_token}"} if operator_token else {}
         return (await self.request("GET", path, query=query, headers=headers)).body
+
+    async def sql(
+        self, namespace: str, query: str, *, limit: int = 1000, form: Literal["csv", "json"] = "json"
+    ) -> tuple[JSON, bool]:
+        """What one SELECT finds, as JSON (``columns``, ``rows``) or CSV, and whether rows are missing."""
+        answer = await self.request(
+            "POST",
+            path_of("v1", "namespaces", namespace, "sql"),
+            body=json.encode({"query": query, "limit": limit}),
+            headers={"content-type": "application/json", "accept": "text/csv" if form == "csv" else "application/json"},
+        )
+        if isinstance(answer.body, dict):
+            return answer.body, bool(answer.body.get("truncated"))
+        return answer.body, answer.headers.get("lowtide-truncated") == "true"
 
     async def _get(
         self, namespace: str, *parts: str, query: Mapping[str, str | int | None] | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 
 import psycopg
 from psycopg import sql
@@ -13,7 +13,7 @@ from psycopg import sql
 from .options import Options
 from .refusals import DatabaseUnreachable
 
-__all__ = ["Databases", "given_databases", "of_server", "shown"]
+__all__ = ["Databases", "as_role", "given_databases", "of_server", "shown"]
 
 _PREFIX: Final = "lowtide_"
 _TIMEOUT: Final = 10  # seconds to connect
@@ -21,12 +21,13 @@ _TIMEOUT: Final = 10  # seconds to connect
 
 @dataclass(frozen=True)
 class Databases:
-    """One URL each."""
+    """One URL each; ``analysts`` is that of analytics as their role, empty where nobody asks in SQL."""
 
     control: str
     journal: str
     analytics: str
     broker: str
+    analysts: str = ""
 
 
 async def of_server(url: str) -> Databases:
@@ -74,6 +75,13 @@ def shown(url: str) -> str:
         return url
     host = parts.netloc.rpartition("@")[2]
     return urlunsplit(parts._replace(netloc=f"{parts.username}:***@{host}"))
+
+
+def as_role(url: str, user: str, password: str) -> str:
+    """The same database as somebody else."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=f"{quote(user, safe='')}:{quote(password, safe='')}@{host}"))
 
 
 def _named(url: str, database: str) -> str:

@@ -2,8 +2,8 @@
 
 .lowtide/
   lock          held (flock) by the running platform, with its process id; gone when it has ended
-  key           the shared secret of dispatches and outcomes, for the owner's eyes alone; so is
-  operator-token
+  key           the shared secret of dispatches and outcomes, for the owner's eyes alone; so are
+  operator-token, analysts-password
   postgres/     PostgreSQL's own data directory
   logs/         one file per service
   run/          one file per child process: what a platform that was killed has left behind

@@ -11,7 +11,7 @@ import contextlib
 import functools
 import os
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from socket import socket
 from typing import Final, Self
 
@@ -23,7 +23,7 @@ from lowtide.settings import whole_environment
 
 from . import status
 from .activator import Activator, http_probe
-from .databases import Databases, given_databases, of_server
+from .databases import Databases, as_role, given_databases, of_server
 from .datadir import DataDirectory
 from .gateway import Gateway
 from .logs import LogFile
@@ -46,6 +46,7 @@ __all__ = ["Platform"]
 _INNER: Final[tuple[Name, ...]] = ("execute", "orchestrate", "analytics")
 """Services with a port of their own, for the broker and for each other."""
 
+_ANALYSTS: Final = "lowtide_analysts"
 _QUIET: Final = 15.0  # seconds: longer than the pause between two heartbeats of a stream
 _FOLLOW: Final = 0.2  # seconds between two looks at the logs, when their lines are shown
 _IN_DELIVERY: Final = 500  # events that the broker delivers at once to each subscriber, at least
@@ -190,7 +191,9 @@ class Platform:
         options = self._options
         self._postgres = Postgres(self._directory, fsync=options.fsync, start_timeout=options.start_timeout)
         self._stack.push_async_callback(self._postgres.stop)
-        return await of_server(await self._postgres.start())
+        databases = await of_server(await self._postgres.start())
+        password = self._directory.secret("analysts-password")
+        return replace(databases, analysts=as_role(databases.analytics, _ANALYSTS, password))
 
     def _secrets(self) -> Secrets:
         operator = whole_environment().get("LOWTIDE_OPERATOR_TOKEN") or self._directory.secret("operator-token")

@@ -93,6 +93,8 @@ def environment(
             told = {"LOWTIDE_JOURNAL_URL": databases.journal, "LOWTIDE_ANALYTICS_URL": databases.analytics}
         case "analytics":
             own = {"LOWTIDE_ANALYTICS_URL": databases.analytics, "LOWTIDE_OPERATOR_TOKEN": secrets.operator}
+            if databases.analysts:
+                own["LOWTIDE_ANALYSTS_URL"] = databases.analysts
             told = {**own, "LOWTIDE_BROKER_URL": f"{known.broker}/", **_LOOPBACK}
     path = {"PYTHONPATH": os.pathsep.join(str(entry.resolve()) for entry in options.path)} if options.path else {}
     # Many processes on one machine cannot share one port: here /status and the log say how they do.

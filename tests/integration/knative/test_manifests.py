@@ -184,7 +184,7 @@ def test_all_processes_together_stay_within_fifty_connections(root: str) -> None
     connections = (
         most("ingest") * (ingest["journal_connections"] + ingest["analytics_connections"])
         + most("orchestrate") * orchestrate["connections"]
-        + most("analytics") * analytics["connections"]
+        + most("analytics") * (analytics["connections"] + analytics["analysts_connections"])
     )
     assert connections <= 50
 
@@ -207,7 +207,8 @@ def test_a_migration_is_told_its_own_store_alone(store: str) -> None:
     job = named(LOCAL, "Job", f"migrate-{store}")
     (container,) = job["spec"]["template"]["spec"]["containers"]
     told = msgspec.structs.asdict(MigrateSettings.from_environment(_environment(LOCAL, container)))
-    assert [name for name, url in told.items() if url] == [f"{store}_url"]
+    own = [f"{store}_url", *(["analysts_url"] if store == "analytics" else [])]
+    assert [name for name, url in told.items() if url] == own
     assert told[f"{store}_url"].endswith(f"/lowtide_{store}")
     databases = named(LOCAL, "ConfigMap", "postgres-databases")["data"]["databases.sql"]
     assert f"CREATE DATABASE lowtide_{store};" in databases
