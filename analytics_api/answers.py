@@ -101,6 +101,8 @@ class UsageTotal(Answer):
     effects: int = 0
     bytes_in: int = 0
     bytes_out: int = 0
+    input_tokens: int = Field(0, description="That answers of models said were read.")
+    output_tokens: int = Field(0, description="That they said were written.")
 
 
 class ExecutionDetail(Execution):
@@ -150,6 +152,8 @@ class TaskEntry(Answer):
     active_ms: float = Field(description="What its effects took.", examples=[11.5])
     bytes_in: int
     bytes_out: int
+    input_tokens: int = Field(description="That models said they read.")
+    output_tokens: int
 
 
 class Invocation(Answer):
@@ -170,6 +174,8 @@ class Invocation(Answer):
     records: int
     bytes_in: int
     bytes_out: int
+    input_tokens: int = Field(description="That models said they read.")
+    output_tokens: int
 
 
 class Child(Answer):

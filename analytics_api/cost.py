@@ -14,7 +14,7 @@ from fastapi import APIRouter, Query
 from pydantic import Field
 from sqlalchemy import text
 
-from lowtide.model.cost import PRESETS, Bill, Prices, Quantities, bill, price
+from lowtide.model.cost import PRESETS, Bill, Prices, Quantities, bill, price, price_of_tokens
 from lowtide.runtime.clock import Clock
 
 from .answers import Answer
@@ -55,13 +55,15 @@ SELECT count(*) AS invocations, count(*) FILTER (WHERE cold_start) AS cold_start
        coalesce(sum(active_ms), 0) AS active_ms,
        coalesce(sum(cold_start_ms) FILTER (WHERE cold_start), 0) AS cold_start_ms,
        coalesce(sum(cpu_ms), 0) AS cpu_ms,
-       coalesce(sum(memory_bytes / 1073741824.0 * active_ms / 1000), 0)::float8 AS gb_seconds
+       coalesce(sum(memory_bytes / 1073741824.0 * active_ms / 1000), 0)::float8 AS gb_seconds,
+       coalesce(sum(input_tokens), 0)::bigint AS input_tokens, coalesce(sum(output_tokens), 0)::bigint AS output_tokens
   FROM usage WHERE execution = :execution AND namespace = :namespace
 """
 
 _OF_TASKS: Final = """
 SELECT reference, max(name) AS name, max(effect) AS effect, count(*) FILTER (WHERE effect <> '') AS attempts,
-       sum(active_ms) AS active_ms, sum(bytes_in)::bigint AS bytes_in, sum(bytes_out)::bigint AS bytes_out
+       sum(active_ms) AS active_ms, sum(bytes_in)::bigint AS bytes_in, sum(bytes_out)::bigint AS bytes_out,
+       sum(input_tokens)::bigint AS input_tokens, sum(output_tokens)::bigint AS output_tokens
   FROM task_facts WHERE execution = :execution AND namespace = :namespace AND effect <> ''
  GROUP BY reference ORDER BY sum(active_ms) DESC, reference LIMIT 1000
 """
@@ -111,7 +113,8 @@ class Cost(Answer):
 
 
 class TaskCost(Answer):
-    """One task over all of its entries; its price is the part of the execution's that its effects were active for."""
+    """One task over all of its entries; its price is that of its tokens, and of the rest of the execution's the part
+    that its effects were active for."""
 
     reference: str = Field(examples=["/do/0/reserve"])
     name: str = Field(examples=["reserve"])
@@ -120,6 +123,8 @@ class TaskCost(Answer):
     active_ms: float
     bytes_in: int
     bytes_out: int
+    input_tokens: int
+    output_tokens: int
     price: float
 
 
@@ -177,7 +182,7 @@ def routes(store: Store, clock: Clock, usual: Prices) -> APIRouter:
             prices=msgspec.to_builtins(prices),
             quantities=msgspec.to_builtins(of),
             price=paid,
-            tasks=await _tasks(store, namespace, wanted, of, paid),
+            tasks=await _tasks(store, namespace, wanted, of, prices),
         )
 
     return router
@@ -189,11 +194,16 @@ async def quantities_of(store: Store, namespace: str, execution: UUID) -> Quanti
     return quantities(rows[0])
 
 
-async def _tasks(store: Store, namespace: str, execution: UUID, of: Quantities, paid: float) -> list[TaskCost]:
+async def _tasks(store: Store, namespace: str, execution: UUID, of: Quantities, prices: Prices) -> list[TaskCost]:
     rows = await store.ask(text(_OF_TASKS), {"namespace": namespace, "execution": execution})
     # Effects may be active at once: together they never get more than the execution cost.
     whole = max(of.active_ms + of.cold_start_ms, sum(row["active_ms"] for row in rows)) or 1.0
-    return [TaskCost(**row, price=paid * row["active_ms"] / whole) for row in rows]
+    shared = price(of, prices) - price_of_tokens(of.input_tokens, of.output_tokens, prices)
+
+    own = [price_of_tokens(row["input_tokens"], row["output_tokens"], prices) for row in rows]
+    return [
+        TaskCost(**row, price=tokens + shared * row["active_ms"] / whole) for row, tokens in zip(rows, own, strict=True)
+    ]
 
 
 def _sum(parts: list[Quantities]) -> Quantities:

@@ -11,7 +11,18 @@ from lowtide.errors import InvalidInput
 __all__ = ["MEASURES", "Grouping", "Measure", "Name", "Window", "rollup_window", "window_of"]
 
 Name: TypeAlias = Literal[
-    "started", "ended", "tasks", "active", "cpu", "memory", "cost", "queueing", "cold-starts", "effects"
+    "started",
+    "ended",
+    "tasks",
+    "active",
+    "cpu",
+    "memory",
+    "cost",
+    "queueing",
+    "cold-starts",
+    "effects",
+    "input-tokens",
+    "output-tokens",
 ]
 Grouping: TypeAlias = Literal["workflow", "version", "status", "task"]
 
@@ -39,6 +50,8 @@ MEASURES: Final[dict[Name, Measure]] = {
     "cost": Measure(("invocations.gb_seconds",), "GB-s", sketched=False),
     "queueing": Measure(("invocations.queueing_ms",)),
     "cold-starts": Measure(("invocations.cold_start_ms",)),
+    "input-tokens": Measure(("invocations.input_tokens",), "tokens", sketched=False),
+    "output-tokens": Measure(("invocations.output_tokens",), "tokens", sketched=False),
     "effects": Measure(("invocations.effects",), "effects", sketched=False),
 }
 assert set(MEASURES) == set(get_args(Name))

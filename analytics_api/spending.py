@@ -14,7 +14,9 @@ from lowtide.model.cost import PRESETS, Prices, Quantities
 
 __all__ = ["SPENT", "SPENT_COLUMNS", "prices_of", "quantities"]
 
-SPENT: Final = tuple(f"invocations.{name}" for name in ("active_ms", "cold_start_ms", "cpu_ms", "gb_seconds"))
+_NAMES: Final = ("active_ms", "cold_start_ms", "cpu_ms", "gb_seconds", "input_tokens", "output_tokens")
+
+SPENT: Final = tuple(f"invocations.{name}" for name in _NAMES)
 """The measures that :data:`SPENT_COLUMNS` add up."""
 
 SPENT_COLUMNS: Final = """
@@ -23,7 +25,9 @@ SPENT_COLUMNS: Final = """
        coalesce(sum(total) FILTER (WHERE measure = 'invocations.active_ms'), 0) AS active_ms,
        coalesce(sum(total) FILTER (WHERE measure = 'invocations.cold_start_ms'), 0) AS cold_start_ms,
        coalesce(sum(total) FILTER (WHERE measure = 'invocations.cpu_ms'), 0) AS cpu_ms,
-       coalesce(sum(total) FILTER (WHERE measure = 'invocations.gb_seconds'), 0) AS gb_seconds
+       coalesce(sum(total) FILTER (WHERE measure = 'invocations.gb_seconds'), 0) AS gb_seconds,
+       coalesce(sum(total) FILTER (WHERE measure = 'invocations.input_tokens'), 0)::bigint AS input_tokens,
+       coalesce(sum(total) FILTER (WHERE measure = 'invocations.output_tokens'), 0)::bigint AS output_tokens
 """
 
 
@@ -35,6 +39,8 @@ def quantities(row: RowMapping) -> Quantities:
         cold_start_ms=row["cold_start_ms"],
         cpu_ms=row["cpu_ms"],
         gb_seconds=row["gb_seconds"],
+        input_tokens=row["input_tokens"],
+        output_tokens=row["output_tokens"],
     )
 
 

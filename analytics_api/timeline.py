@@ -106,6 +106,8 @@ def _fact(row: RowMapping) -> Fact:
             active_ms=row["active_ms"],
             bytes_in=row["bytes_in"],
             bytes_out=row["bytes_out"],
+            input_tokens=row["input_tokens"],
+            output_tokens=row["output_tokens"],
         ),
     )
 
@@ -148,6 +150,8 @@ def _entry(row: TaskRow) -> TaskEntry:
         active_ms=spent.active_ms,
         bytes_in=spent.bytes_in,
         bytes_out=spent.bytes_out,
+        input_tokens=spent.input_tokens,
+        output_tokens=spent.output_tokens,
     )
 
 

@@ -321,6 +321,8 @@ class Invocations:
                 records=driver.records,
                 bytes_in=driver.meter.bytes_in,
                 bytes_out=driver.meter.bytes_out,
+                input_tokens=driver.meter.input_tokens,
+                output_tokens=driver.meter.output_tokens,
                 effect_kinds=dict(driver.meter.kinds),
             )
 

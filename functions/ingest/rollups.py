@@ -5,6 +5,7 @@
     executions.{completed, faulted, ..}  workflow             executions ended    duration, ms
     invocations.{active_ms, cpu_ms, ..}  workflow             invocations         the measure itself
     invocations.cold_start_ms            workflow             cold starts         ms
+    invocations.{input, output}_tokens   workflow             those with models   tokens
     tasks.{completed, faulted, retried}  workflow and task    facts               duration of the entry, ms, if known
     effects.{http, grpc, function, ..}   workflow and task    results of effects  ms that they took
     logs.{info, warning, ..}             workflow             lines               -
@@ -131,7 +132,7 @@ class Rollups:
     def usages(self, rows: Iterable[Any]) -> None:
         for row in rows:
             _, _, namespace, workflow, version, at, active, cpu, memory, cold, cold_ms, queueing, *counts, _ = row
-            turns, effects, records, bytes_in, bytes_out = counts
+            turns, effects, records, bytes_in, bytes_out, *tokens = counts
             measures = {
                 "active_ms": active,
                 "cpu_ms": cpu,
@@ -149,6 +150,9 @@ class Rollups:
                 self._add(f"invocations.{name}", whom, at, value, sketched=name in _SKETCHED)
             if cold:
                 self._add("invocations.cold_start_ms", whom, at, cold_ms)
+            if any(tokens):
+                for name, count in zip(("input_tokens", "output_tokens"), tokens, strict=True):
+                    self._add(f"invocations.{name}", whom, at, count, sketched=False)
 
     def turns(self, turns: Sequence[Turn]) -> None:
         for turn in turns:

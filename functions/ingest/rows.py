@@ -157,6 +157,8 @@ def _fact(fact: pb.TaskFact) -> tuple[Any, ...]:
         _measured(fact.active_ms),
         fact.bytes_in,
         fact.bytes_out,
+        fact.input_tokens,
+        fact.output_tokens,
         members(fact.wait),
         _measured(fact.duration_ms) if fact.HasField("duration_ms") else None,
     )
@@ -205,6 +207,8 @@ def _usage(usage: pb.InvocationUsage) -> tuple[Any, ...]:
         usage.records,
         usage.bytes_in,
         usage.bytes_out,
+        usage.input_tokens,
+        usage.output_tokens,
         _labels(usage.effect_kinds),
     )
 
@@ -241,6 +245,8 @@ _NUMBERS: Final = (
     ("records", "bigint"),
     ("bytes_in", "bigint"),
     ("bytes_out", "bigint"),
+    ("input_tokens", "bigint"),
+    ("output_tokens", "bigint"),
     ("effect_kinds", "jsonb"),
 )
 
@@ -284,6 +290,8 @@ FACTS: Final = Kind(
         ("active_ms", "float8"),
         ("bytes_in", "bigint"),
         ("bytes_out", "bigint"),
+        ("input_tokens", "bigint"),
+        ("output_tokens", "bigint"),
         ("wait", "jsonb"),
         ("duration_ms", "float8"),
     ),

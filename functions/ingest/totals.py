@@ -32,6 +32,8 @@ _SUMS: Final = (
     ("effects", "bigint"),
     ("bytes_in", "bigint"),
     ("bytes_out", "bigint"),
+    ("input_tokens", "bigint"),
+    ("output_tokens", "bigint"),
 )
 
 COLUMNS: Final = (*CHANGES.columns, ("correlation", "jsonb"), *_SUMS)
@@ -108,10 +110,12 @@ async def write_executions(
 
 def _totals(usages: Sequence[Any], facts: Sequence[Any]) -> dict[UUID, _Total]:
     totals: dict[UUID, _Total] = {}
-    for execution, _, *subject, at, active, cpu, memory, cold, cold_ms, queueing, _, effects, _, into, out, _ in usages:
-        total = totals.setdefault(execution, _Total(tuple(subject), at))
+    for row in usages:
+        execution, _, namespace, workflow, version, at, active, cpu, memory, cold, cold_ms, queueing, *counts, _ = row
+        _, effects, _, *amounts = counts
+        total = totals.setdefault(execution, _Total((namespace, workflow, version), at))
         gb_seconds = memory / _GIB * active / 1000
-        spent = (1, int(cold), active, cpu, gb_seconds, queueing, cold_ms if cold else 0.0, effects, into, out)
+        spent = (1, int(cold), active, cpu, gb_seconds, queueing, cold_ms if cold else 0.0, effects, *amounts)
         total.sums = [before + more for before, more in zip(total.sums, spent, strict=True)]
     for fact in facts:
         if fact[_KEYS] is not None:

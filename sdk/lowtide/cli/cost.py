@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -13,7 +14,7 @@ from lowtide.cli.server import DEFAULT_SERVER, Namespace, Server, analytics_of
 from lowtide.cli.shown import show_json, show_table
 from lowtide.errors import InvalidInput
 from lowtide.model.base import JSON
-from lowtide.model.cost import PRESETS, Prices, Quantities, bill, price
+from lowtide.model.cost import PRESETS, Prices, Quantities, bill, price, price_of_tokens
 from lowtide.wire.prices import read_prices
 
 __all__ = ["cost"]
@@ -86,15 +87,28 @@ def _priced(found: dict[str, JSON], prices: Prices) -> dict[str, JSON]:
     of = msgspec.convert(found["quantities"], Quantities)
     again = {**found, "prices": msgspec.to_builtins(prices)}
     if "bill" not in found:
-        factor = price(of, prices) / found["price"] if found["price"] else 0.0
-        tasks = [{**task, "price": task["price"] * factor} for task in found["tasks"]]
-        return {**again, "price": price(of, prices), "tasks": tasks}
+        return {**again, "price": price(of, prices), "tasks": _tasks_priced(found, of, prices)}
     beside = found["bill"]["alwaysOn"]
     items = [
         {**item, "price": price(msgspec.convert(item["quantities"], Quantities), prices)} for item in found["items"]
     ]
     paid = bill(of, beside["peak"], beside["seconds"], prices)
     return {**again, "bill": msgspec.to_builtins(paid), "items": items}
+
+
+def _tasks_priced(found: dict[str, JSON], of: Quantities, prices: Prices) -> list[dict[str, JSON]]:
+    """A task's own tokens by these prices, and of the rest of the price the part that it had by those of the server."""
+    were = msgspec.convert(found["prices"], Prices)
+
+    def tokens(one: Mapping[str, JSON], by: Prices) -> float:
+        return price_of_tokens(one.get("inputTokens", 0), one.get("outputTokens", 0), by)
+
+    rest = found["price"] - tokens(found["quantities"], were)
+    factor = (price(of, prices) - tokens(found["quantities"], prices)) / rest if rest else 0.0
+    return [
+        {**task, "price": (task["price"] - tokens(task, were)) * factor + tokens(task, prices)}
+        for task in found["tasks"]
+    ]
 
 
 def _show(found: dict[str, JSON], by: str) -> None:
@@ -121,6 +135,7 @@ def _show_execution(found: dict[str, JSON]) -> None:
     print(
         f"{_money(found['price'], currency)} by the prices of {found['prices']['name']}: "
         f"{of['invocations']} invocations, {of['coldStarts']} of them cold, active for {of['activeMs'] / 1000:.3f} s"
+        + (f", {of['inputTokens']} tokens read and {of['outputTokens']} written" if of.get("inputTokens") else "")
     )
     if found["tasks"]:
         print()

@@ -8,7 +8,18 @@ from typing import Final, Literal
 
 import msgspec
 
-__all__ = ["PRESETS", "AlwaysOn", "Bill", "Prices", "Quantities", "always_on", "bill", "instances_for", "price"]
+__all__ = [
+    "PRESETS",
+    "AlwaysOn",
+    "Bill",
+    "Prices",
+    "Quantities",
+    "always_on",
+    "bill",
+    "instances_for",
+    "price",
+    "price_of_tokens",
+]
 
 
 class Prices(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
@@ -30,6 +41,8 @@ class Prices(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     gb_second: float = 0.0
     million_requests: float = 0.0
     million_tokens: float = 0.0
+    million_input_tokens: float = 0.0
+    million_output_tokens: float = 0.0
     always_vcpu_second: float = 0.0
     always_gb_second: float = 0.0
     concurrency: int = 20
@@ -83,7 +96,12 @@ class Quantities(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     cold_start_ms: float = 0.0
     cpu_ms: float = 0.0
     gb_seconds: float = 0.0
-    tokens: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+    @property
+    def tokens(self) -> int:
+        return self.input_tokens + self.output_tokens
 
 
 class AlwaysOn(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -112,8 +130,14 @@ def price(of: Quantities, prices: Prices) -> float:
         vcpu_seconds * prices.vcpu_second
         + gb_seconds * prices.gb_second
         + of.invocations / 1e6 * prices.million_requests
-        + of.tokens / 1e6 * prices.million_tokens
+        + price_of_tokens(of.input_tokens, of.output_tokens, prices)
     )
+
+
+def price_of_tokens(read: int, written: int, prices: Prices) -> float:
+    """``million_tokens`` is for both kinds, besides those for one."""
+    each = read * (prices.million_tokens + prices.million_input_tokens)
+    return (each + written * (prices.million_tokens + prices.million_output_tokens)) / 1e6
 
 
 def _billed(of: Quantities, prices: Prices) -> tuple[float, float]:
@@ -157,7 +181,9 @@ def _paid(of: Quantities, prices: Prices, paid: float) -> list[str]:
         f"{of.invocations} requests / 1e6 x {prices.million_requests:g}",
     ]
     if of.tokens:
-        terms.append(f"{of.tokens} tokens / 1e6 x {prices.million_tokens:g}")
+        terms.append(f"{of.input_tokens} tokens read / 1e6 x {prices.million_tokens + prices.million_input_tokens:g}")
+        written = f"{prices.million_tokens + prices.million_output_tokens:g}"
+        terms.append(f"{of.output_tokens} tokens written / 1e6 x {written}")
     lines = [f"cost = {' + '.join(terms)} = {paid:.6g} {prices.currency}"]
     if prices.basis == "allocated":
         seconds = _busy(of) + of.cold_start_ms / 1000

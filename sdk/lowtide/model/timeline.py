@@ -152,4 +152,6 @@ def _spent(changes: list[Fact]) -> Spent | None:
         active_ms=sum(one.active_ms for one in spent),
         bytes_in=sum(one.bytes_in for one in spent),
         bytes_out=sum(one.bytes_out for one in spent),
+        input_tokens=sum(one.input_tokens for one in spent),
+        output_tokens=sum(one.output_tokens for one in spent),
     )

@@ -9,6 +9,7 @@ class Usage(Noun, frozen=True, kw_only=True):
     """Measured by execute for one invocation. Milliseconds, bytes, counts.
 
     ``bytes_in`` are those of the results of effects as the journal has them, ``bytes_out`` of what effects were given.
+    Tokens are those that answers of models said were read and written (``lowtide.runtime.tokens``).
     """
 
     active_ms: float = 0.0
@@ -22,6 +23,8 @@ class Usage(Noun, frozen=True, kw_only=True):
     records: int = 0
     bytes_in: int = 0
     bytes_out: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
     effect_kinds: dict[str, int] = {}
 
 
@@ -37,3 +40,5 @@ class Spent(Noun, frozen=True, kw_only=True, gc=False):
     active_ms: float = 0.0
     bytes_in: int = 0
     bytes_out: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Final, TypeGuard
 
 from lowtide.errors import Fenced, LowtideError, TaskFailed, TooLarge, Unavailable
-from lowtide.model.base import Millis
+from lowtide.model.base import JSON, Millis
 from lowtide.model.command import Await, Command, Perform, Publish, RunChild, RunContainer, Sleep
 from lowtide.model.error import Error, standard_error
 from lowtide.model.event import EffectFailed, EffectSucceeded, Event, EventsReceived, Received, TimerFired
@@ -138,6 +138,7 @@ class ActiveCommands:
     async def _perform(self, command: Command) -> None:
         happened: Event | LowtideError
         began, size = self._ports.clock.monotonic(), 0
+        output: JSON = None
         try:
             output = await self._output_of(command)
             happened = EffectSucceeded(command=command.id, output=output, at=self._ports.clock.now(), random=uniform())
@@ -155,7 +156,7 @@ class ActiveCommands:
             detail = f"the effect broke: {type(error).__name__}: {error}"
             happened = self._failed(command, standard_error("runtime", detail))
         self._effects.pop(command.id, None)
-        self.meter.ended(command, (self._ports.clock.monotonic() - began) * 1000, size)
+        self.meter.ended(command, (self._ports.clock.monotonic() - began) * 1000, size, output)
         self._happened(happened)
 
     def _check_size(self, size: int) -> None:

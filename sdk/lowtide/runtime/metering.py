@@ -6,7 +6,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from lowtide.model.base import Millis
+from lowtide.model.base import JSON, Millis
 from lowtide.model.command import Command, Perform, Publish, RunChild
 from lowtide.model.fact import Fact
 from lowtide.model.usage import Spent
@@ -23,6 +23,7 @@ class Meter:
 
     def __init__(self) -> None:
         self.bytes_in = self.bytes_out = 0
+        self.input_tokens = self.output_tokens = 0
         self.kinds: dict[str, int] = {}
         self._spent: dict[str, Spent] = {}
         self._entered: dict[str, Millis] = {}
@@ -31,11 +32,14 @@ class Meter:
         kind = _kind(command)
         self.kinds[kind] = self.kinds.get(kind, 0) + 1
 
-    def ended(self, command: Command, active_ms: float, bytes_in: int) -> None:
-        """``command`` has a result, of ``bytes_in`` bytes."""
+    def ended(self, command: Command, active_ms: float, bytes_in: int, answer: JSON = None) -> None:
+        """``command`` has a result, of ``bytes_in`` bytes: its ``answer``, where it did not fail."""
         bytes_out = len(json.encode(_given(command)))
         self.bytes_in += bytes_in
         self.bytes_out += bytes_out
+        read, written = _tokens(answer)
+        self.input_tokens += read
+        self.output_tokens += written
         task = command.id.partition("!")[0]  # one task asks for many batches of its messages
         before = self._spent.get(task, Spent())
         self._spent[task] = Spent(
@@ -43,6 +47,8 @@ class Meter:
             active_ms=round(before.active_ms + active_ms, 3),
             bytes_in=before.bytes_in + bytes_in,
             bytes_out=before.bytes_out + bytes_out,
+            input_tokens=before.input_tokens + read,
+            output_tokens=before.output_tokens + written,
         )
 
     def measured(self, facts: tuple[Fact, ...]) -> tuple[Fact, ...]:
@@ -58,6 +64,15 @@ class Meter:
             return fact
         took = None if entered is None else float(fact.at - entered)
         return replace(fact, spent=replace(spent or Spent(), duration_ms=took))
+
+
+def _tokens(answer: JSON) -> tuple[int, int]:
+    """What models read and wrote for it, as far as it says so."""
+    if type(answer) is not dict or not ("usage" in answer or "content" in answer):
+        return 0, 0
+    from lowtide.runtime.tokens import tokens_of  # few answers are those of models: others do not pay for it
+
+    return tokens_of(answer)
 
 
 def _kind(command: Command) -> str:

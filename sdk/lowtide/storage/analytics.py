@@ -138,6 +138,8 @@ executions = Table(
     _sum("effects", BigInteger),
     _sum("bytes_in", BigInteger),
     _sum("bytes_out", BigInteger),
+    _sum("input_tokens", BigInteger),
+    _sum("output_tokens", BigInteger),
     # As they were before the last write: it learns from them whether this write was the one that began or ended it.
     Column("known_version", BigInteger, nullable=False, server_default=text("0")),
     _moment("known_end", nullable=True),
@@ -246,6 +248,9 @@ task_facts = Table(
     _sum("active_ms"),
     _sum("bytes_in", BigInteger),
     _sum("bytes_out", BigInteger),
+    # That the answer of a model said were read and written.
+    _sum("input_tokens", BigInteger),
+    _sum("output_tokens", BigInteger),
     # Since this entry of the task began; null where that was in an invocation before.
     Column("duration_ms", Double),
     # What it waits for, or, where it is retried, until when: lowtide.engine.waits.
@@ -312,6 +317,8 @@ usage = Table(
     Column("records", BigInteger, nullable=False),
     _sum("bytes_in", BigInteger),
     _sum("bytes_out", BigInteger),
+    _sum("input_tokens", BigInteger),
+    _sum("output_tokens", BigInteger),
     # Kind of effect (http, grpc, function ...) -> how many were started.
     Column("effect_kinds", JSONB, nullable=False, server_default=text("'{}'")),
     **_by_day("usage"),

@@ -118,6 +118,8 @@ def fact_of(subject: pb.Subject, fact: Fact) -> pb.TaskFact:
         bytes_out=spent.bytes_out,
         duration_ms=spent.duration_ms,
     )
+    if spent.input_tokens or spent.output_tokens:
+        told.input_tokens, told.output_tokens = spent.input_tokens, spent.output_tokens
     if fact.wait:
         told.wait = json.encode(fact.wait)
     return told
@@ -148,6 +150,8 @@ def usage_of(subject: pb.Subject, epoch: int, at: Millis, usage: Usage) -> pb.In
         bytes_in=usage.bytes_in,
         bytes_out=usage.bytes_out,
         effect_kinds=usage.effect_kinds,
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
     )
 
 

@@ -40,6 +40,7 @@ def _usage(execution: str, epoch: int, at: float, active: float, *, workflow: st
 def _reported() -> pb.Batch:
     """Thirty invocations, of which 25 are active at noon and ten seconds."""
     usages = [_usage(_EXECUTION, 1, 12, 4, workflow="order", cold=True)]
+    usages[0].input_tokens, usages[0].output_tokens = 1000, 200
     usages += [
         _usage(new_execution_id(Millis(_NOON + n)), 1, 11 + n / 100, 3 + n / 10, workflow="parcel", cold=n % 5 == 0)
         for n in range(24)
@@ -48,7 +49,8 @@ def _reported() -> pb.Batch:
     whom = pb.Subject(namespace="shop", workflow="order", version="1", execution=_EXECUTION)
     facts = [
         pb.TaskFact(subject=whom, number=n, task=name, name=name, reference=f"/do/{name}", kind="call", at=_NOON,
-                    status="completed", effect="http", active_ms=active, bytes_in=10, bytes_out=7)
+                    status="completed", effect="http", active_ms=active, bytes_in=10, bytes_out=7,
+                    input_tokens=1000 * n, output_tokens=200 * n)
         for n, (name, active) in enumerate({"pay": 1000.0, "ship": 3000.0}.items())
     ]  # fmt: skip
     return pb.Batch(usages=usages, facts=facts)
@@ -165,6 +167,23 @@ def test_an_execution_and_its_tasks_have_their_price(server: str, capsys: pytest
         "pay": ("http", 7, pytest.approx(expected / 4.4)),
     }
     assert "/do/ship" in _cost(server, capsys, "--execution", _EXECUTION)
+
+
+def test_tokens_cost_what_the_price_list_says_and_the_task_whose_they_are_pays_for_them(
+    server: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "models.yaml"
+    file.write_text("millionInputTokens: 2\nmillionOutputTokens: 8\nmillionTokens: 1\nmillionRequests: 4\n")
+    tokens = (1000 * 3 + 200 * 9) / 1e6
+    found = json.loads(_cost(server, capsys, "--execution", _EXECUTION, "--prices", str(file), "--json"))
+    assert found["price"] == pytest.approx(tokens + 4e-6)
+    tasks = {task["name"]: (task["inputTokens"], task["outputTokens"], task["price"]) for task in found["tasks"]}
+    assert tasks["pay"] == (0, 0, pytest.approx(4e-6 / 4.4))
+    assert tasks["ship"] == (1000, 200, pytest.approx(tokens + 4e-6 * 3 / 4.4))
+    assert "1000 tokens read and 200 written" in _cost(server, capsys, "--execution", _EXECUTION)
+    window = json.loads(_cost(server, capsys, *_WINDOW, "--prices", str(file), "--json"))
+    assert (window["quantities"]["inputTokens"], window["quantities"]["outputTokens"]) == (1000, 200)
+    assert "1000 tokens read / 1e6 x 3" in "\n".join(window["bill"]["formula"])
 
 
 @pytest.mark.parametrize(

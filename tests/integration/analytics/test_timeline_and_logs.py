@@ -17,7 +17,7 @@ def test_the_timeline_folds_facts_into_tasks_in_the_order_in_which_they_began(
     reports.fact(execution, "reserve", "running", at=0)
     reports.fact(execution, "charge", "running", at=1)
     reports.fact(execution, "charge", "retried", at=2, error=error)
-    reports.fact(execution, "reserve", "completed", at=3, effect="http", active_ms=2.5, bytes_in=7)
+    reports.fact(execution, "reserve", "completed", at=3, effect="http", active_ms=2.5, bytes_in=7, input_tokens=3)
     reports.fact(execution, "charge", "running", at=4, attempt=2)
     reports.fact(execution, "charge", "completed", at=5, attempt=2)
     reports.fact(execution, "ship", "waiting", at=6, kind="listen")
@@ -27,7 +27,7 @@ def test_the_timeline_folds_facts_into_tasks_in_the_order_in_which_they_began(
         **{"task": "/do/reserve@reserve", "name": "reserve", "reference": "/do/reserve", "kind": "call"},
         **{"status": "completed", "attempt": 1, "error": None, "attempts": [], "waits": [], "keys": {}},
         **{"startedAt": "2026-11-23T12:00:00.000Z", "endedAt": "2026-11-23T12:00:03.000Z", "durationMs": 3000.0},
-        **{"effect": "http", "activeMs": 2.5, "bytesIn": 7, "bytesOut": 0},
+        **{"effect": "http", "activeMs": 2.5, "bytesIn": 7, "bytesOut": 0, "inputTokens": 3, "outputTokens": 0},
     }
     assert (charge["status"], charge["attempt"], charge["error"]) == ("completed", 2, error)
     assert (ship["status"], ship["kind"], ship["endedAt"], ship["durationMs"]) == ("waiting", "listen", None, None)

@@ -83,7 +83,7 @@ async def test_facts_logs_and_usage_reach_the_analytics_store(client: IngestClie
     client.facts(subject(one), (waiting, faulted))
     client.log(subject(one), "info", "said \0 something", task="/do/0/a@1", fields={"key": "nul \0", "n": 1})
     client.log(subject(one), "info", "and more")
-    client.usage(subject(one), 3, Usage(active_ms=12.5, cold_start=True, effects=2))
+    client.usage(subject(one), 3, Usage(active_ms=12.5, cold_start=True, effects=2, input_tokens=9, output_tokens=4))
     async for attempt in eventually():
         with attempt:
             query = (
@@ -98,6 +98,10 @@ async def test_facts_logs_and_usage_reach_the_analytics_store(client: IngestClie
             ]
             usage = "SELECT namespace, epoch, active_ms, cold_start, effects FROM usage WHERE execution = %s"
             assert rows(ingest.stores, usage, one) == [("shop", 3, 12.5, True, 2)]
+            totals = "SELECT effects, bytes_out, input_tokens, output_tokens FROM executions WHERE execution = %s"
+            assert rows(ingest.stores, totals, one) == [(2, 0, 9, 4)]
+            models = "SELECT sum(total)::int FROM rollups_hour WHERE measure = ANY(%s)"
+            assert rows(ingest.stores, models, ["invocations.input_tokens", "invocations.output_tokens"])[0][0] >= 13
 
 
 async def test_a_batch_of_history_that_comes_twice_is_stored_once(ingest: IngestProcess) -> None:

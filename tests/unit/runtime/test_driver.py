@@ -131,6 +131,15 @@ async def test_what_an_effect_took_is_told_with_the_end_of_its_task() -> None:
     assert meter.bytes_out == spent.bytes_out + other.bytes_out
 
 
+async def test_tokens_that_an_answer_reports_are_told_of_the_task_and_of_the_invocation() -> None:
+    world = World(effect=lambda command: {"usage": {"prompt_tokens": 12, "completion_tokens": 3}})
+    driver = world.driver(calls("a", "b"))
+    await driver.run()
+    spent = [fact.spent for fact in world.facts if fact.status == "completed" and fact.spent is not None]
+    assert [(one.input_tokens, one.output_tokens) for one in spent] == [(12, 3), (12, 3)]
+    assert (driver.meter.input_tokens, driver.meter.output_tokens) == (24, 6)
+
+
 @pytest.mark.parametrize("moment", ["before", "after"])
 @pytest.mark.parametrize("at", range(1, 5))
 async def test_a_crash_around_any_journal_write_loses_and_repeats_nothing_acknowledged(moment: str, at: int) -> None:

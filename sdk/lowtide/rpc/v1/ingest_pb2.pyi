@@ -341,7 +341,7 @@ class Subject(_message.Message):
     def __init__(self, namespace: _Optional[str] = ..., workflow: _Optional[str] = ..., version: _Optional[str] = ..., execution: _Optional[str] = ...) -> None: ...
 
 class TaskFact(_message.Message):
-    __slots__ = ("subject", "number", "task", "name", "reference", "kind", "status", "at", "attempt", "error", "keys", "effect", "active_ms", "bytes_in", "bytes_out", "duration_ms", "wait")
+    __slots__ = ("subject", "number", "task", "name", "reference", "kind", "status", "at", "attempt", "error", "keys", "effect", "active_ms", "bytes_in", "bytes_out", "duration_ms", "wait", "input_tokens", "output_tokens")
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
     NUMBER_FIELD_NUMBER: _ClassVar[int]
     TASK_FIELD_NUMBER: _ClassVar[int]
@@ -359,6 +359,8 @@ class TaskFact(_message.Message):
     BYTES_OUT_FIELD_NUMBER: _ClassVar[int]
     DURATION_MS_FIELD_NUMBER: _ClassVar[int]
     WAIT_FIELD_NUMBER: _ClassVar[int]
+    INPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
     subject: Subject
     number: int
     task: str
@@ -376,7 +378,9 @@ class TaskFact(_message.Message):
     bytes_out: int
     duration_ms: float
     wait: bytes
-    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., number: _Optional[int] = ..., task: _Optional[str] = ..., name: _Optional[str] = ..., reference: _Optional[str] = ..., kind: _Optional[str] = ..., status: _Optional[str] = ..., at: _Optional[int] = ..., attempt: _Optional[int] = ..., error: _Optional[bytes] = ..., keys: _Optional[bytes] = ..., effect: _Optional[str] = ..., active_ms: _Optional[float] = ..., bytes_in: _Optional[int] = ..., bytes_out: _Optional[int] = ..., duration_ms: _Optional[float] = ..., wait: _Optional[bytes] = ...) -> None: ...
+    input_tokens: int
+    output_tokens: int
+    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., number: _Optional[int] = ..., task: _Optional[str] = ..., name: _Optional[str] = ..., reference: _Optional[str] = ..., kind: _Optional[str] = ..., status: _Optional[str] = ..., at: _Optional[int] = ..., attempt: _Optional[int] = ..., error: _Optional[bytes] = ..., keys: _Optional[bytes] = ..., effect: _Optional[str] = ..., active_ms: _Optional[float] = ..., bytes_in: _Optional[int] = ..., bytes_out: _Optional[int] = ..., duration_ms: _Optional[float] = ..., wait: _Optional[bytes] = ..., input_tokens: _Optional[int] = ..., output_tokens: _Optional[int] = ...) -> None: ...
 
 class LogLine(_message.Message):
     __slots__ = ("subject", "at", "level", "message", "task", "fields", "id")
@@ -420,7 +424,7 @@ class MetricSample(_message.Message):
     def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., at: _Optional[int] = ..., name: _Optional[str] = ..., value: _Optional[float] = ..., labels: _Optional[_Mapping[str, str]] = ..., id: _Optional[str] = ...) -> None: ...
 
 class InvocationUsage(_message.Message):
-    __slots__ = ("subject", "epoch", "at", "active_ms", "cpu_ms", "memory_bytes", "cold_start", "cold_start_ms", "queueing_ms", "turns", "effects", "records", "bytes_in", "bytes_out", "effect_kinds")
+    __slots__ = ("subject", "epoch", "at", "active_ms", "cpu_ms", "memory_bytes", "cold_start", "cold_start_ms", "queueing_ms", "turns", "effects", "records", "bytes_in", "bytes_out", "effect_kinds", "input_tokens", "output_tokens")
     class EffectKindsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -443,6 +447,8 @@ class InvocationUsage(_message.Message):
     BYTES_IN_FIELD_NUMBER: _ClassVar[int]
     BYTES_OUT_FIELD_NUMBER: _ClassVar[int]
     EFFECT_KINDS_FIELD_NUMBER: _ClassVar[int]
+    INPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
     subject: Subject
     epoch: int
     at: int
@@ -458,7 +464,9 @@ class InvocationUsage(_message.Message):
     bytes_in: int
     bytes_out: int
     effect_kinds: _containers.ScalarMap[str, int]
-    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., epoch: _Optional[int] = ..., at: _Optional[int] = ..., active_ms: _Optional[float] = ..., cpu_ms: _Optional[float] = ..., memory_bytes: _Optional[int] = ..., cold_start: _Optional[bool] = ..., cold_start_ms: _Optional[float] = ..., queueing_ms: _Optional[float] = ..., turns: _Optional[int] = ..., effects: _Optional[int] = ..., records: _Optional[int] = ..., bytes_in: _Optional[int] = ..., bytes_out: _Optional[int] = ..., effect_kinds: _Optional[_Mapping[str, int]] = ...) -> None: ...
+    input_tokens: int
+    output_tokens: int
+    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., epoch: _Optional[int] = ..., at: _Optional[int] = ..., active_ms: _Optional[float] = ..., cpu_ms: _Optional[float] = ..., memory_bytes: _Optional[int] = ..., cold_start: _Optional[bool] = ..., cold_start_ms: _Optional[float] = ..., queueing_ms: _Optional[float] = ..., turns: _Optional[int] = ..., effects: _Optional[int] = ..., records: _Optional[int] = ..., bytes_in: _Optional[int] = ..., bytes_out: _Optional[int] = ..., effect_kinds: _Optional[_Mapping[str, int]] = ..., input_tokens: _Optional[int] = ..., output_tokens: _Optional[int] = ...) -> None: ...
 
 class ExecutionChange(_message.Message):
     __slots__ = ("subject", "version_number", "phase", "created_at", "started_at", "ended_at", "error", "parent", "epoch", "tags", "reason", "facts", "parent_task")
