@@ -64,9 +64,10 @@ SELECT workflow, task,
 
 _SPENT: Final = f"SELECT workflow, {SPENT_COLUMNS} {_CELLS} GROUP BY workflow"
 
+# The index has both names, and so tells the rows that are wanted without a look at the others; then which pairs are.
 _SKETCHES: Final = f"""
 SELECT workflow, task, array_agg(sketch::text) AS sketches {_CELLS}
-   AND sketch <> '{{{{}}}}' AND (workflow, task) IN (
+   AND sketch <> '{{{{}}}}' AND workflow = ANY(:workflows) AND task = ANY(:tasks) AND (workflow, task) IN (
          SELECT * FROM unnest(CAST(:workflows AS text[]), CAST(:tasks AS text[])))
  GROUP BY workflow, task
 """

@@ -1,4 +1,4 @@
-"""Twelve questions to a large analytics store, through the API.
+"""Fifteen questions to a large analytics store, through the API.
 
     make bench NAME=analytics          (100,000 executions, a minute; EXECUTIONS=1000000 is the size of the goals)
 
@@ -63,6 +63,9 @@ def questions(end: datetime) -> dict[str, str]:
         "p95 duration per hour for 30 days by workflow": (
             f"series/ended?step=1h&by=workflow&status=completed&{window(days=30)}"
         ),
+        "slowest workflows of 30 days": f"top/workflows?{window(days=30)}",
+        "dearest workflows of 90 days": f"top/workflows?by=dearest&{window(days=DAYS)}",
+        "most failing tasks of 7 days": f"top/tasks?by=failing&{window(days=7)}",
         "cost per day for 90 days": f"series/cost?step=1d&{window(days=DAYS)}",
     }
 

@@ -71,7 +71,7 @@ SELECT execution, 1, namespace, workflow, version, coalesce(ended_at, created_at
 # The bins of lowtide.model.sketch.
 _ROLLUPS: Final = """
 INSERT INTO {table} (namespace, measure, at, workflow, version, task, count, total, smallest, largest, sketch)
-SELECT namespace, '{measure}' || {suffix}, minute, workflow, version, '', sum(n), sum(total), min(smallest),
+SELECT namespace, '{measure}' || {suffix}, minute, workflow, version, '{task}', sum(n), sum(total), min(smallest),
        max(largest), {sketch}
   FROM (SELECT namespace, workflow, version, phase, date_trunc('{grain}', {at}, 'UTC') AS minute, count(*) AS n,
                greatest(1, ceil((ln({value}) - ln(1e-9::float8)) / ln(1.01::float8 / 0.99)))::int AS bin,
@@ -122,7 +122,12 @@ def _roll_up(connection: psycopg.Connection[Any]) -> None:
     """Minutes of the last thirty days, hours of all."""
     ended = {"measure": "executions.", "suffix": "phase", "at": "ended_at", "value": "duration_ms"}
     cost = {"measure": "invocations.gb_seconds", "suffix": "''::text", "at": "created_at", "value": "gb_seconds"}
+    active = {"measure": "invocations.active_ms", "suffix": "''::text", "at": "created_at", "value": "active_ms"}
+    tasks = ended | {"measure": "tasks."}
+    bins, none = "jsonb_object_agg(bin, n)", "'{}'::jsonb"
+    rollups = [(ended, bins, ""), (cost, none, ""), (active, bins, "")]
+    rollups += [(tasks, bins, f"/do/{k}/step") for k in range(5)]
     for table, grain, days in (("rollups_minute", "minute", 30), ("rollups_hour", "hour", DAYS + 1)):
-        for rollup, sketch in ((ended, "jsonb_object_agg(bin, n)"), (cost, "'{}'::jsonb")):
-            statement = _ROLLUPS.format(table=table, grain=grain, sketch=sketch, **rollup)
+        for rollup, sketch, task in rollups:
+            statement = _ROLLUPS.format(table=table, grain=grain, sketch=sketch, task=task, **rollup)
             connection.execute(statement.encode(), {"since": _END - timedelta(days=days)})

@@ -19,10 +19,11 @@ _LOCK: Final = 0x10_71_DE_A5
 
 _POWERS: Final = ("rolsuper", "rolcreaterole", "rolcreatedb", "rolreplication", "rolbypassrls")
 
-# Whoever was let into a table by name keeps the schema that it is in.
+# Who has tables, or was let into one by name, keeps the schema that it is in.
 _GUESTS: Final = """
-SELECT DISTINCT pg_get_userbyid(acl.grantee) FROM pg_class, aclexplode(relacl) AS acl
- WHERE relnamespace = current_schema()::regnamespace AND acl.grantee <> 0 AND acl.grantee <> relowner
+SELECT DISTINCT pg_get_userbyid(guest) FROM pg_class,
+       LATERAL (SELECT relowner UNION SELECT grantee FROM aclexplode(relacl)) AS guests (guest)
+ WHERE relnamespace = current_schema()::regnamespace AND guest <> 0
 """
 
 HOLES: Final = f"""

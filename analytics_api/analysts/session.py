@@ -86,6 +86,7 @@ async def _enter(connection: Connection, key: tuple[bytes, bytes], namespace: st
     row = await (await connection.execute(HOLES.encode())).fetchone()
     process, now, holes = row if row is not None else (0, 0, ["says nothing about itself"])
     if holes:
+        _log.error("the role of analysts can do more than it should: no query is asked", extra={"role": holes})
         raise Misconfigured(
             f"the role of LOWTIDE_ANALYSTS_URL {', '.join(holes)}: no query is asked as long as it can do more than "
             "read the views of analysts; run `python -m analytics_api.migrate` with that variable (docs/analysts.md)"

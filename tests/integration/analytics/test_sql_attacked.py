@@ -7,10 +7,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import psycopg
 import pytest
+from psycopg import sql
 
 from analytics_api.analysts import words
 from analytics_api.analysts.passes import signed
@@ -299,24 +301,44 @@ def test_a_role_that_can_do_more_than_it_should_is_asked_nothing(
 ) -> None:
     name = psycopg.conninfo.conninfo_to_dict(analysts_url)["user"]
     with psycopg.connect(store_url) as owner:
-        role = psycopg.sql.Identifier(str(name))
+        role = sql.Identifier(str(name))
         undone = [
             *("REVOKE ALL ON public.executions FROM {}", "REVOKE ALL ON SCHEMA public FROM {}"),
             *("REVOKE CREATE ON SCHEMA analysts FROM {}", "REVOKE pg_read_all_stats FROM {}"),
             "ALTER ROLE {} NOSUPERUSER NOCREATEDB",
         ]
-        owner.execute(psycopg.sql.SQL(hole).format(role))
+        owner.execute(sql.SQL(hole).format(role))
         owner.commit()
         try:
             refused = ask("SELECT 1")
         finally:
             for words_ in undone:
-                owner.execute(psycopg.sql.SQL(words_).format(role))
+                owner.execute(sql.SQL(words_).format(role))
             owner.commit()
             provide(store_url, analysts_url)
     assert (refused.status_code, refused.json()["code"]) == (500, "settings.invalid")
     assert says in refused.json()["detail"]
     assert ask("SELECT 1").status_code == 200
+
+
+def test_others_who_were_let_in_stay_in(store_url: str, analysts_url: str) -> None:
+    """The schema of the tables is taken from everybody: not from those who have a table there, or a right on one."""
+    names = [f"{kind}_{uuid4().hex[:12]}" for kind in ("guest", "owner", "stranger")]
+    guest, owner, stranger = (sql.Identifier(name) for name in names)
+    with psycopg.connect(store_url) as connection:
+        for words_, role in (("GRANT SELECT ON logs TO {}", guest), ("ALTER TABLE mine OWNER TO {}", owner)):
+            connection.execute(sql.SQL("CREATE ROLE {}").format(role))
+            connection.execute("CREATE TABLE IF NOT EXISTS mine (a int)")
+            connection.execute(sql.SQL(words_).format(role))
+        connection.execute(sql.SQL("CREATE ROLE {}").format(stranger))
+        connection.commit()
+        provide(store_url, analysts_url)
+        may = """SELECT has_schema_privilege(name, 'public', 'USAGE')
+                   FROM unnest(%s::text[]) WITH ORDINALITY AS r (name, n) ORDER BY n"""
+        assert connection.execute(may, [names]).fetchall() == [(True,), (True,), (False,)]
+        for role in (guest, owner, stranger):
+            connection.execute(sql.SQL("DROP OWNED BY {}").format(role))
+            connection.execute(sql.SQL("DROP ROLE {}").format(role))
 
 
 def test_two_who_make_the_role_at_once_wait_for_each_other(store_url: str, analysts_url: str) -> None:
