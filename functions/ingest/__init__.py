@@ -16,6 +16,7 @@
 ``signalling`` wakes for running owners, between replicas by NOTIFY
 ``payloads``   the claim check
 ``projecting`` history, logs, metrics, usage and changes into the analytics store
+``otlp``       logs and metrics of others, where they are taken
 ``outlining``  what the versions of workflows are made of
 ``writing``    one transaction of them: what is new is added up, what was there already counts nowhere
 ``totals``     the projection of executions, and what their invocations cost together

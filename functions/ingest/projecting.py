@@ -66,6 +66,11 @@ class Projector:
         self._idle.set()
         self._away = False
 
+    def takes(self, batch: pb.Batch) -> bool:
+        """Whether there is room for all that ``batch`` reports, and the store takes what it is given."""
+        count = len(batch.facts) + len(batch.logs) + len(batch.metrics) + len(batch.usages)
+        return self.up and self.rows + count <= _MOST_ROWS and self.size + batch.ByteSize() <= _MOST_BYTES
+
     def offer(self, batch: pb.Batch) -> _Answer | None:
         """Take what ``batch`` reports; with changes in it, a future of the refusals (those to send again)."""
         for name, count in batch.dropped.items():

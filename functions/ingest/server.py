@@ -14,7 +14,7 @@ import psycopg
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from lowtide.errors import Unavailable
+from lowtide.errors import Misconfigured, Unavailable
 from lowtide.rpc.v1 import ingest_pb2 as pb
 from lowtide.rpc.v1 import ingest_pb2_grpc
 from lowtide.runtime.chance import digits
@@ -85,7 +85,7 @@ async def _serve(settings: IngestSettings, traces: Traces | None) -> AsyncIterat
         largest_payload=settings.max_payload_bytes,
     )
     probes = Probes({"journal": journal, "analytics": analytics})
-    server = _server(service, probes, tracer)
+    server = _server(service, probes, tracer, to.projector if settings.otlp_intake else None)
     port = _bind(server, settings.host, settings.port)
     background = [
         asyncio.create_task(work)
@@ -121,12 +121,26 @@ async def _serve(settings: IngestSettings, traces: Traces | None) -> AsyncIterat
             await database.close()
 
 
-def _server(service: IngestService, probes: health_pb2_grpc.HealthServicer, tracer: Tracer | None) -> grpc.aio.Server:
+def _server(
+    service: IngestService, probes: health_pb2_grpc.HealthServicer, tracer: Tracer | None, otlp: Projector | None
+) -> grpc.aio.Server:
+    """``otlp``: where logs and metrics of others go, if they are taken."""
     server = grpc.aio.server(options=_OPTIONS, interceptors=[] if tracer is None else [TracedCalls(tracer)])
     ingest_pb2_grpc.add_IngestServicer_to_server(service, server)  # type: ignore[no-untyped-call]  # generated
     health_pb2_grpc.add_HealthServicer_to_server(probes, server)
-    reflection.enable_server_reflection((_SERVICE, "grpc.health.v1.Health", reflection.SERVICE_NAME), server)
+    others = () if otlp is None else _take_otlp(server, otlp)
+    reflection.enable_server_reflection((_SERVICE, "grpc.health.v1.Health", reflection.SERVICE_NAME, *others), server)
     return server
+
+
+def _take_otlp(server: grpc.aio.Server, projector: Projector) -> tuple[str, ...]:
+    """The names of the services that take them. Raises :class:`lowtide.errors.Misconfigured` without their library."""
+    try:
+        from .otlp import SERVICES, add_otlp
+    except ImportError as error:
+        raise Misconfigured(f"LOWTIDE_OTLP_INTAKE needs the extra lowtide[otel]: {error}") from error
+    add_otlp(server, projector)
+    return SERVICES
 
 
 def _bind(server: grpc.aio.Server, host: str, port: int) -> int:

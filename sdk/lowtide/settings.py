@@ -162,6 +162,7 @@ class IngestSettings(_FromEnvironment, frozen=True, kw_only=True):
     otlp_endpoint: str = ""
     trace_share: float = 1.0
     retain_analytics: str = ""
+    otlp_intake: bool = False
     journal_connections: int = 4
     analytics_connections: int = 2
     lease_ttl: float = 15.0
