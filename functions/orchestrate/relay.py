@@ -135,6 +135,8 @@ class Channel:
         if self._expected is not None:
             self._expected.cancel()
         await self._tasks.close(grace)
+        if not self._done and not self._late:
+            return
         try:
             await self._look(0)
         except LowtideError as error:
