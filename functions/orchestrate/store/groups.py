@@ -77,19 +77,24 @@ class Beginning:
     next_try: datetime | None = None
 
 
+_WANTED: Final = (
+    *(("id", "uuid"), ("namespace", "text"), ("workflow", "text"), ("version", "text"), ("workflow_version", "bigint")),
+    *(("phase", "text"), ("seed", "bytea"), ("parent", "uuid"), ("parent_command", "text"), ("dedupe", "text")),
+    *(("body_digest", "text"), ("traceparent", "text"), ("created_at", "timestamptz"), ("started_at", "timestamptz")),
+    *(("echo", "boolean"), ("state", "bytea"), ("upto", "bigint"), ("origin", "uuid"), ("origin_kind", "text")),
+    *(("origin_task", "text"), ("body", "bytea"), ("digest", "text"), ("sent_at", "timestamptz")),
+    *(("next_try", "timestamptz"), ("asked", "text"), ("limits", "bytea")),
+)
+_MANY: Final = "SELECT * FROM unnest({}) AS wanted ({})".format(
+    ", ".join(f"%b::{kind}[]" for _, kind in _WANTED), ", ".join(name for name, _ in _WANTED)
+)
+# Where few ask at once, it is one: without arrays, that costs both ends a fraction.
+_ONE: Final = "SELECT {}".format(", ".join(f"%b::{kind} AS {name}" for name, kind in _WANTED))
+
 # Sorted by what is unique, so that two groups with the same keys wait for each other and not in a circle.
 _BEGIN = """
 WITH wanted AS (
-    SELECT * FROM unnest(
-        %b::uuid[], %b::text[], %b::text[], %b::text[], %b::bigint[], %b::text[], %b::bytea[], %b::uuid[], %b::text[],
-        %b::text[], %b::text[], %b::text[], %b::timestamptz[], %b::timestamptz[], %b::boolean[],
-        %b::bytea[], %b::bigint[], %b::uuid[], %b::text[], %b::text[],
-        %b::bytea[], %b::text[], %b::timestamptz[], %b::timestamptz[], %b::text[], %b::bytea[]
-    ) AS wanted (
-        id, namespace, workflow, version, workflow_version, phase, seed, parent, parent_command,
-        dedupe, body_digest, traceparent, created_at, started_at, echo,
-        state, upto, origin, origin_kind, origin_task, body, digest, sent_at, next_try,
-        asked, limits)
+    {wanted}
 ), given AS (
     SELECT * FROM wanted {condition}
 ), added AS (
@@ -110,16 +115,11 @@ WITH wanted AS (
 )
 SELECT id, clock_timestamp() FROM (SELECT id FROM added UNION SELECT id FROM executions JOIN wanted USING (id)) AS there
 """
-_BEGIN_AT_ALL = _BEGIN.format(condition="", tell=TELL)
-_BEGIN_IF_DEPLOYED = _BEGIN.format(
-    tell=TELL,
-    condition="""WHERE EXISTS (SELECT FROM workflow_versions AS deployed
-             WHERE deployed.id = wanted.workflow_version AND deployed.deleted_at IS NULL FOR KEY SHARE)""",
-)
+_AT_ALL = ""
+_IF_DEPLOYED = """WHERE EXISTS (SELECT FROM workflow_versions AS deployed
+             WHERE deployed.id = wanted.workflow_version AND deployed.deleted_at IS NULL FOR KEY SHARE)"""
 # What _FIND_DEPLOYED found a moment ago, it would still find, and the time that was thought to be now is now.
-_BEGIN_IF_AS_SEEN = _BEGIN.format(
-    tell=TELL,
-    condition="""WHERE workflow_version = (
+_IF_AS_SEEN = """WHERE workflow_version = (
            SELECT deployed.id FROM workflow_versions AS deployed
             WHERE deployed.namespace = wanted.namespace AND deployed.name = wanted.workflow
               AND deployed.deleted_at IS NULL AND (wanted.asked IS NULL OR deployed.version = wanted.asked)
@@ -129,8 +129,12 @@ _BEGIN_IF_AS_SEEN = _BEGIN.format(
                                            AND (paused_at IS NOT NULL OR ramp IS NOT NULL))
        AND (SELECT gates.limits FROM gates WHERE gates.namespace = wanted.namespace
                                              AND gates.workflow = wanted.workflow) IS NOT DISTINCT FROM wanted.limits
-       AND created_at > clock_timestamp() - interval '1 second'""",
-)
+       AND created_at > clock_timestamp() - interval '1 second'"""
+_BEGINNINGS: Final = {
+    (condition, wanted): _BEGIN.format(wanted=wanted, condition=condition, tell=TELL)
+    for condition in (_AT_ALL, _IF_DEPLOYED, _IF_AS_SEEN)
+    for wanted in (_ONE, _MANY)
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,8 +188,11 @@ async def begin(
         for begun, as_seen in zip(beginnings, seen or [nothing] * len(beginnings), strict=True)
     ]
     notes = columns_of_notes(note for begun in beginnings for note in begun.notes)
-    statement = _BEGIN_IF_AS_SEEN if seen else _BEGIN_IF_DEPLOYED if if_deployed else _BEGIN_AT_ALL
-    there = await rows_of(tx, statement, [*columns_of(rows, 26), *notes])
+    condition = _IF_AS_SEEN if seen else _IF_DEPLOYED if if_deployed else _AT_ALL
+    if len(rows) == 1:
+        there = await rows_of(tx, _BEGINNINGS[condition, _ONE], [*rows[0], *notes])
+    else:
+        there = await rows_of(tx, _BEGINNINGS[condition, _MANY], [*columns_of(rows, len(_WANTED)), *notes])
     return {ExecutionId(str(row[0])) for row in there}, there[0][1] if there else None
 
 
@@ -245,32 +252,42 @@ class Done:
 # dispatch is there again, and its delivery finds the journal closed and brings the same outcome once more.
 _END = """
 SELECT * FROM end_plainly(
-    %(ids)b::uuid[], %(changes)b::bigint[], %(digests)b::text[], %(phases)b::text[], %(started)b::timestamptz[],
-    %(ended)b::timestamptz[], %(outputs)b::bytea[], %(errors)b::bytea[], %(types)b::text[],
+    {endings},
     %(kinds)b::text[], %(whose)b::uuid[], %(epochs)b::bigint[], %(notes)b::bytea[], %(later)b::timestamptz[],
     %(namespaces)b::text[])
  WHERE set_config('synchronous_commit', 'off', true) IS NOT NULL
 """
+_ENDED_AS: Final = {
+    **{"id": "uuid", "change": "bigint", "digest": "text", "phase": "text", "started": "timestamptz"},
+    **{"ended": "timestamptz", "output": "bytea", "error": "bytea", "type": "text"},
+}
+_END_ONE: Final = _END.format(endings=", ".join(f"ARRAY[%({name})b::{kind}]" for name, kind in _ENDED_AS.items()))
+_END_MANY: Final = _END.format(endings=", ".join(f"%({name})b::{kind}[]" for name, kind in _ENDED_AS.items()))
 
 
 async def end(connection: Driver, endings: Sequence[Ending], notes: Iterable[Note]) -> dict[str, Done]:
     """Store the outcomes of executions and remove everything that could wake them, where nothing changed since they
     were read, their newest dispatch is the one that was answered, and no child or container ends with them."""
     names = ("kinds", "whose", "epochs", "notes", "later", "namespaces")
-    executions = [ending.execution for ending in endings]
-    values: dict[str, Any] = {
-        "ids": [UUID(execution.id) for execution in executions],
-        "changes": [execution.change - 1 for execution in executions],
-        "digests": [ending.digest for ending in endings],
-        "phases": [execution.phase for execution in executions],
-        "started": [execution.started_at for execution in executions],
-        "ended": [execution.ended_at for execution in executions],
-        "outputs": [execution.output for execution in executions],
-        "errors": [execution.error for execution in executions],
-        "types": [execution.error_type for execution in executions],
-        **dict(zip(names, columns_of_notes(notes), strict=True)),
-    }
-    return {str(row[0]): Done(row[1] or 0, row[2]) for row in await rows_of(connection, _END, values)}
+    told = dict(zip(names, columns_of_notes(notes), strict=True))
+    rows = [
+        (
+            UUID(ending.execution.id),
+            ending.execution.change - 1,
+            ending.digest,
+            ending.execution.phase,
+            ending.execution.started_at,
+            ending.execution.ended_at,
+            ending.execution.output,
+            ending.execution.error,
+            ending.execution.error_type,
+        )
+        for ending in endings
+    ]
+    statement = _END_ONE if len(rows) == 1 else _END_MANY
+    values: Sequence[Any] = rows[0] if len(rows) == 1 else columns_of(rows, len(_ENDED_AS))
+    given = {**dict(zip(_ENDED_AS, values, strict=True)), **told}
+    return {str(row[0]): Done(row[1] or 0, row[2]) for row in await rows_of(connection, statement, given)}
 
 
 _ENDED = f"SELECT {_ALL} FROM executions WHERE id = ANY(%b::uuid[]) AND ended_at IS NOT NULL"
