@@ -8,6 +8,7 @@ Changes of executions are different in one thing: their sender is told, and send
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import Counter
 from collections.abc import Iterable
@@ -35,6 +36,17 @@ _LONGEST_DELAY: Final = 5.0
 _GATHER: Final = 0.3
 """Seconds that reports wait for others: a write costs nearly the same for one as for hundreds."""
 
+_LONGER: Final = 0.7
+"""Seconds that they wait on top of that while many come: what a write costs is then mostly rows that all of them change
+(rollups), and executions that change again a moment later. Twice as many together cost half as much each."""
+
+_PAUSE: Final = 0.3
+"""Seconds without a further report after which no more are expected."""
+
+_MANY: Final = 50
+_ENOUGH: Final = 5_000
+"""Reports that came in the first moment and are many; that are enough, so that nothing is waited for."""
+
 _NAMES: Final = frozenset(kind.name for kind in KINDS)
 
 _Answer = asyncio.Future[list[pb.Refusal]]
@@ -53,7 +65,11 @@ class _Gathered:
 class Projector:
     """Takes the reports of batches and writes them when it can."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(
+        self, database: Database, *, gather: float = _GATHER, longer: float = _LONGER, pause: float = _PAUSE
+    ) -> None:
+        """Seconds that reports wait for others (``gather``), and on top of that while many come (``longer``), until for
+        ``pause`` seconds none does."""
         self.stored = Count("lowtide_ingest_reports_total", "Reports written to the analytics store", ("kind",))
         self.dropped = Count("lowtide_ingest_dropped_total", "Reports lost before or in here, by who", ("by", "kind"))
         self.pushed_back = Count("lowtide_ingest_pushed_back_total", "Changes sent back, to come again")
@@ -61,7 +77,9 @@ class Projector:
         self._next = _Gathered()
         self._writing: _Gathered | None = None
         self._lost: Counter[tuple[str, str]] = Counter()
+        self._gather_for, self._longer, self._pause = gather, longer, pause
         self._arrived = asyncio.Event()
+        self._enough = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
         self._away = False
@@ -91,6 +109,8 @@ class Projector:
             gathered.size += size if room else 0
             self._arrived.set()
             self._idle.clear()
+        if gathered.count >= _ENOUGH:
+            self._enough.set()
         return self._answer(batch, room) if batch.changes else None
 
     def _gather(self, kind: Kind, reports: Iterable[Any]) -> None:
@@ -149,14 +169,26 @@ class Projector:
                 self._arrived.clear()
                 self._idle.set()
                 await self._arrived.wait()
-            await asyncio.sleep(_GATHER)
+            await self._others()
             gathered, self._next = self._next, _Gathered()
+            self._enough.clear()
             self._writing = gathered
             while not await self._written(gathered):
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, _LONGEST_DELAY)
             delay = 0.1
             self._writing = None
+
+    async def _others(self) -> None:
+        """Wait for what comes with what is there: while many come, until there are enough, or no more."""
+        await asyncio.sleep(self._gather_for)
+        loop = asyncio.get_running_loop()
+        last, known = loop.time() + self._longer, 0
+        while _MANY <= self._next.count < _ENOUGH and self._next.count > known and loop.time() < last:
+            known = self._next.count
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._pause):
+                    await self._enough.wait()
 
     async def _written(self, gathered: _Gathered) -> bool:
         """Whether it was; who waits for an answer gets one in either case."""

@@ -63,7 +63,7 @@ def channels(
         (row,) = rows
         await ingest.outline(await _outline(desk, int(row.body)))
 
-    changes, lifecycle = {"width": 500, "together": 100}, {"width": 256, "together": 64}
+    changes, lifecycle = {"width": 2000, "together": 100}, {"width": 256, "together": 64}
     return {
         "dispatch": Channel("dispatch", desk, clock, _Dispatches().claim, send_dispatch, _suspend, width=128),
         "change": Channel("change", desk, clock, _claiming("change"), send_changes, _drop, gather=_GATHER, **changes),

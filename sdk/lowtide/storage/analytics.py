@@ -59,14 +59,14 @@ PARTITIONED: Final = {
 
 MERGED_SKETCH: Final = """
 CREATE FUNCTION merged_sketch(one jsonb, other jsonb) RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-  SELECT CASE WHEN other = '{}' THEN one WHEN one = '{}' THEN other ELSE (
-    SELECT jsonb_object_agg(bin, total) FROM (
-      SELECT bin, sum(n::bigint) AS total
-        FROM (SELECT * FROM jsonb_each_text(one) UNION ALL SELECT * FROM jsonb_each_text(other)) AS both_ (bin, n)
-       GROUP BY bin) AS summed) END
+  SELECT CASE WHEN other = '{}' THEN one WHEN one = '{}' THEN other ELSE one || (
+    SELECT jsonb_object_agg(bin, n::bigint + coalesce((one ->> bin)::bigint, 0))
+      FROM jsonb_each_text(other) AS given (bin, n)) END
 $$
 """
-"""Adds the counts of equal bins (``lowtide.model.sketch``)."""
+"""Adds the counts of equal bins (``lowtide.model.sketch``), looking only at bins of the second.
+
+A row has many of them, and few are added at a time."""
 
 SKETCH_SUM: Final = """
 CREATE AGGREGATE sketch_sum(jsonb) (SFUNC = merged_sketch, STYPE = jsonb, INITCOND = '{}', PARALLEL = SAFE)
@@ -260,7 +260,6 @@ task_facts = Table(
 """Every change of every task's status: the timeline."""
 
 Index("task_facts_by_age", task_facts.c.at, postgresql_using="brin")
-Index("task_facts_by_workflow", task_facts.c.namespace, task_facts.c.workflow, task_facts.c.at)
 
 logs = Table(
     "logs",
