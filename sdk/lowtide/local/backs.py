@@ -8,39 +8,19 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from typing import Final, Protocol, TypeAlias, cast
+from typing import Final, Protocol, cast
 
 import httptools
 
+from .heads import LARGEST_HEAD, fields_of, kept
 from .ports import LOOPBACK
 
-__all__ = ["LARGEST_HEAD", "Back", "Backs", "Fields", "Taker", "fields_of", "kept"]
+__all__ = ["Back", "Backs", "Taker"]
 
-Fields: TypeAlias = Sequence[tuple[bytes, bytes]]
-
-LARGEST_HEAD: Final = 64 * 1024
 _KEPT: Final = 3.0
 """Seconds that a connection may have rested to be used again: less than our servers keep theirs."""
 
-_OF_ONE_CONNECTION: Final = frozenset(
-    {b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"upgrade"}
-)
 _WITHOUT_BODY: Final = frozenset({204, 304})
-
-
-def kept(fields: Fields, also: Iterable[bytes] = ()) -> list[tuple[bytes, bytes]]:
-    """Those that pass; ``also``: further names, in small letters, that do not."""
-    dropped = _OF_ONE_CONNECTION.union(also)
-    named = [value for name, value in fields if name.lower() == b"connection"]
-    if named:
-        dropped = dropped.union(token.strip().lower() for value in named for token in value.split(b","))
-    return [(name, value) for name, value in fields if name.lower() not in dropped]
-
-
-def fields_of(fields: Fields) -> bytes:
-    """As they stand in a head, with the empty line that ends it."""
-    return b"".join(b"%b: %b\r\n" % field for field in fields) + b"\r\n"
 
 
 class Taker(Protocol):

@@ -16,24 +16,18 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final, cast
 
-import httptools
-
 from lowtide.errors import LowtideError
 from lowtide.model.base import JSON
 from lowtide.wire import json, problem
 
-from .backs import LARGEST_HEAD, Back, Backs, Fields, fields_of, kept
+from .backs import Back, Backs
+from .heads import LARGEST_HEAD, fields_of, kept, read_request
 from .pool import Instance, Pool
-from .proxy import ATTEMPTS, NOTICED, REPEATABLE, WHOLE, gone_away
+from .proxy import ATTEMPTS, NOTICED, REPEATABLE, gone_away
 
 __all__ = ["Express", "Way"]
 
-_PLAIN: Final = frozenset({b"GET", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"})
-_SURPRISING: Final = frozenset({b"transfer-encoding", b"upgrade", b"expect", b"te", b"trailer", b"proxy-connection"})
 _OURS: Final = frozenset({b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-prefix"})
-_LARGEST_FIELD: Final = 8190
-"""Bytes; aiohttp refuses longer ones, and says so."""
-
 _IDLE: Final = 75.0
 """Seconds that a client's connection may rest."""
 
@@ -87,20 +81,6 @@ class Express:
             pass
         for front in list(self._fronts):
             front.transport.abort()
-
-
-class _Head:
-    """A request's head as the parser tells of it."""
-
-    def __init__(self) -> None:
-        self.target = b""
-        self.fields: list[tuple[bytes, bytes]] = []
-
-    def on_url(self, url: bytes) -> None:
-        self.target += url
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self.fields.append((name, value))
 
 
 @dataclass(slots=True)
@@ -193,7 +173,7 @@ class _Front(asyncio.Protocol):
                 self._hand_over()
             return
         end += 4
-        read = _read(self._came[:end])
+        read = read_request(self._came[:end])
         way = None if read is None else self._express.way(read.target.decode("ascii", "replace"))
         if read is None or way is None:
             self._hand_over()
@@ -322,41 +302,3 @@ class _Front(asyncio.Protocol):
         self.transport.resume_reading()
         if self._came:
             self._next()
-
-
-@dataclass(frozen=True, slots=True)
-class _Read:
-    """A head without surprises. ``length`` of its body in bytes; ``closes``: the client wants no further answer."""
-
-    method: str
-    target: bytes
-    fields: Fields
-    length: int
-    closes: bool
-
-
-def _read(head: bytes) -> _Read | None:
-    """``None`` where it is for aiohttp."""
-    found = _Head()
-    parser = httptools.HttpRequestParser(found)
-    try:
-        parser.feed_data(head)
-    except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-        return None
-    method = parser.get_method()
-    if method not in _PLAIN or parser.get_http_version() != "1.1" or not found.target.startswith(b"/"):
-        return None
-    length, closes = 0, False
-    for name, value in found.fields:
-        if len(name) + len(value) > _LARGEST_FIELD:
-            return None
-        match name.lower():
-            case b"content-length":
-                if not value.isdigit() or len(value) > 9:
-                    return None
-                length = int(value)
-            case b"connection":
-                closes = closes or b"close" in value.lower()
-            case other if other in _SURPRISING:
-                return None
-    return None if length > WHOLE else _Read(method.decode(), found.target, found.fields, length, closes)
