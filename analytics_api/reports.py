@@ -57,7 +57,8 @@ _COUNTS: Final = ", ".join(
     f"coalesce(sum(count) FILTER (WHERE measure = '{measure}'), 0)::bigint AS {name}"
     for name, measure in _COUNTED.items()
 )
-_SUMMED: Final = ("invocations", "cold_starts", "active_ms", "cold_start_ms", "cpu_ms", "gb_seconds")
+_WHOLE: Final = ("invocations", "cold_starts", "input_tokens", "output_tokens")
+_SUMMED: Final = ("active_ms", "cold_start_ms", "cpu_ms", "gb_seconds")
 
 _DAYS: Final = f"""
 WITH RECURSIVE spaces (namespace) AS ({{spaces}}),
@@ -69,8 +70,8 @@ hours AS (
     ) AS cells
    GROUP BY 1, 2, at)
 SELECT date_trunc('day', at, 'UTC') AS day, namespace, workflow,
-       {", ".join(f"sum({name})::bigint AS {name}" for name in (*_COUNTED, *_SUMMED[:2]))},
-       {", ".join(f"sum({name}) AS {name}" for name in _SUMMED[2:])},
+       {", ".join(f"sum({name})::bigint AS {name}" for name in (*_COUNTED, *_WHOLE))},
+       {", ".join(f"sum({name}) AS {name}" for name in _SUMMED)},
        max(active_ms) / 3600000 AS concurrency
   FROM hours GROUP BY 1, 2, 3 ORDER BY 1, 2, 3 LIMIT :limit
 """
@@ -100,6 +101,8 @@ class Used(Answer):
     active_seconds: float
     cpu_seconds: float
     gb_seconds: float = Field(description="2^30 bytes held for a second.")
+    input_tokens: int = Field(description="That answers of models said were read.")
+    output_tokens: int = Field(description="That they said were written.")
     cost: float = Field(description="As if no two invocations had shared an instance: the most that it can be.")
     always_on: float = Field(description="The least that the same traffic costs on a service of its own, always on.")
     saving: float
@@ -213,7 +216,7 @@ def _used(row: RowMapping, seconds: float, prices: Prices) -> dict[str, Any]:
     paid = price(quantities(row), prices)
     beside = always_on(math.ceil(row["concurrency"]), seconds, prices).price
     return {
-        **{name: row[name] for name in (*_COUNTED, "invocations", "cold_starts", "gb_seconds")},
+        **{name: row[name] for name in (*_COUNTED, *_WHOLE, "gb_seconds")},
         "active_seconds": row["active_ms"] / 1000,
         "cpu_seconds": row["cpu_ms"] / 1000,
         "cost": paid,

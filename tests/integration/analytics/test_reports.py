@@ -48,6 +48,7 @@ def happened(reports: Reports) -> None:
         reports.rollup("invocations.cold_start_ms", at, [400.0], namespace="shop")
         reports.rollup("invocations.cpu_ms", at, [2000.0, 500.0], namespace="shop")
         reports.rollup("invocations.gb_seconds", at, [1.5], namespace="shop")
+        reports.rollup("invocations.input_tokens", at, [3.0, 4.0], namespace="shop")
     reports.rollup("executions.created", NOON, [0.0], namespace="bank", workflow=_FORMULA)
 
 
@@ -62,13 +63,15 @@ def _report(api: httpx.Client, path: str = "namespaces/shop/", **query: Any) -> 
 def test_a_day_is_what_its_hours_add_up_to_and_its_bill(api: httpx.Client) -> None:
     sunday, monday = _report(api)["items"]
     assert (sunday["day"], monday["day"]) == ("2026-11-22", "2026-11-23"), "days are in UTC"
-    of = Quantities(invocations=2, cold_starts=1, active_ms=9e7, cold_start_ms=400, cpu_ms=2500, gb_seconds=1.5)
+    of = Quantities(
+        invocations=2, cold_starts=1, active_ms=9e7, cold_start_ms=400, cpu_ms=2500, gb_seconds=1.5, input_tokens=7
+    )
     paid, beside = price(of, _PRICES), always_on(25, 86_400, _PRICES)
     assert beside.instances == 2, "25 hours of activity in one hour are more than one instance serves"
     assert sunday == {
         **{"day": "2026-11-22", "namespace": "shop", "workflow": "order"},
         **{"started": 2, "completed": 1, "faulted": 1, "cancelled": 0, "invocations": 2, "coldStarts": 1},
-        **{"activeSeconds": 90_000.0, "cpuSeconds": 2.5, "gbSeconds": 1.5},
+        **{"activeSeconds": 90_000.0, "cpuSeconds": 2.5, "gbSeconds": 1.5, "inputTokens": 7, "outputTokens": 0},
         **{"cost": pytest.approx(paid), "alwaysOn": pytest.approx(beside.price)},
         "saving": pytest.approx(beside.price - paid),
     }
