@@ -16,12 +16,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg
 import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
-__all__ = ["control_store", "database", "databases", "fresh_database", "outage", "postgres", "server"]
+__all__ = ["control_store", "database", "databases", "fresh_database", "hang", "outage", "postgres", "server"]
 
 
 @pytest.fixture(scope="session")
@@ -93,6 +94,28 @@ def outage(server: str, url: str) -> Iterator[None]:
         yield
     finally:
         _execute(server, allow.format(sql.Identifier(str(name)), sql.SQL("true")))
+
+
+@contextlib.contextmanager
+def hang(server: str, url: str) -> Iterator[None]:
+    """While this holds, whoever is connected to the database of ``url`` hears nothing more (SIGSTOP).
+
+    Skips the test where the server is on another machine.
+    """
+    name = conninfo_to_dict(url)["dbname"]
+    with psycopg.connect(server, autocommit=True) as connection:
+        rows = connection.execute("SELECT pid FROM pg_stat_activity WHERE datname = %s", [name]).fetchall()
+    try:
+        sessions = [psutil.Process(pid) for (pid,) in rows]
+    except psutil.NoSuchProcess:
+        pytest.skip("the processes of PostgreSQL are on another machine")
+    for session in sessions:
+        session.suspend()
+    try:
+        yield
+    finally:
+        for session in sessions:
+            session.resume()
 
 
 @contextlib.contextmanager

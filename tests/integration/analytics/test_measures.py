@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from analytics_api.answers import MeasurePoint
 from tests.integration.analytics.reports import NOON, Reports
 
 _WINDOW = {"from": "2026-11-23T12:00:00Z", "to": "2026-11-23T14:00:00Z"}
@@ -44,6 +45,12 @@ def test_an_hour_adds_up_its_minutes(api: httpx.Client) -> None:
     assert second["p50"] == pytest.approx(90_000, rel=0.01)
     assert second["p99"] == pytest.approx(120_000, rel=0.01)
     assert second["perSecond"] == pytest.approx(60 / 3600)
+
+
+def test_a_point_has_the_members_that_the_openapi_tells(api: httpx.Client) -> None:
+    (point, _) = _asked(api, "ended", step="1h")
+    assert list(point) == list(MeasurePoint.model_json_schema(mode="serialization")["properties"])
+    MeasurePoint.model_validate(point)
 
 
 def test_minutes_and_hours_say_the_same(api: httpx.Client) -> None:

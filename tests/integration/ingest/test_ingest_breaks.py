@@ -11,7 +11,7 @@ from lowtide.clients.ingest import IngestClient, Patience
 from lowtide.errors import Unavailable
 from lowtide.runtime.chance import new_owner, uniform
 from lowtide.runtime.clock import SystemClock
-from tests.databases import database, outage
+from tests.databases import database, hang, outage
 from tests.disks import small_disk
 from tests.eventually import eventually
 from tests.ingests import IngestProcess, RunIngest, Stores, make_stores
@@ -58,6 +58,29 @@ async def test_writers_wait_while_the_database_is_away(
             async for attempt in eventually():
                 with attempt:
                     assert process.said("the journal waits")
+        await writing
+        for writer in writers:
+            assert written(ingest_stores, writer.execution) == list(range(1, 41))
+    assert process.returncode is None
+    assert not process.noise
+
+
+async def test_writers_wait_while_the_database_hangs(
+    postgres: str, ingest_stores: Stores, run_ingest: RunIngest
+) -> None:
+    process = run_ingest(ingest_stores)
+    async with client_of(process.target) as client:
+        writers = [Writer(client) for _ in range(5)]
+        writing = asyncio.gather(*(writer.write(40, pause=0.01) for writer in writers))
+        async for attempt in eventually():
+            with attempt:
+                assert min(writer.acknowledged for writer in writers) >= 5
+        with hang(postgres, ingest_stores.journal):
+            await asyncio.sleep(0.2)
+            before = [writer.acknowledged for writer in writers]
+            await asyncio.sleep(0.5)
+            assert [writer.acknowledged for writer in writers] == before
+            assert not writing.done()
         await writing
         for writer in writers:
             assert written(ingest_stores, writer.execution) == list(range(1, 41))
