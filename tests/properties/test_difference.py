@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics_api.difference import Diverged, align, diverged, names_of, outlines, subtracted, tasks
@@ -56,6 +56,7 @@ def _entries(draw: st.DrawFn) -> list[Entry]:
     return found
 
 
+@settings(max_examples=40)
 @given(_runs(), _runs())
 def test_tasks_differ_from_themselves_in_nothing_and_turn_their_signs(a: list[Runs], b: list[Runs]) -> None:
     assert tasks(a, a) == []
@@ -65,6 +66,7 @@ def test_tasks_differ_from_themselves_in_nothing_and_turn_their_signs(a: list[Ru
     assert sorted(turned, key=key) == sorted([(task.a, task.b, task.difference) for task in there], key=key)
 
 
+@settings(max_examples=40)
 @given(st.sets(_references()), st.sets(_references()))
 def test_every_reference_is_in_one_pair(a: set[str], b: set[str]) -> None:
     pairs = align(a, b)
@@ -74,6 +76,7 @@ def test_every_reference_is_in_one_pair(a: set[str], b: set[str]) -> None:
     assert all(one == other for one, other in align(a, a))
 
 
+@settings(max_examples=40)
 @given(_entries(), _entries())
 def test_paths_part_at_the_same_place_from_both_sides_and_never_from_themselves(a: list[Entry], b: list[Entry]) -> None:
     assert diverged(a, a) is None
@@ -84,12 +87,14 @@ def test_paths_part_at_the_same_place_from_both_sides_and_never_from_themselves(
     assert (there is None) == (sorted(same) == sorted(other))
 
 
+@settings(max_examples=40)
 @given(st.dictionaries(_NAMES, st.integers(-5, 5)), st.dictionaries(_NAMES, st.integers(-5, 5)))
 def test_quantities_are_subtracted_up_to_sign(a: dict[str, int], b: dict[str, int]) -> None:
     assert subtracted(a, a) == {}
     assert subtracted(a, b) == {name: -value for name, value in subtracted(b, a).items()}
 
 
+@settings(max_examples=40)
 @given(st.lists(_references(), unique=True), st.lists(_references(), unique=True))
 def test_versions_are_compared_up_to_sign(a: list[str], b: list[str]) -> None:
     def outline(references: list[str]) -> dict[str, Any]:
