@@ -67,6 +67,17 @@ def test_a_tenant_sees_its_own_rows_in_each_view_and_no_others(ask: Callable[[st
         assert found == [[0]], view
 
 
+def test_each_view_is_a_barrier_and_asks_for_the_pass(store_url: str) -> None:
+    query = """SELECT relname, coalesce(reloptions @> '{security_barrier=true}', false), pg_get_viewdef(oid)
+                 FROM pg_class WHERE relnamespace = 'analysts'::regnamespace AND relkind IN ('r', 'p', 'v', 'm', 'f')"""
+    with psycopg.connect(store_url) as connection:
+        found = connection.execute(query).fetchall()
+    assert sorted(name for name, _, _ in found) == sorted(_VIEWS)
+    for name, barrier, definition in found:
+        assert barrier, name
+        assert re.search(r"namespace = \( ?SELECT analysts\.namespace\(\)", definition), definition
+
+
 @pytest.mark.parametrize("query", HOSTILE)
 def test_what_is_more_than_a_question_is_refused(ask: Callable[[str], httpx.Response], query: str) -> None:
     refused = ask(query)
