@@ -18,10 +18,13 @@ from analytics_api.alerts.delivering import deliver_due
 from analytics_api.alerts.desk import Desk
 from analytics_api.alerts.evaluating import look_at_due
 from analytics_api.alerts.rules import Rule
+from analytics_api.alerts.watching import announce
 from analytics_api.store import Store
 from lowtide.clients.broker import Broker
+from lowtide.errors import Unavailable
 from lowtide.runtime.clock import SystemClock
 from lowtide.storage.database import Database
+from lowtide.wire.types import Watch
 from tests.integration.analytics.reports import Reports
 from tests.peers import Peer, peer
 
@@ -156,3 +159,9 @@ async def test_of_more_groups_than_are_looked_at_the_rule_says_so(store_url: str
             assert await look_at_due(desk, 10.0) == 1
         row = connection.execute("SELECT problem, looked_at IS NOT NULL FROM alert_rules").fetchone()
     assert row == ("there are 1000 groups or more, and only so many are looked at; choose fewer by filters", True)
+
+
+async def test_whoever_puts_a_rule_learns_that_orchestrate_was_not_told(store_url: str) -> None:
+    async with _desk(store_url, "http://127.0.0.1:1") as desk:
+        with pytest.raises(Unavailable, match=r"the change is stored, but orchestrate .* send it again"):
+            await announce(desk, Watch(revision=1))
