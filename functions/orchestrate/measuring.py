@@ -10,43 +10,20 @@ from typing import TYPE_CHECKING, Final
 
 from lowtide.errors import LowtideError
 from lowtide.model.phase import PHASES
-from lowtide.telemetry.measures import Count, Labels, Measure, Reading
-from lowtide.wire.types import Ended, Parked, Registered
+from lowtide.telemetry.measures import Labels, Measure, Reading
 
 from .store.census import Census, census
 from .store.outbox import KINDS
-from .work import Aftermath
 
 if TYPE_CHECKING:
     from .service import Service
 
-__all__ = ["Tally", "Watch"]
+__all__ = ["Watch"]
 
 log = logging.getLogger("lowtide.orchestrate")
 
 _FRESH: Final = 10.0
 """Seconds for which a census is believed: readers that come often cost the store nothing."""
-
-
-class Tally:
-    """Counts what was committed; told after each commit."""
-
-    def __init__(self) -> None:
-        self.starts = Count("lowtide_starts_total", "Executions that began here")
-        self.ends = Count("lowtide_executions_ended_total", "Executions that ended, by outcome", ("phase",))
-        self.cold_starts = Count("lowtide_cold_starts_total", "Invocations for which a process of execute came up")
-        self.ticks = Count("lowtide_ticks_total", "Ticks handled")
-
-    def reported(self, report: Parked | Ended | Registered) -> None:
-        """A report of execute's was applied."""
-        if not isinstance(report, Registered) and report.usage.cold_start:
-            self.cold_starts.add()
-
-    def committed(self, after: Aftermath) -> None:
-        if after.started:
-            self.starts.add(by=after.started)
-        for ended in after.ended:
-            self.ends.add(ended.phase)
 
 
 class Watch:

@@ -32,7 +32,6 @@ from .containers.kubernetes import Jobs
 from .deleting import Remover
 from .gatekeeper import Gatekeeper
 from .listening import catch_up
-from .measuring import Tally
 from .nouns import Signal, Unused
 from .operating import Steward
 from .outgoing import channels
@@ -46,6 +45,7 @@ from .shortway import HttpExecute, ShortWay, Waiters
 from .store.database import Database
 from .store.operations import Action
 from .store.outbox import Kind as OutboxKind
+from .tallying import Tally
 from .ticking import Holders, Tick, TickRequests
 from .timekeeper import Timekeeper
 from .work import Aftermath, Desk, Terms
