@@ -83,11 +83,13 @@ def new_execution() -> str:
 
 
 class Stream:
-    """One execute process as ingest sees it."""
+    """One execute process as ingest sees it: asked to go on over another stream, it does."""
 
     def __init__(self, channel: Any) -> None:
         self.owner, self.execution = new_owner(), new_execution()
-        self._call = channel.stream_stream(METHOD, None, pb.Push.FromString)()
+        self._begin = channel.stream_stream(METHOD, None, pb.Push.FromString)
+        self._call = self._begin()
+        self._leaving = False
         self._sequence = self._number = 0
 
     async def open(self) -> None:
@@ -95,6 +97,9 @@ class Stream:
         assert (await self.send(opens=[ask])).opened, "the lease was not made"
 
     async def append(self) -> None:
+        if self._leaving:
+            await self.close()
+            self._call, self._leaving = self._begin(), False
         first, self._number = self._number + 1, self._number + BATCH
         records = [pb.Record(number=number, epoch=1, body=BODY) for number in range(first, self._number + 1)]
         ack = await self.send(appends=[pb.Append(execution=self.execution, epoch=1, records=records)])
@@ -105,6 +110,7 @@ class Stream:
         await self._call.write(pb.Batch(owner=self.owner, sequence=self._sequence, **parts).SerializeToString())
         while True:
             push = await self._call.read()
+            self._leaving = self._leaving or push.WhichOneof("push") == "go_away"
             if push.WhichOneof("push") == "ack":
                 ack: pb.Ack = push.ack
                 return ack
