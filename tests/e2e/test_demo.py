@@ -33,6 +33,35 @@ def test_orders_survive_kill_9_and_nothing_runs_while_they_wait() -> None:
     assert counts[0] == counts[-1] == 0
     assert 0 in counts[1:-1], f"execute never went to zero in between: {counts}"
     assert "at rest     no process at all" in ended.stdout
+    assert_the_cost_is_right(ended.stdout)
+
+
+def assert_the_cost_is_right(told: str) -> None:
+    """Every amount again from what was measured and the published prices of the list that is named."""
+
+    def found(pattern: str) -> tuple[float, ...]:
+        match = re.search(pattern, told)
+        assert match is not None, pattern
+        return tuple(map(float, match.groups()))
+
+    rows = dict(re.findall(r"^(order|shipment|total) +(\d+ .*) USD$", told, re.MULTILINE))
+    columns = {name: [float(cell) for cell in row.replace(" s ", " ").split()] for name, row in rows.items()}
+    invocations, _, active, cost = columns["total"]
+    for column, whole in enumerate(columns["total"]):
+        assert columns["order"][column] + columns["shipment"][column] == pytest.approx(whole, abs=1e-3)
+    assert found(r"active +([\d.]+) s in the") == pytest.approx((active,), abs=0.06)
+
+    busy, starting, billed = found(r"billed time = ([\d.]+) s busy \+ ([\d.]+) s starting = ([\d.]+) s")
+    assert "by the prices of google-cloud-run" in told
+    assert billed == pytest.approx(busy + starting, rel=1e-4)
+    assert active / 20 <= busy <= active
+    assert cost == pytest.approx(billed * (0.000024 + 0.5 * 0.0000025) + invocations * 0.40 / 1e6, rel=1e-4)
+
+    instances, seconds = found(r"always on = (\d+) instances x ([\d.]+) s")
+    always, saved, share = found(r"always on: ([\d.]+) USD; saved: ([\d.]+) USD \(([\d.]+)%\)")
+    assert always == pytest.approx(instances * seconds * (0.000018 + 0.5 * 0.000002), rel=1e-4)
+    assert saved == pytest.approx(always - cost, rel=1e-3)
+    assert share == pytest.approx(100 * saved / always, abs=0.01)
 
 
 def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
