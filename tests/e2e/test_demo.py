@@ -48,7 +48,8 @@ def assert_the_cost_is_right(told: str) -> None:
     columns = {name: [float(cell) for cell in row.replace(" s ", " ").split()] for name, row in rows.items()}
     invocations, _, active, cost = columns["total"]
     for column, whole in enumerate(columns["total"]):
-        assert columns["order"][column] + columns["shipment"][column] == pytest.approx(whole, abs=2e-3)  # all are rounded
+        parts = columns["order"][column] + columns["shipment"][column]
+        assert parts == pytest.approx(whole, abs=2e-3)  # each is rounded
     assert found(r"active +([\d.]+) s in the") == pytest.approx((active,), abs=0.06)
 
     busy, starting, billed = found(r"billed time = ([\d.]+) s busy \+ ([\d.]+) s starting = ([\d.]+) s")
