@@ -62,8 +62,12 @@ def test_tasks_differ_from_themselves_in_nothing_and_turn_their_signs(a: list[Ru
     assert tasks(a, a) == []
     there, back = tasks(a, b), tasks(b, a)
     turned = [(task.b, task.a, {name: -value for name, value in task.difference.items()}) for task in back]
-    key = lambda found: sorted(side.reference for side in found[:2] if side is not None)  # noqa: E731
-    assert sorted(turned, key=key) == sorted([(task.a, task.b, task.difference) for task in there], key=key)
+
+    def references(found: tuple[Any, ...]) -> list[str]:
+        return sorted(side.reference for side in found[:2] if side is not None)
+
+    straight = [(task.a, task.b, task.difference) for task in there]
+    assert sorted(turned, key=references) == sorted(straight, key=references)
 
 
 @settings(max_examples=40)

@@ -139,15 +139,16 @@ def apply(
 
     if not dry_run and (since or until):
         raise InvalidInput("--from and --to say what --dry-run is about; add it, or leave them out")
-    for name, rule in rules_of(file, whole_environment()).items():
+
+    def put(name: str, rule: JSON) -> None:
         if dry_run:
-            tried = rule
-            found = _ask(server, lambda api: api.try_rule(namespace, tried, since=since, until=until))  # noqa: B023
-            _show_trial(name, found)
+            _show_trial(name, _ask(server, lambda api: api.try_rule(namespace, rule, since=since, until=until)))
         else:
-            put = name, rule
-            _ask(server, lambda api: api.put_rule(namespace, *put))  # noqa: B023
+            _ask(server, lambda api: api.put_rule(namespace, name, rule))
             print(f"{namespace}/{name}")
+
+    for name, rule in rules_of(file, whole_environment()).items():
+        put(name, rule)
 
 
 @alerts.command(

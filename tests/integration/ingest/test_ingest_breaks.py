@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import psycopg
 import pytest
@@ -44,48 +46,47 @@ async def test_ingest_is_killed_under_load_and_restarted_and_every_writer_ends(
             assert written(ingest_stores, writer.execution) == list(range(1, 61))
 
 
-async def test_writers_wait_while_the_database_is_away(
-    postgres: str, ingest_stores: Stores, run_ingest: RunIngest
-) -> None:
-    process = run_ingest(ingest_stores)
+@asynccontextmanager
+async def at_work(
+    process: IngestProcess, stores: Stores
+) -> AsyncIterator[tuple[list[Writer], asyncio.Future[list[None]]]]:
+    """Writers whose first records are acknowledged; in the end all they wrote is there, and the process is unharmed."""
     async with client_of(process.target) as client:
         writers = [Writer(client) for _ in range(5)]
         writing = asyncio.gather(*(writer.write(40, pause=0.01) for writer in writers))
         async for attempt in eventually():
             with attempt:
                 assert min(writer.acknowledged for writer in writers) >= 5
+        yield writers, writing
+        await writing
+        for writer in writers:
+            assert written(stores, writer.execution) == list(range(1, 41))
+    assert process.returncode is None
+    assert not process.noise
+
+
+async def test_writers_wait_while_the_database_is_away(
+    postgres: str, ingest_stores: Stores, run_ingest: RunIngest
+) -> None:
+    process = run_ingest(ingest_stores)
+    async with at_work(process, ingest_stores):
         with outage(postgres, ingest_stores.journal):
             async for attempt in eventually():
                 with attempt:
                     assert process.said("the journal waits")
-        await writing
-        for writer in writers:
-            assert written(ingest_stores, writer.execution) == list(range(1, 41))
-    assert process.returncode is None
-    assert not process.noise
 
 
 async def test_writers_wait_while_the_database_hangs(
     postgres: str, ingest_stores: Stores, run_ingest: RunIngest
 ) -> None:
     process = run_ingest(ingest_stores)
-    async with client_of(process.target) as client:
-        writers = [Writer(client) for _ in range(5)]
-        writing = asyncio.gather(*(writer.write(40, pause=0.01) for writer in writers))
-        async for attempt in eventually():
-            with attempt:
-                assert min(writer.acknowledged for writer in writers) >= 5
+    async with at_work(process, ingest_stores) as (writers, writing):
         with hang(postgres, ingest_stores.journal):
             await asyncio.sleep(0.2)
             before = [writer.acknowledged for writer in writers]
             await asyncio.sleep(0.5)
             assert [writer.acknowledged for writer in writers] == before
             assert not writing.done()
-        await writing
-        for writer in writers:
-            assert written(ingest_stores, writer.execution) == list(range(1, 41))
-    assert process.returncode is None
-    assert not process.noise
 
 
 async def test_writers_wait_while_the_disk_is_full_and_lose_nothing(postgres: str, run_ingest: RunIngest) -> None:
