@@ -234,7 +234,7 @@ class _Front(asyncio.Protocol):
                     pool.release(instance)
                     pool.discard(instance)
                     instance = None
-                except BaseException:
+                except BaseException:  # cancelled too: the process must not stay counted as busy
                     pool.release(instance)
                     raise
                 else:
