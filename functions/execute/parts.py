@@ -85,6 +85,8 @@ def build_parts(settings: ExecuteSettings) -> Parts:
         chance=uniform,
         deadline=settings.open_deadline,
         patience=Patience(idle=settings.stream_idle),
+        room=settings.history_room,
+        room_bytes=settings.history_bytes,
     )
     ingest.start()
     registry = StepRegistry.load(settings.steps)

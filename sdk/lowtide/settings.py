@@ -146,6 +146,8 @@ class ExecuteSettings(_FromEnvironment, frozen=True, kw_only=True):
     max_response_bytes: int = 8 * 1024 * 1024
     open_deadline: float = 15.0
     stream_idle: float = 3.0
+    history_room: int = 10_000
+    history_bytes: int = 16 * 1024 * 1024
     payloads: str = ""
     payloads_endpoint: str = ""
     claim_above: int = 256 * 1024

@@ -17,9 +17,11 @@ from lowtide.clients.trust import Key
 from lowtide.errors import LowtideError
 from lowtide.rpc.v1 import ingest_pb2 as pb
 
-__all__ = ["Asking", "Buffer", "Load", "Waiting"]
+__all__ = ["ROOM", "ROOM_BYTES", "Asking", "Buffer", "Load", "Waiting"]
 
 _MOST_BYTES: Final = 1024 * 1024
+ROOM: Final = 10_000
+ROOM_BYTES: Final = 16 * 1024 * 1024
 _MOST_REPORTS: Final = 1000
 _REPORTS: Final = ("facts", "logs", "usages")
 
@@ -58,17 +60,19 @@ class Load(msgspec.Struct, eq=False):
 
 
 class Buffer:
-    """``room``: how many reports of history it keeps; ``dropped``: how many it did not, ever, by kind."""
+    """``room``: how many reports of history it keeps, ``room_bytes``: and how large they may be together; ``dropped``:
+    how many it did not keep, ever, by kind."""
 
-    def __init__(self, owner: str, room: int = 10_000) -> None:
+    def __init__(self, owner: str, room: int = ROOM, room_bytes: int = ROOM_BYTES) -> None:
         self.releases: set[Key] = set()
         self.dropped: Counter[str] = Counter()
         self._owner = owner
-        self._room = room
+        self._room, self._room_bytes = room, room_bytes
         self._hurry = False
         self._urgent: deque[Waiting] = deque()
         self._asking: list[Asking] = []
-        self._reports: deque[tuple[str, Any]] = deque()
+        self._reports: deque[tuple[str, Any, int]] = deque()
+        self._size = 0
         self._dropped: Counter[str] = Counter()
 
     @property
@@ -108,10 +112,12 @@ class Buffer:
 
     def report(self, kind: str, message: Any) -> None:
         """``kind`` is the name of the field in ``Batch``."""
-        if len(self._reports) >= self._room:
+        size = message.ByteSize()
+        if len(self._reports) >= self._room or self._size + size > self._room_bytes:
             self._drop((kind,))
         else:
-            self._reports.append((kind, message))
+            self._reports.append((kind, message, size))
+            self._size += size
 
     def _drop(self, kinds: Iterable[str]) -> None:
         dropped = Counter(kinds)
@@ -136,8 +142,9 @@ class Buffer:
         for _ in range(min(len(self._reports), _MOST_REPORTS)):
             if size > _MOST_BYTES:
                 break
-            kind, report = self._reports.popleft()
-            size += report.ByteSize()
+            kind, report, length = self._reports.popleft()
+            size += length
+            self._size -= length
             getattr(load.batch, kind).append(report)
         load.asking, self._asking = self._asking, []
         load.batch.opens.extend(one.request for one in load.asking)
@@ -161,6 +168,7 @@ class Buffer:
             self.releases |= load.released
             self._dropped.update(load.batch.dropped)
             self._drop(kind for kind in _REPORTS for _ in getattr(load.batch, kind))
-        self._drop(kind for kind, _ in self._reports)
+        self._drop(kind for kind, _, _ in self._reports)
         self._reports.clear()
+        self._size = 0
         return waiting

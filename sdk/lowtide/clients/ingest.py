@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Final
 import grpc
 import grpc.aio
 
-from lowtide.clients.batching import Asking, Buffer, Waiting
+from lowtide.clients.batching import ROOM, ROOM_BYTES, Asking, Buffer, Waiting
 from lowtide.clients.calling import Breaker, Caller
 from lowtide.clients.reporting import Patience, Reporter
 from lowtide.clients.trust import Key, Trust
@@ -48,7 +48,8 @@ _ON_THE_STREAM: Final = 1.0
 
 class IngestClient:
     """``window``: seconds that a sign of life is believed in; below the time that the server gives a lost stream.
-    ``deadline``: seconds for each single call, all repetitions included. ``stub`` is called instead of ``target``.
+    ``deadline``: seconds for each single call, all repetitions included. ``room`` and ``room_bytes``: how many reports
+    of history wait, and how large they may be, before new ones are dropped. ``stub`` is called instead of ``target``.
     :meth:`traced` says in which trace appends and calls are made."""
 
     def __init__(
@@ -61,6 +62,8 @@ class IngestClient:
         window: float = 4.5,
         deadline: float = 15.0,
         patience: Patience | None = None,
+        room: int = ROOM,
+        room_bytes: int = ROOM_BYTES,
         stub: IngestStub | None = None,
     ) -> None:
         patience = patience or Patience()
@@ -72,7 +75,7 @@ class IngestClient:
         self.breaker = Breaker(clock.monotonic, chance)
         self._channel: grpc.aio.Channel | None = None
         self._client = stub
-        self._buffer = Buffer(owner)
+        self._buffer = Buffer(owner, room, room_bytes)
         self._trust = Trust(window, clock.monotonic)
         self.reporter = Reporter(
             self._stub, self._buffer, self._trust, clock, chance, patience, receive=self._receive, lost=self._set_lost

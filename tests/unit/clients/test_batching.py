@@ -49,6 +49,22 @@ async def test_history_beyond_its_room_is_dropped_and_counted_in_the_next_batch(
     assert buffer.dropped == {"facts": 2, "logs": 1}, "the process's own count goes on"
 
 
+async def test_history_that_is_large_together_is_dropped_before_it_is_many_and_makes_room_when_it_is_sent() -> None:
+    line = pb.LogLine(message="x" * 400)
+    buffer = Buffer("owner", room_bytes=3 * line.ByteSize())
+    for _ in range(5):
+        buffer.report("logs", line)
+    buffer.report("facts", pb.TaskFact())
+    assert (len(buffer), buffer.dropped) == (4, {"logs": 2}), "what is small has room still"
+    assert len(buffer.take(set()).batch.logs) == 3
+    for _ in range(5):
+        buffer.report("logs", line)
+    assert len(buffer) == 3
+    buffer.give_up(None)
+    buffer.report("logs", line)
+    assert len(buffer) == 1
+
+
 async def test_appends_are_never_dropped_for_history() -> None:
     buffer = Buffer("owner", room=0)
     buffer.report("facts", pb.TaskFact())
