@@ -16,7 +16,7 @@ import asyncio
 import logging
 import resource
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -139,12 +139,22 @@ class Invocations:
         if not mac.verify(self._parts.key, token, "dispatch", execution, int(epoch), digest, now):
             log.info("token expired", extra={"event": event.id})
             return None
-        if payload is not None:
-            body = await self._fetched(event.text(Extension.namespace) or "", ExecutionId(execution), payload)
-        dispatch = await self._whole(json.decode(body, Dispatch))
+        trace = _trace_of(event)
+        with self._within(trace):
+            if payload is not None:
+                body = await self._fetched(event.text(Extension.namespace) or "", ExecutionId(execution), payload)
+            dispatch = await self._whole(json.decode(body, Dispatch))
         if (dispatch.seed is None) == (dispatch.snapshot is None):
             raise InvalidInput("a dispatch has either a seed or a snapshot")
-        return _Order(dispatch, digest, _trace_of(event))
+        return _Order(dispatch, digest, trace)
+
+    def _within(self, trace: str | None) -> AbstractContextManager[None]:
+        """What is fetched before there is an invocation is in the trace of its dispatch."""
+        if trace is None or self._parts.traces is None:
+            return nullcontext()
+        from lowtide.telemetry.tracing import handed_on
+
+        return handed_on(trace)
 
     async def _fetched(self, namespace: str, execution: ExecutionId, payload: Payload) -> bytes:
         try:

@@ -89,6 +89,7 @@ def build_parts(settings: ExecuteSettings) -> Parts:
         room_bytes=settings.history_bytes,
     )
     ingest.start()
+    traces = _traces(settings, ingest)
     registry = StepRegistry.load(settings.steps)
 
     async def callback(command: Perform, idempotency_key: str) -> JSON:
@@ -120,13 +121,13 @@ def build_parts(settings: ExecuteSettings) -> Parts:
         history=ingest,
         ingest=ingest,
         claims=Claims(
-            _payloads(settings, ingest),
+            _payloads(settings, ingest, traces),
             above=settings.claim_above,
             largest=settings.max_payload_bytes,
         ),
         effect_timeout=settings.http_timeout,
         snapshot_format=settings.snapshot_format,
-        traces=_traces(settings, ingest),
+        traces=traces,
     )
 
 
@@ -140,10 +141,15 @@ def _traces(settings: ExecuteSettings, ingest: IngestClient) -> Traces | None:
     return Traces.of("execute", settings.otlp_endpoint, settings.trace_share, nanos, digits)
 
 
-def _payloads(settings: ExecuteSettings, ingest: IngestClient) -> Payloads:
-    """The object store that the settings name, else ingest."""
-    if not settings.payloads:
-        return ingest.payloads
-    from lowtide.clients.objects import object_store
+def _payloads(settings: ExecuteSettings, ingest: IngestClient, traces: Traces | None) -> Payloads:
+    """The object store that the settings name, else ingest; as spans where there are traces."""
+    kept: Payloads = ingest.payloads
+    if settings.payloads:
+        from lowtide.clients.objects import object_store
 
-    return object_store(settings.payloads, settings.payloads_endpoint, settings.max_payload_bytes)
+        kept = object_store(settings.payloads, settings.payloads_endpoint, settings.max_payload_bytes)
+    if traces is None:
+        return kept
+    from lowtide.runtime.traced import TracedPayloads
+
+    return TracedPayloads(kept, traces.tracer)

@@ -20,6 +20,7 @@ from lowtide.runtime.claims import Claims
 from lowtide.runtime.clock import Clock, SystemClock, nanos
 from lowtide.runtime.containers import Containers
 from lowtide.runtime.ports import Payloads
+from lowtide.runtime.traced import TracedPayloads
 from lowtide.settings import OrchestrateSettings, whole_environment
 from lowtide.telemetry.otlp import Traces
 from lowtide.telemetry.tracing import current
@@ -146,7 +147,9 @@ class Service:
         host = JqHost()
         secrets = FolderSecrets(settings.secrets_dir) if settings.secrets_dir else None
         known = neighbours or _neighbours(settings)
-        claims = Claims(known.payloads, above=settings.claim_above, largest=settings.max_payload_bytes)
+        traces = Traces.of("orchestrate", settings.otlp_endpoint, settings.trace_share, nanos, chance.digits)
+        payloads = known.payloads if traces is None else TracedPayloads(known.payloads, traces.tracer)
+        claims = Claims(payloads, above=settings.claim_above, largest=settings.max_payload_bytes)
         return cls(
             Desk(Database(settings.control_url, settings.connections), terms, host, claims, secrets),
             known,
@@ -154,7 +157,7 @@ class Service:
             max_body_bytes=settings.max_body_bytes,
             shutdown_grace=settings.shutdown_grace,
             container_start=settings.container_start,
-            traces=Traces.of("orchestrate", settings.otlp_endpoint, settings.trace_share, nanos, chance.digits),
+            traces=traces,
         )
 
     @property

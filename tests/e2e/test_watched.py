@@ -35,7 +35,10 @@ do:
 
 @pytest.fixture(scope="module")
 def shop() -> Iterator[Peer]:
-    with peer(lambda request: (200, {"path": request.path})) as made:
+    """Its first answer is large: it travels by the payload store from then on."""
+    with peer(
+        lambda request: (200, {"path": request.path, "more": "x" * (300_000 * (request.path == "/first"))})
+    ) as made:
         yield made
 
 
@@ -140,6 +143,23 @@ def test_a_call_to_ingest_is_in_the_trace_of_who_made_it(watched: Installation, 
     spans = whole(watched, traces)
     assert one(spans, "Open").part == "lowtide-ingest"
     assert one(spans, "Open").parent == named(spans, "journal open")[1].id
+
+
+def test_what_large_data_took_is_in_the_trace_on_both_sides(
+    watched: Installation, traces: Collector, parked: str
+) -> None:
+    """The result of the first call is put, and the state that the execution parks with; that one is got again."""
+    spans = whole(watched, traces)
+    first, close = named(spans, "invocation parking")[0], named(spans, "journal close")[0]
+    puts, gets = named(spans, "payload put"), named(spans, "payload get")
+    assert [span.parent for span in puts] == [first.id, close.id]
+    assert [span.parent for span in gets] == [named(spans, "dispatch parking")[1].id]
+    assert {span.part for span in puts + gets} == {"lowtide-execute"}
+    for asked, answered in ((puts, "PutPayload"), (gets, "GetPayload")):
+        served = named(spans, answered)
+        assert {span.part for span in served} == {"lowtide-ingest"}
+        assert sorted(span.parent for span in served) == sorted(span.id for span in asked)
+        assert all(span.attributes["lowtide.bytes"] > 300_000 for span in asked)
 
 
 def test_logs_are_lines_of_json_that_say_of_which_execution_and_trace_they_are(
