@@ -14,10 +14,13 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from lowtide.errors import LowtideError, Unavailable
-from lowtide.storage.addresses import url_of
+from lowtide.storage.addresses import conninfo_of, url_of
+from lowtide.storage.database import kept_alive
 from lowtide.telemetry.measures import Count, Measure, Reading
 
 __all__ = ["PLANNING", "Store", "reason"]
+
+_VARIABLE: Final = "LOWTIDE_ANALYTICS_URL"
 
 _CONNECT_TIMEOUT: Final = 5
 """Seconds until a connection is given up, and until one of ours must have become free."""
@@ -37,15 +40,18 @@ _NOT_MIGRATED: Final = (errors.UndefinedTable, errors.UndefinedColumn, errors.In
 class Store:
     """At most ``connections`` to the database of ``url``, made when first needed.
 
-    ``statement_timeout`` is in seconds. A database that is away makes questions fail at once, and is found again by
+    ``statement_timeout`` is in seconds; nobody waits for longer than that and a ``margin``, whatever the server does. A
+    database that is away makes questions fail at once, and is found again by
     the first question after its return.
     """
 
-    def __init__(self, url: str, *, connections: int, statement_timeout: float) -> None:
+    def __init__(self, url: str, *, connections: int, statement_timeout: float, margin: float = _MARGIN) -> None:
         self.failed = Count("lowtide_questions_failed_total", "Questions that the store did not answer")
         self._statement_timeout = statement_timeout
-        self._engine = create_async_engine(
-            url_of(url, "LOWTIDE_ANALYTICS_URL"),
+        self._longest = statement_timeout + margin
+        self._silent: set[asyncio.Future[Any]] = set()
+        self.engine = create_async_engine(
+            url_of(url, _VARIABLE),
             pool_size=connections,
             max_overflow=0,
             pool_timeout=_CONNECT_TIMEOUT,
@@ -56,13 +62,14 @@ class Store:
                 "connect_timeout": _CONNECT_TIMEOUT,
                 "application_name": "lowtide-analytics",
                 "prepare_threshold": None,
+                **kept_alive(conninfo_of(url, _VARIABLE)),
             },
         )
         # Set by statements rather than by start-up options, which poolers in between refuse.
         settings = PLANNING + "SET default_transaction_read_only = on; "
         settings += f"SET statement_timeout = {statement_timeout * 1000:.0f}"
 
-        @event.listens_for(self._engine.sync_engine, "connect")
+        @event.listens_for(self.engine.sync_engine, "connect")
         def limit(connection: Any, _record: object) -> None:
             cursor = connection.cursor()
             cursor.execute(settings)
@@ -77,19 +84,34 @@ class Store:
 
     async def rows(self, statement: Executable, values: Mapping[str, Any] | None = None) -> Sequence[Row[Any]]:
         """As :meth:`ask`, the values by their places: where there are thousands, names cost more than they say."""
+        asking = asyncio.ensure_future(self._asked(statement, values))
         try:
-            async with asyncio.timeout(self._statement_timeout + _MARGIN), self._engine.connect() as connection:
-                return (await connection.execute(statement, values)).all()
+            async with asyncio.timeout(self._longest):
+                return await asyncio.shield(asking)
         except (TimeoutError, PoolTimeout) as error:
             self.failed.add()
             raise Unavailable("the analytics store is busy or does not answer; try again") from error
         except DBAPIError as error:
             self.failed.add()
             raise self._translated(error) from error
+        finally:
+            if not asking.done():  # a server that hangs is asked to stop, which it may not hear: nobody waits for that
+                asking.cancel()
+                self._silent.add(asking)
+                asking.add_done_callback(self._ended)
+
+    async def _asked(self, statement: Executable, values: Mapping[str, Any] | None) -> Sequence[Row[Any]]:
+        async with self.engine.connect() as connection:
+            return (await connection.execute(statement, values)).all()
+
+    def _ended(self, asking: asyncio.Future[Any]) -> None:
+        self._silent.discard(asking)
+        if not asking.cancelled():
+            asking.exception()  # nobody asks for it any more
 
     @property
     def measures(self) -> Sequence[Measure]:
-        pool: Any = self._engine.pool
+        pool: Any = self.engine.pool
         of = ("analytics", "questions")
         return (
             self.failed,
@@ -108,7 +130,9 @@ class Store:
         )
 
     async def close(self) -> None:
-        await self._engine.dispose()
+        if self._silent:
+            await asyncio.wait(self._silent, timeout=_MARGIN)
+        await self.engine.dispose()
 
     def _translated(self, error: DBAPIError) -> LowtideError:
         match error.orig:

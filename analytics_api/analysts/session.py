@@ -19,6 +19,7 @@ from psycopg.pq import ExecStatus
 
 from lowtide.errors import InvalidInput, LowtideError, Misconfigured, Unavailable
 from lowtide.runtime.chance import digits
+from lowtide.storage.database import kept_alive
 
 from . import limits
 from .passes import signed
@@ -73,6 +74,7 @@ async def _session(conninfo: str) -> AsyncIterator[Connection]:
         connect_timeout=limits.CONNECT_SECONDS,
         application_name="lowtide-analysts",
         prepare_threshold=None,
+        **kept_alive(conninfo),
     )
     try:
         await connection.set_read_only(True)

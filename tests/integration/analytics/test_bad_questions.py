@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import Callable
@@ -10,10 +11,15 @@ from uuid import uuid4
 import httpx
 import psycopg
 import pytest
+from sqlalchemy import text
 
 from analytics_api.cursors import ExecutionKey, TaskKey, of
 from analytics_api.migrate import migrate
-from tests.databases import outage
+from analytics_api.store import Store
+from lowtide.errors import Unavailable
+from lowtide.storage.database import kept_alive
+from tests.databases import hang, outage
+from tests.eventually import eventually
 from tests.integration.analytics.reports import NOON, Reports, serving
 
 _MAX = uuid4()
@@ -131,6 +137,39 @@ def test_a_question_that_takes_too_long_is_given_up(fresh_database: str) -> None
             assert _code(refused) == (503, "unavailable")
             assert "longer than 0.3 s" in refused.json()["detail"]
         assert api.get("/v1/namespaces/shop/executions").status_code == 200
+
+
+@pytest.mark.anyio
+async def test_a_database_that_hangs_holds_no_question_for_longer_than_it_may(
+    postgres: str, fresh_database: str
+) -> None:
+    store = Store(fresh_database, connections=1, statement_timeout=0.2, margin=0.2)
+    one = text("SELECT 1 AS one")
+    try:
+        assert [dict(row) for row in await store.ask(one)] == [{"one": 1}]
+        with hang(postgres, fresh_database):
+            async with asyncio.timeout(4):  # the driver by itself asks the server to stop, and waits for that
+                for _ in range(2):  # neither the one that was under way, nor the next, which finds no connection free
+                    with pytest.raises(Unavailable, match="busy or does not answer"):
+                        await store.ask(one)
+        async for attempt in eventually():
+            with attempt:
+                try:
+                    assert [dict(row) for row in await store.ask(one)] == [{"one": 1}]
+                except Unavailable as error:
+                    raise AssertionError from error
+    finally:
+        await store.close()
+
+
+@pytest.mark.anyio
+async def test_connections_notice_by_themselves_that_the_machine_of_the_database_is_gone(fresh_database: str) -> None:
+    store = Store(fresh_database.replace("postgresql://", "postgresql+psycopg://"), connections=1, statement_timeout=5)
+    async with store.engine.connect() as connection:
+        raw = await connection.get_raw_connection()
+        said = raw.driver_connection.info.get_parameters()  # type: ignore[union-attr]  # untyped there
+    await store.close()
+    assert {name: str(value) for name, value in kept_alive("").items()}.items() <= said.items()
 
 
 def test_sigterm_lets_a_question_finish(fresh_database: str) -> None:
