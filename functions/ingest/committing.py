@@ -10,11 +10,9 @@ import logging
 from typing import Final
 from uuid import UUID
 
-import psycopg
-
 from lowtide.errors import Unavailable
 from lowtide.rpc.v1 import ingest_pb2 as pb
-from lowtide.storage.database import Database
+from lowtide.storage.database import UNFIT, Database
 from lowtide.telemetry.measures import Spread
 from lowtide.telemetry.tracing import Tracer
 from lowtide.wire.traces import read
@@ -142,7 +140,7 @@ class Committer:
             return set()
         try:
             written = await self._database.run(lambda connection: append_plainly(connection, given, unknown, self._ttl))
-        except psycopg.DataError:
+        except UNFIT:
             return None
         self._voices.told({work.owner: work.stream for work in group if work.heard and work.owner in unknown}, at)
         return written
@@ -152,7 +150,7 @@ class Committer:
             return []
         try:
             return await self._database.transaction(lambda connection: write_group(connection, group, self._ttl))
-        except (psycopg.DataError, psycopg.IntegrityError) as error:
+        except UNFIT as error:
             if len(group) == 1:
                 log.warning("refused what the journal cannot take", extra={"reason": str(error)})
                 return [[_invalid(append.execution.hex, append.epoch, str(error)) for append in group[0].appends]]

@@ -19,7 +19,7 @@ import psycopg
 
 from lowtide.errors import InvalidInput, Unavailable
 from lowtide.rpc.v1 import ingest_pb2 as pb
-from lowtide.storage.database import Connection, Database
+from lowtide.storage.database import UNFIT, Connection, Database
 from lowtide.telemetry.measures import Count
 
 from .outlining import put_outline
@@ -46,6 +46,9 @@ _PAUSE: Final = 0.3
 _MANY: Final = 50
 _ENOUGH: Final = 5_000
 """Reports that came in the first moment and are many; that are enough, so that nothing is waited for."""
+
+_FEW: Final = 100
+"""Reports that a store which takes no more in time is too slow for, or locked: more of them are tried in parts."""
 
 _NAMES: Final = frozenset(kind.name for kind in KINDS)
 
@@ -217,13 +220,19 @@ class Projector:
 
         try:
             await self._database.transaction(write)
-        except (psycopg.DataError, psycopg.IntegrityError) as error:
-            if sum(map(len, rows.values())) == 1:
+        except UNFIT as error:
+            if _count(rows) == 1:
                 self._lose("invalid", 1)
                 log.warning("dropped a report that no table takes", extra={"reason": str(error).strip()})
                 return
-            for half in _halves(rows):
-                await self._write(half)
+        except Unavailable as error:
+            if not isinstance(error.__cause__, psycopg.errors.QueryCanceled) or _count(rows) < _FEW:
+                raise
+            log.warning("wrote reports in parts: they took too long", extra={"rows": _count(rows)})
+        else:
+            return
+        for half in _halves(rows):
+            await self._write(half)
 
     async def _write_lost(self, lost: Counter[tuple[str, str]]) -> None:
         if not lost:
@@ -236,6 +245,10 @@ class Projector:
 def _told(batch: pb.Batch) -> Iterable[pb.TaskFact]:
     """The facts that come with changes, and are as safe: who sends a change sends it again until it is stored."""
     return (fact for change in batch.changes for fact in change.facts)
+
+
+def _count(rows: Rows) -> int:
+    return sum(map(len, rows.values()))
 
 
 def _halves(rows: Rows) -> tuple[Rows, Rows]:

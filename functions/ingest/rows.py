@@ -33,6 +33,11 @@ __all__ = [
 
 _MOST: Final = 1e15
 
+_SHORT: Final = 500
+_LONGEST_TYPE: Final = 500
+_LONGEST_TEXT: Final = 64 * 1024
+"""Of an error, in bytes and characters: PostgreSQL's indexes take 2,700 bytes of a type, and of all words one MiB."""
+
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -90,6 +95,21 @@ def _document(body: bytes) -> str | None:
     if b"\\u0000" in body:
         return json.encode(_clean(json.parse(body))).decode()
     return body.decode()
+
+
+def _error(body: bytes) -> str | None:
+    """As :func:`_document`, of an error: a document may make its texts longer than an index takes."""
+    if len(body) <= _SHORT:
+        return _document(body)
+    found = json.parse(body)
+    if not isinstance(found, dict):
+        raise ValueError("this is no error")
+    return json.encode(_clean({name: _cut(name, value) for name, value in found.items()})).decode()
+
+
+def _cut(name: str, value: Any) -> Any:
+    longest = _LONGEST_TYPE if name == "type" else _LONGEST_TEXT
+    return value[: longest - 1] + "…" if isinstance(value, str) and len(value) > longest else value
 
 
 def members(body: bytes) -> str | None:
@@ -151,7 +171,7 @@ def _fact(fact: pb.TaskFact) -> tuple[Any, ...]:
         plain_text(fact.status),
         moment(fact.at),
         fact.attempt,
-        _document(fact.error),
+        _error(fact.error),
         members(fact.keys),
         plain_text(fact.effect),
         _measured(fact.active_ms),
@@ -224,7 +244,7 @@ def _change(change: pb.ExecutionChange) -> tuple[Any, ...]:
         moment(change.created_at),
         _later(change.started_at),
         _later(change.ended_at),
-        _document(change.error),
+        _error(change.error),
         _labels(change.tags),
         plain_text(change.reason) or None,
         plain_text(change.parent_task) or None,

@@ -15,7 +15,7 @@ from lowtide.rpc.v1 import ingest_pb2 as pb
 from lowtide.rpc.v1 import ingest_pb2_grpc
 from lowtide.runtime.chance import new_owner
 from lowtide.runtime.grouping import Grouped
-from lowtide.storage.database import Connection, Database
+from lowtide.storage.database import UNFIT, Connection, Database
 from lowtide.telemetry.measures import Count
 
 from .dropping import drop_journals
@@ -203,7 +203,7 @@ async def _answer(context: Context, work: Awaitable[T]) -> T:
         return await work
     except LowtideError as error:
         await _abort(context, error)
-    except (psycopg.DataError, psycopg.IntegrityError) as error:
+    except UNFIT as error:
         await _abort(context, InvalidInput(str(error).strip()))
 
 

@@ -22,7 +22,7 @@ Rows: TypeAlias = dict[Kind, list[Row]]
 
 
 async def write_reports(connection: Connection, rows: Rows) -> None:
-    """Inside a transaction. Raises ``psycopg.DataError`` where one of the rows does not fit: then none is written."""
+    """Inside a transaction. Raises what is ``UNFIT`` where one of the rows does not fit: then none is written."""
     new = {kind: await _write(connection, kind, rows[kind]) for kind in KINDS if kind is not CHANGES and rows.get(kind)}
     facts, usages = new.get(FACTS, ()), new.get(USAGES, ())
     turns = await write_executions(connection, _newest(rows.get(CHANGES, ())), usages, facts)

@@ -18,12 +18,16 @@ from psycopg.conninfo import conninfo_to_dict
 
 from lowtide.errors import Unavailable
 
-__all__ = ["Connection", "Database", "kept_alive"]
+__all__ = ["UNFIT", "Connection", "Database", "kept_alive"]
 
 T = TypeVar("T")
 Connection: TypeAlias = psycopg.AsyncConnection[tuple[Any, ...]]
 
 _NOT_MIGRATED = (errors.UndefinedTable, errors.UndefinedColumn, errors.InvalidSchemaName)
+UNFIT: Final = (psycopg.DataError, psycopg.IntegrityError, errors.ProgramLimitExceeded)
+"""A value that does not fit, also where PostgreSQL's limits are in its way: a text too long for an index. Who sends it
+again meets with the same."""
+
 _AGAIN = (errors.DeadlockDetected, errors.SerializationFailure)
 
 _ALIVE: Final = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 4, "tcp_user_timeout": 30_000}
@@ -76,17 +80,19 @@ class Database:
         """What ``work`` returns; each of its statements is a transaction. It may be called again on a new connection.
 
         Raises :class:`lowtide.errors.Unavailable` where the database cannot be reached, has no room or no tables yet;
-        ``psycopg.DataError`` and ``IntegrityError`` (a value that does not fit) pass through.
+        :data:`UNFIT` passes through.
         """
         async with self._free:
             self.in_use += 1
             try:
                 try:
                     return await self._attempt(work, fresh=False)
+                except errors.ProgramLimitExceeded:
+                    raise
                 except (*_AGAIN, psycopg.OperationalError, psycopg.InterfaceError):
                     # The connection may have died while it was idle, or two transactions crossed: once more.
                     return await self._attempt(work, fresh=True)
-            except (psycopg.DataError, psycopg.IntegrityError):
+            except UNFIT:
                 raise
             except psycopg.Error as error:
                 raise self._unavailable(error) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -11,6 +12,7 @@ import psycopg
 import pytest
 from sqlalchemy import Table
 
+from functions.ingest.projecting import Projector
 from functions.ingest.rows import CHANGES, KINDS
 from functions.ingest.totals import COLUMNS
 from lowtide.clients.ingest import IngestClient
@@ -22,6 +24,7 @@ from lowtide.model.phase import Phase
 from lowtide.model.usage import Usage
 from lowtide.rpc.v1 import ingest_pb2 as pb
 from lowtide.storage import analytics
+from lowtide.storage.database import Database
 from lowtide.wire.records import Change, Outline, Subject
 from tests.databases import outage
 from tests.eventually import eventually
@@ -143,6 +146,55 @@ async def test_a_report_that_no_table_takes_is_dropped_alone_and_counted(
                 query = "SELECT kind, sum(count)::int FROM dropped GROUP BY 1 ORDER BY 1"
                 assert rows(ingest_stores, query) == [("invalid", 4), ("logs", 7)]
     assert not process.noise
+
+
+async def test_texts_too_long_for_an_index_are_cut_or_refused_alone_and_hold_nothing_up(
+    ingest_stores: Stores, run_ingest: RunIngest
+) -> None:
+    """What PostgreSQL calls a limit of its own is no outage: it would be one for ever."""
+    process, one, two = run_ingest(ingest_stores), execution(), execution()
+    noise = random.Random(7).randbytes(900_000).hex()
+    whom = pb.Subject(namespace="shop", workflow="order", version="1", execution=one)
+    lost = [pb.LogLine(subject=whom, at=_NOW, id=noise[:8000]), pb.MetricSample(subject=whom, at=_NOW, name=noise)]
+    words = " ".join(noise[start : start + 9] for start in range(0, len(noise), 9))
+    lost.append(pb.LogLine(subject=whom, at=_NOW, id="words", message=words))
+    failure = Error(type=f"https://example.com/{noise[:5000]}", status=500, title="No", detail=words)
+    async with talking_to(process.target) as stub, client_of(process.target) as client:
+        logs, metrics = [lost[0], lost[2]], [lost[1]]
+        await Owner(stub).send(logs=[*logs, pb.LogLine(subject=whom, at=_NOW, id="good")], metrics=metrics)
+        client.facts(subject(one), (fact(1, status="faulted", error=failure),))
+        await client.change(change(two, 1, "faulted", ended_at=Millis(_NOW + 9), error=failure))
+        query = "SELECT phase, length(error_type), length(error->>'detail') FROM executions WHERE execution = %s"
+        assert rows(ingest_stores, query, two) == [("faulted", 500, 65536)]
+        async for attempt in eventually():
+            with attempt:
+                assert rows(ingest_stores, "SELECT id FROM logs") == [("good",)]
+                assert rows(ingest_stores, "SELECT length(error->>'type') FROM task_facts") == [(500,)]
+                assert rows(ingest_stores, "SELECT kind, sum(count)::int FROM dropped GROUP BY 1") == [("invalid", 3)]
+    assert not process.noise
+
+
+async def test_reports_that_a_slow_store_takes_too_long_for_are_written_in_parts(ingest_stores: Stores) -> None:
+    """All of them at once would never be written: each attempt takes as long as the one before."""
+    with psycopg.connect(ingest_stores.analytics) as connection:
+        connection.execute(
+            "CREATE FUNCTION tire() RETURNS trigger LANGUAGE plpgsql AS "
+            "'BEGIN PERFORM pg_sleep(0.001); RETURN new; END'"
+        )
+        connection.execute("CREATE TRIGGER tired BEFORE INSERT ON task_facts FOR EACH ROW EXECUTE FUNCTION tire()")
+    database = Database("analytics", ingest_stores.analytics, 1, statement_timeout=0.5)
+    projector = Projector(database, gather=0)
+    whom = pb.Subject(namespace="shop", workflow="order", version="1", execution=execution())
+    facts = [pb.TaskFact(subject=whom, number=number, at=_NOW, status="completed") for number in range(1, 801)]
+    projector.offer(pb.Batch(owner="one", facts=facts))
+    running = asyncio.create_task(projector.run())
+    async with asyncio.timeout(30):
+        await projector.drained()
+    running.cancel()
+    await database.close()
+    assert projector.up
+    assert rows(ingest_stores, "SELECT count(*) FROM task_facts") == [(800,)]
+    assert rows(ingest_stores, "SELECT sum(count)::int FROM rollups_hour") == [(800,)]
 
 
 async def test_only_a_newer_change_replaces_what_is_known(client: IngestClient, ingest: IngestProcess) -> None:
