@@ -1,22 +1,20 @@
 """A stand-in for the `docker` command that really runs processes: images are shell texts, containers are folders.
 
 What it says and how it exits is what Docker 28 does, as far as Lowtide asks. `install` puts it on a PATH.
+
+Each command is a process, and a container takes ten of them: so it imports next to nothing, not even pathlib.
 """
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
-import signal
-import subprocess
 import sys
-import tempfile
 import time
-from contextlib import suppress
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Any, NoReturn
 
 IMAGES = {
     "hello-world": 'echo "Hello from Docker!"; test $# = 0 || echo "$@"',
@@ -24,7 +22,7 @@ IMAGES = {
     "cat": 'cat; echo "$@"',
     "slow": "sleep 60",
 }
-HOME = Path(os.environ.get("STANDIN_DOCKER", "/nonexistent"))
+HOME = os.environ.get("STANDIN_DOCKER", "/nonexistent")
 
 
 def install(folder: Path) -> dict[str, str]:
@@ -33,12 +31,15 @@ def install(folder: Path) -> dict[str, str]:
     binaries.mkdir()
     state.mkdir()
     program = binaries / "docker"
-    program.write_text(f"#!{sys.executable} -IS\nimport runpy\nrunpy.run_path({__file__!r}, run_name='__main__')\n")
+    here, _, name = __file__.rpartition("/")
+    # Imported, not run: so that it is compiled once.
+    imported = f"import sys\nsys.path.insert(0, {here!r})\nimport {name.removesuffix('.py')} as docker\ndocker.main()\n"
+    program.write_text(f"#!{sys.executable} -IS\n{imported}")
     program.chmod(0o755)
     return {"PATH": f"{binaries}:/usr/bin:/bin", "STANDIN_DOCKER": str(state)}
 
 
-def fail(text: str) -> None:
+def fail(text: str) -> NoReturn:
     print(text, file=sys.stderr)
     sys.exit(1)
 
@@ -47,24 +48,41 @@ class Made:
     """A container: its folder holds how it was made, its state, its output."""
 
     def __init__(self, name: str) -> None:
-        self.folder = HOME / name
+        self.folder = f"{HOME}/{name}"
 
-    def read(self, what: str) -> Any:
-        return json.loads((self.folder / what).read_text())
+    def read(self, what: str) -> bytes:
+        with open(f"{self.folder}/{what}", "rb") as file:
+            return file.read()
 
-    def write(self, what: str, value: Any) -> None:
-        new = self.folder / f"{what}.new"
-        new.write_text(json.dumps(value))
-        new.replace(self.folder / what)
+    def write(self, what: str, text: str) -> None:
+        with open(f"{self.folder}/{what}.new", "w") as file:
+            file.write(text)
+        os.replace(f"{self.folder}/{what}.new", f"{self.folder}/{what}")
 
-    def state(self) -> Any:
-        return self.read("state")
+    def become(self, status: str, code: int = 0, finished: str = "0001-01-01T00:00:00Z") -> None:
+        self.write("state", f"{status} {code} {finished}")
+
+    def state(self) -> tuple[str, str, str]:
+        """Its status, its exit code, and when it ended."""
+        status, code, finished = self.read("state").decode().split()
+        return status, code, finished
+
+    def how(self) -> Any:
+        """With which options it was made, of which image."""
+        import json
+
+        return json.loads(self.read("made"))
 
 
 def known(name: str) -> Made:
-    if not (HOME / name / "state").exists():
+    if not os.path.exists(f"{HOME}/{name}/state"):
         fail(f"Error response from daemon: No such container: {name}")
     return Made(name)
+
+
+def elsewhere() -> str:
+    """A folder, not there yet, for what is no container: not complete, or no longer."""
+    return f"{HOME}-{os.getpid()}-{time.monotonic_ns()}"
 
 
 def options(arguments: list[str], flags: set[str]) -> tuple[dict[str, list[str]], list[str]]:
@@ -77,6 +95,8 @@ def options(arguments: list[str], flags: set[str]) -> tuple[dict[str, list[str]]
 
 
 def create(arguments: list[str]) -> None:
+    import json
+
     given, (image, *argv) = options(arguments, {"--interactive"})
     if image not in IMAGES:
         fail(
@@ -84,16 +104,18 @@ def create(arguments: list[str]) -> None:
         )
     name = given["--name"][0]
     made = Made(name)
-    made.folder = Path(tempfile.mkdtemp(dir=HOME.parent))
-    environment = dict(line.split("=", 1) for line in Path(given["--env-file"][0]).read_text().splitlines())
+    made.folder = elsewhere()
+    os.mkdir(made.folder)
+    with open(given["--env-file"][0]) as file:
+        environment = dict(line.split("=", 1) for line in file.read().splitlines())
     environment |= dict(one.split("=", 1) for one in given.get("--env", []))
     program = ["/bin/sh", "-c", IMAGES[image], image]
     if "--entrypoint" in given:
         program = given["--entrypoint"]
-    made.write("made", {"argv": [*program, *argv], "environment": environment, "options": given})
-    made.write("state", {"Status": "created", "ExitCode": 0, "OOMKilled": False, "Error": ""})
+    made.write("made", json.dumps({"argv": [*program, *argv], "environment": environment, "options": given}))
+    made.become("created")
     try:
-        made.folder.rename(HOME / name)  # so that there is all of it or nothing
+        os.rename(made.folder, f"{HOME}/{name}")  # so that there is all of it or nothing
     except OSError:
         fail(f'Error response from daemon: Conflict. The container name "/{name}" is already in use by x.')
     print(name)
@@ -103,74 +125,90 @@ def start(arguments: list[str]) -> None:
     given, (name,) = options(arguments, {"--attach", "--interactive"})
     made = known(name)
     if "--attach" in given:
-        (made.folder / "stdin").write_bytes(sys.stdin.buffer.read())
-    supervisor = [sys.executable, "-IS", __file__, "supervise", name]
-    null = subprocess.DEVNULL
-    process = subprocess.Popen(supervisor, stdin=null, stdout=null, stderr=null, start_new_session=True, env=os.environ)
-    while made.state()["Status"] == "created":
-        time.sleep(0.01)
+        with open(f"{made.folder}/stdin", "wb") as file:
+            file.write(sys.stdin.buffer.read())
+    supervisor = os.fork()
+    if supervisor == 0:
+        supervise(made)
+        os._exit(0)
+    while made.state()[0] == "created":
+        time.sleep(0.005)
     if "--attach" in given:
-        sys.exit(process.wait())
+        sys.exit(os.waitstatus_to_exitcode(os.waitpid(supervisor, 0)[1]))
 
 
-def supervise(arguments: list[str]) -> None:
-    made = Made(arguments[0])
-    how = made.read("made")
-    stdin = made.folder / "stdin"
-    with (made.folder / "stdout").open("wb") as out, (made.folder / "stderr").open("wb") as err:
-        with stdin.open("rb") if stdin.exists() else open(os.devnull, "rb") as given:  # noqa: PTH123
-            running = subprocess.Popen(
-                how["argv"], stdin=given, stdout=out, stderr=err, env=how["environment"], start_new_session=True
-            )
-        made.write("pid", running.pid)
-        made.write("state", {**made.state(), "Status": "running"})
-        code = running.wait()
-    ended = datetime.now(UTC).isoformat().replace("+00:00", "Z")
-    state = {**made.state(), "Status": "exited", "ExitCode": 128 - code if code < 0 else code, "FinishedAt": ended}
-    with suppress(FileNotFoundError):
-        made.write("state", state)
+def supervise(made: Made) -> None:
+    """In a process that outlives the command, and holds none of its streams."""
+    os.setsid()
+    null = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(null, stream)
+    how, stdin = made.how(), f"{made.folder}/stdin"
+    files = (
+        (0, stdin if os.path.exists(stdin) else os.devnull, os.O_RDONLY),
+        (1, f"{made.folder}/stdout", os.O_WRONLY | os.O_CREAT),
+        (2, f"{made.folder}/stderr", os.O_WRONLY | os.O_CREAT),
+    )
+    opened = [(os.POSIX_SPAWN_OPEN, *file, 0o600) for file in files]
+    running = os.posix_spawn(how["argv"][0], how["argv"], how["environment"], file_actions=opened, setsid=True)
+    made.write("pid", str(running))
+    made.become("running")
+    code = os.waitstatus_to_exitcode(os.waitpid(running, 0)[1])
+    ended = time.time()
+    finished = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(ended)) + f".{int(ended % 1 * 1000):03d}Z"
+    try:
+        made.become("exited", 128 - code if code < 0 else code, finished)
+    except FileNotFoundError:
+        pass  # somebody removed it
 
 
 def inspect(arguments: list[str]) -> None:
     given, names = options(arguments, set())
     for name in names:
         made = known(name)
+        status, code, finished = made.state()
         if given["--format"] == ["{{json .State}}"]:
-            print(json.dumps(made.state()))
+            rest = '"OOMKilled": false, "Error": ""'
+            print(f'{{"Status": "{status}", "ExitCode": {code}, "FinishedAt": "{finished}", {rest}}}')
         else:
-            labels = dict(label.split("=", 1) for label in made.read("made")["options"]["--label"])
-            print(name, labels["dev.lowtide.after"], json.dumps(made.state()["FinishedAt"]))
+            labels = dict(label.split("=", 1) for label in made.how()["options"]["--label"])
+            print(name, labels["dev.lowtide.after"], f'"{finished}"')
 
 
 def logs(arguments: list[str]) -> None:
     made = known(arguments[0])
-    sys.stdout.buffer.write((made.folder / "stdout").read_bytes())
-    sys.stderr.buffer.write((made.folder / "stderr").read_bytes())
+    sys.stdout.buffer.write(made.read("stdout"))
+    sys.stderr.buffer.write(made.read("stderr"))
 
 
 def rm(arguments: list[str]) -> None:
     _, names = options(arguments, {"--force", "--volumes"})
     for name in names:
         made = known(name)
-        if made.state()["Status"] == "running":
-            with suppress(ProcessLookupError):
-                os.killpg(made.read("pid"), signal.SIGKILL)
-        away = Path(tempfile.mkdtemp(dir=HOME.parent))
-        made.folder.rename(away)  # its supervisor may still be writing
-        shutil.rmtree(away, ignore_errors=True)
+        if made.state()[0] == "running":
+            try:
+                os.killpg(int(made.read("pid")), 9)
+            except ProcessLookupError:
+                pass
+        away = elsewhere()
+        os.rename(made.folder, away)  # its supervisor may still be writing
+        for file in os.listdir(away):
+            os.unlink(f"{away}/{file}")
 
 
 def ps(arguments: list[str]) -> None:
-    for folder in HOME.iterdir():
-        made = Made(folder.name)
-        labels = made.read("made")["options"]["--label"]
-        if made.state()["Status"] == "exited" and any(label.startswith("dev.lowtide.after=") for label in labels):
-            print(folder.name)
+    for name in os.listdir(HOME):
+        made = Made(name)
+        if made.state()[0] == "exited":
+            labels = made.how()["options"]["--label"]
+            if any(label.startswith("dev.lowtide.after=") for label in labels):
+                print(name)
 
 
-if __name__ == "__main__":
-    if (HOME.parent / "down").exists():
+def main() -> None:
+    folder = HOME.rpartition("/")[0]
+    if os.path.exists(f"{folder}/down"):
         fail("Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?")
-    if (HOME.parent / "slow").exists():
+    if os.path.exists(f"{folder}/slow"):
         time.sleep(1)
     globals()[sys.argv[1]](sys.argv[2:])
