@@ -127,6 +127,7 @@ async def test_authentication_is_sent_as_metadata(
 async def test_tls_is_spoken_where_the_host_is_written_with_https(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delenv("SSL_CERT_FILE")  # so that nothing stands between it and gRPC's own list
     authority = trustme.CA()
     certificate = authority.issue_cert("localhost")
     chain = b"".join(pem.bytes() for pem in certificate.cert_chain_pems)
