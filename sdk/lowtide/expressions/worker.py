@@ -1,8 +1,8 @@
 """A handle on the process that runs programs which may take long: killed, with all its memory, when one does.
 
 Protocol on stdin and stdout: frames of a 4-byte big-endian length and JSON. A request is ``[wrapped, input text]``, or
-``[null, [schema, value]]`` for a check by a JSON Schema; an answer ``["ok", output]``, ``["failed", reason]`` or
-``["syntax", reason]``. One request at a time.
+``[null, [schema, value]]`` for a check by a JSON Schema, ``[null, null]`` before the first one, so that the library for
+it is there; an answer ``["ok", output]``, ``["failed", reason]`` or ``["syntax", reason]``. One request at a time.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from lowtide.model.base import JSON
 __all__ = ["Worker", "receive", "send"]
 
 _LENGTH: Final = struct.Struct(">I")
-_IMPORT: Final = 3.0
-"""Seconds that a worker may take, beyond its time limit, to import the library for schemas."""
+_START: Final = 30.0
+"""Seconds that a worker may take to start, and to import the library for schemas."""
 
 _GRACE: Final = 5.0
 """Seconds after which a worker that nobody killed in time ends by itself: its parent may be gone."""
@@ -40,6 +40,7 @@ class Worker:
         self._memory = memory_bytes
         self._answer = answer_bytes
         self._process: subprocess.Popen[bytes] | None = None
+        self._checks_schemas = False
         self._lock = threading.Lock()
 
     def first(self, wrapped: str, text: str) -> JSON:
@@ -47,24 +48,24 @@ class Worker:
 
         Raises :class:`lowtide.errors.Unavailable` where the machine has no room for a worker.
         """
-        return self._ask([wrapped, text], self._seconds)
+        return self._ask([wrapped, text])
 
     def violations(self, schema: JSON, value: JSON) -> JSON:
-        """As :meth:`Validators.violations`, within the time limit and what it takes to import the library."""
-        return self._ask([None, [schema, value]], self._seconds + _IMPORT)
+        """As :meth:`Validators.violations`, within the same time limit; the import of its library is not counted."""
+        return self._ask([None, [schema, value]], schemas=True)
 
-    def _ask(self, request: JSON, seconds: float) -> JSON:
+    def _ask(self, request: JSON, *, schemas: bool = False) -> JSON:
         with self._lock:
-            process = self._asked(msgspec.json.encode(request))
+            process = self._asked(msgspec.json.encode(request), schemas)
             try:
-                answer = receive(process.stdout, seconds)
+                answer = receive(process.stdout, self._seconds)
             except EOFError as error:
                 self._kill()
                 reason = f"it needed more than {self._memory // 1_048_576} MB and was stopped"
                 raise ExpressionFailed(reason) from error
             except TimeoutError as error:
                 self._kill()
-                raise ExpressionFailed(f"it took longer than {seconds:g} s and was stopped") from error
+                raise ExpressionFailed(f"it took longer than {self._seconds:g} s and was stopped") from error
         match answer:
             case ["ok", output]:
                 return output
@@ -77,11 +78,15 @@ class Worker:
         with self._lock:
             self._kill()
 
-    def _asked(self, request: bytes) -> subprocess.Popen[bytes]:
+    def _asked(self, request: bytes, schemas: bool) -> subprocess.Popen[bytes]:
         """A worker that has the request. One that died while nothing was asked of it is replaced."""
         for last in (False, True):
             try:
                 process = self._started()
+                if schemas and not self._checks_schemas:
+                    send(process.stdin, b"[null,null]")
+                    receive(process.stdout, _START)
+                    self._checks_schemas = True
                 send(process.stdin, request)
                 return process
             except (OSError, EOFError, TimeoutError) as error:
@@ -103,7 +108,8 @@ class Worker:
                 env={"PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)},
                 start_new_session=True,
             )
-            ready = receive(self._process.stdout, 30.0)
+            self._checks_schemas = False
+            ready = receive(self._process.stdout, _START)
             assert ready == "ready"
         return self._process
 

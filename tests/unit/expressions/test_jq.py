@@ -174,7 +174,7 @@ def test_a_schema_that_leads_nowhere_is_wrong_and_fetches_nothing(host: JqHost, 
 )
 def test_a_pattern_that_never_gives_up_is_stopped(host: JqHost, schema: Any, value: Any) -> None:
     (violation,) = host.violations(schema, value)
-    assert violation.startswith("/: a pattern of the schema cannot be tried on it: it took longer than")
+    assert violation.startswith("/: a pattern of the schema cannot be tried on it: it took longer than 0.5 s")
     with pytest.raises(WouldWait):
         host.impatient.violations(schema, value)
     assert host.violations({"pattern": "^(a|b)+$"}, "abab") == []
