@@ -6,7 +6,7 @@ import contextlib
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
@@ -19,16 +19,31 @@ from lowtide.wire import mac
 from lowtide.wire.json import decode, encode, parse
 from lowtide.wire.states import read
 from lowtide.wire.types import Ended, Parked, Snapshot, Wake
+from tests.ingests import IngestProcess
 from tests.integration.execute.conftest import KEY, ExecuteProcess, order
 from tests.peers import Peer, Request, peer
 from tests.ports import free_port
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+@pytest.fixture(scope="module")
+def broker() -> Iterator[Peer]:
+    with peer(lambda request: (202, {})) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def execute(ingest: IngestProcess, broker: Peer) -> Iterator[ExecuteProcess]:
+    """One process for all tests that leave it alive: executions do not meet."""
+    process = ExecuteProcess(ingest.target, broker)
+    yield process.wait_until_ready()
+    process.close()
+
+
+def eventually(condition: Callable[[], bool], seconds: float = 10.0, pause: float = 0.01) -> None:
     ends = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < ends, "not in time"
-        time.sleep(0.01)
+        time.sleep(pause)
 
 
 def call(url: str) -> str:
@@ -55,8 +70,8 @@ def test_the_same_dispatch_again_gets_the_same_answer_and_performs_nothing(execu
     assert len(shop.requests) == 1
 
 
-def test_two_deliveries_at_once_run_once(run_execute: Any) -> None:
-    one, two = run_execute(), run_execute()
+def test_two_deliveries_at_once_run_once(execute: ExecuteProcess, run_execute: Any) -> None:
+    one, two = execute, run_execute()
     answered = threading.Event()
 
     def slow(request: Request) -> tuple[int, Any]:
@@ -76,8 +91,10 @@ def test_two_deliveries_at_once_run_once(run_execute: Any) -> None:
     assert len(shop.requests) == 1
 
 
-def test_a_killed_process_is_succeeded_and_acknowledged_effects_are_not_repeated(run_execute: Any) -> None:
-    one, two = run_execute(), run_execute()
+def test_a_killed_process_is_succeeded_and_acknowledged_effects_are_not_repeated(
+    execute: ExecuteProcess, run_execute: Any
+) -> None:
+    one, two = run_execute(), execute
     hold = threading.Event()
 
     def answer(request: Request) -> tuple[int, Any]:
@@ -101,7 +118,7 @@ def test_a_killed_process_is_succeeded_and_acknowledged_effects_are_not_repeated
             responses.append(two.deliver(what))
             return responses[-1].status_code == 200
 
-        eventually(done, 20)
+        eventually(done, 20, pause=0.1)  # once the dead owner's lease has expired
     paths = [request.path for request in shop.requests]
     assert paths == ["/first", "/second", "/second", "/third"]
     keys = {request.headers["idempotency-key"] for request in shop.requests if request.path == "/second"}
@@ -149,7 +166,9 @@ def test_a_spent_budget_parks_to_be_resumed_at_once(execute: ExecuteProcess) -> 
     assert 0 < len(shop.requests) < 5
 
 
-def test_sigterm_yields_what_is_running(execute: ExecuteProcess) -> None:
+def test_sigterm_yields_what_is_running(run_execute: Any) -> None:
+    execute = run_execute()
+
     def slow(request: Request) -> tuple[int, Any]:
         time.sleep(0.5)
         return 200, {}
@@ -202,11 +221,16 @@ do:
       - calls: {{call: http, with: {{method: get, endpoint: '{shop.url}'}}}}
       - listens: {{listen: {{to: {{one: {{with: {{type: paid}}}}}}}}}}
 """
-        parked = decode(execute.deliver(order(do)).content, Parked)
-    registered = [r for r in broker.requests if r.headers["ce-type"] == "dev.lowtide.execution.registered.v1"]
-    assert len(registered) == 1
-    assert registered[0].json["commands"][0]["do"] == "await"
-    assert [command.id for command in parked.commands] == [registered[0].json["commands"][0]["id"]]
+        what = order(do)
+        parked = decode(execute.deliver(what).content, Parked)
+    (registered,) = [
+        r
+        for r in broker.requests
+        if (r.headers["ce-type"], r.headers["ce-lowtideexecution"])
+        == ("dev.lowtide.execution.registered.v1", what.execution)
+    ]
+    assert registered.json["commands"][0]["do"] == "await"
+    assert [command.id for command in parked.commands] == [registered.json["commands"][0]["id"]]
 
 
 def test_an_emitted_event_reaches_the_broker_with_its_namespace(execute: ExecuteProcess, broker: Peer) -> None:
@@ -289,7 +313,8 @@ def test_probes_answer_and_unknown_paths_are_problems(execute: ExecuteProcess) -
     assert httpx.get(execute.url).status_code == 405
 
 
-def test_logs_are_json_without_tracebacks(execute: ExecuteProcess) -> None:
+def test_logs_are_json_without_tracebacks(run_execute: Any) -> None:
+    execute = run_execute()
     httpx.post(execute.url, content=b"nonsense")
     execute.deliver(order("do: [{a: {set: {x: 1}}}]"))
     execute.terminate()
@@ -353,7 +378,9 @@ def test_a_body_that_is_too_large_is_refused_before_it_is_read(execute: ExecuteP
     assert (response.status_code, response.json()["code"]) == (413, "input.too_large")
 
 
-def test_sigterm_twice_still_lets_effects_end(execute: ExecuteProcess) -> None:
+def test_sigterm_twice_still_lets_effects_end(run_execute: Any) -> None:
+    execute = run_execute()
+
     def slow(request: Request) -> tuple[int, Any]:
         time.sleep(0.5)
         return 200, {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, TypeVar
 
@@ -131,12 +132,12 @@ def test_an_event_of_20_megabytes_is_journaled_as_a_reference_and_folded_again(
     assert payload_of(encode(received)).sha256 in stored(ingest, first.execution)
 
 
-def test_a_large_result_is_folded_from_its_reference_after_a_kill(run_execute: Any) -> None:
+def test_a_large_result_is_folded_from_its_reference_after_a_kill(execute: ExecuteProcess, run_execute: Any) -> None:
     do = (
         "do: [{a: {call: http, with: {method: get, endpoint: '%s/a'}, output: {as: '${ {big: .} }'}}},"
         " {b: {call: http, with: {method: get, endpoint: '%s/b'}}}]"
     )
-    one, two = run_execute(), run_execute()
+    one, two = run_execute(), execute
 
     def answer(request: Any) -> tuple[int, Any]:
         if request.path == "/b" and len([seen for seen in shop.requests if seen.path == "/b"]) == 1:
@@ -147,9 +148,8 @@ def test_a_large_result_is_folded_from_its_reference_after_a_kill(run_execute: A
         what = order(do % (shop.url, shop.url))
         with pytest.raises(Exception, match=r"disconnect|reset|closed"):
             one.deliver(what)
-        status = 503
-        while status == 503:  # until the dead owner's lease has expired
-            status = (response := two.deliver(what)).status_code
+        while (response := two.deliver(what)).status_code == 503:  # until the dead owner's lease has expired
+            time.sleep(0.1)
         assert decode(response.content, Ended).output == {"done": True}
         assert [request.path for request in shop.requests] == ["/a", "/b", "/b"]
 
