@@ -201,12 +201,11 @@ class Invocations:
             else:
                 self._in_background(sending)
 
-        history = masked(parts.history, dispatch.plan, parts.host.secrets)
         ports = Ports(
             journal=self._journal(dispatch),
-            effects=parts.effects if parts.steps is None else parts.steps.effects(parts.effects, history, work.subject),
+            effects=parts.effects,
             publisher=parts.publisher_for(dispatch.namespace, order.trace, echo=dispatch.echo),
-            history=history,
+            history=masked(parts.history, dispatch.plan, parts.host.secrets),
             clock=parts.clock,
             host=parts.host,
             register=register,

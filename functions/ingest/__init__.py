@@ -20,7 +20,7 @@
 ``outlining``  what the versions of workflows are made of
 ``writing``    one transaction of them: what is new is added up, what was there already counts nowhere
 ``totals``     the projection of executions, and what their invocations cost together
-``rollups``    what happened per minute and per hour, with percentile sketches
+``rollups``    what happened per minute, hour and day, with percentile sketches
 ``days``       partitions of the analytics store: made ahead, dropped, and what goes earlier
 ``retention``  how long the analytics store keeps what
 ``rows``       reports as rows, one shape per kind

@@ -26,14 +26,17 @@ class Kept:
     age: str = "at"
 
 
+_CELL: Final = ("namespace", "measure", "at", "workflow", "version", "task")
+
 KEPT: Final = {
     "executions": Kept("executions", ("execution",), "execution", "ended_at"),
     "facts": Kept("task_facts", ("execution", "number"), "execution"),
     "logs": Kept("logs", ("execution", "at", "id"), "execution"),
     "usages": Kept("usage", ("execution", "epoch"), "execution"),
     "metrics": Kept("metric_samples", ("at", "id"), "at"),
-    "minutes": Kept("rollups_minute", ("namespace", "measure", "at", "workflow", "version", "task"), "at"),
-    "hours": Kept("rollups_hour", ("namespace", "measure", "at", "workflow", "version", "task")),
+    "minutes": Kept("rollups_minute", _CELL, "at"),
+    "hours": Kept("rollups_hour", _CELL),
+    "days": Kept("rollups_day", _CELL),
 }
 
 

@@ -1,4 +1,4 @@
-"""What happened per minute and per hour, added up from rows that were just written and are new.
+"""What happened per minute, hour and day (UTC), added up from rows that were just written and are new.
 
     measure                              about                counts              adds up and sketches
     executions.created                   workflow             executions          -
@@ -11,16 +11,18 @@
     logs.{info, warning, ..}             workflow             lines               -
     metrics.{name}                       workflow             samples             their values
 
-``count`` of a measure is that of all rows; the sketch may have fewer values where some had none.
+``count`` of a measure is that of all rows; the sketch may have fewer values where some had none. Days are kept of some
+measures alone (``lowtide.model.rollup``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from lowtide.model.rollup import by_day, sketched_by_day
 from lowtide.model.sketch import bin_of
 from lowtide.wire import json
 
@@ -58,18 +60,27 @@ _SKETCHED: Final = frozenset({"active_ms", "cpu_ms", "memory_bytes", "queueing_m
 _FINAL: Final = frozenset({"completed", "faulted", "retried", "skipped", "cancelled"})
 
 
+# What the function merged_sketch does: as a part of the statement it is prepared once, and not for each row.
+_MERGED: Final = """
+CASE WHEN excluded.sketch = '{{}}' THEN {table}.sketch WHEN {table}.sketch = '{{}}' THEN excluded.sketch
+     ELSE {table}.sketch || (
+       SELECT jsonb_object_agg(bin, n::bigint + coalesce(({table}.sketch ->> bin)::bigint, 0))
+         FROM jsonb_each_text(excluded.sketch) AS given (bin, n)) END
+"""
+
+
 def _statement(table: str) -> str:
     return (
         f"INSERT INTO {table} ({', '.join(name for name, _ in _COLUMNS)}) {given(_COLUMNS)} "
         f"ON CONFLICT ({_KEY}) DO UPDATE SET count = {table}.count + excluded.count, "
         f"total = {table}.total + excluded.total, smallest = least({table}.smallest, excluded.smallest), "
-        f"largest = greatest({table}.largest, excluded.largest), "
-        f"sketch = merged_sketch({table}.sketch, excluded.sketch)"
+        f"largest = greatest({table}.largest, excluded.largest), sketch = {_MERGED.format(table=table)}"
     )
 
 
 _MINUTE: Final = _statement("rollups_minute")
 _HOUR: Final = _statement("rollups_hour")
+_DAY: Final = _statement("rollups_day")
 
 _Key = tuple[str, str, datetime, str, str, str]
 
@@ -90,15 +101,16 @@ class _Cell:
             number = bin_of(value)
             self.bins[number] = self.bins.get(number, 0) + 1
 
-    def include(self, other: _Cell) -> None:
+    def include(self, other: _Cell, *, sketched: bool = True) -> None:
         self.count += other.count
         self.total += other.total
         for extreme in (other.smallest, other.largest):
             if extreme is not None:
                 self.smallest = extreme if self.smallest is None else min(self.smallest, extreme)
                 self.largest = extreme if self.largest is None else max(self.largest, extreme)
-        for number, count in other.bins.items():
-            self.bins[number] = self.bins.get(number, 0) + count
+        if sketched:
+            for number, count in other.bins.items():
+                self.bins[number] = self.bins.get(number, 0) + count
 
     def row(self, key: _Key) -> tuple[Any, ...]:
         sketch = json.encode({str(number): count for number, count in self.bins.items()}).decode()
@@ -166,7 +178,7 @@ class Rollups:
             workflow, version, task = rest
             key = (namespace, measure, minute.replace(minute=0), workflow, version, task)
             hours.setdefault(key, _Cell()).include(cell)
-        for statement, cells in ((_MINUTE, self._cells), (_HOUR, hours)):
+        for statement, cells in ((_MINUTE, self._cells), (_HOUR, hours), (_DAY, _days(hours))):
             if cells:
                 yield statement, [cells[key].row(key) for key in sorted(cells)]
 
@@ -189,3 +201,12 @@ class Rollups:
         cell.count += 1
         if value is not None:
             cell.value(float(value), sketched=sketched)
+
+
+def _days(hours: Mapping[_Key, _Cell]) -> dict[_Key, _Cell]:
+    days: dict[_Key, _Cell] = {}
+    for (namespace, measure, hour, workflow, version, task), cell in hours.items():
+        if by_day(measure):
+            key = (namespace, measure, hour.replace(hour=0), workflow, version, task)
+            days.setdefault(key, _Cell()).include(cell, sketched=sketched_by_day(measure))
+    return days

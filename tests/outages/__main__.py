@@ -37,7 +37,7 @@ from tests.outages.server import Server, server
 from tests.outages.telling import Outage, tell
 from tests.outages.watching import Watch
 from tests.outages.witness import Witness
-from tests.rollups.checking import check
+from tests.rollups.checking import GRAINS, check
 
 _WARM = 15.0
 _AGENCIES = 4
@@ -139,7 +139,7 @@ def _analytics(url: str, many: int) -> list[str]:
     if ended != many:
         return [f"analytics knows {ended} of {many} ends"]
     try:
-        for grain in ("minute", "hour"):
+        for grain in GRAINS:
             check(url, grain)
     except AssertionError as error:
         return [f"a rollup differs from its rows: {str(error)[:200]}"]

@@ -9,7 +9,7 @@ import random
 
 from tests.databases import server
 from tests.ingests import IngestProcess, make_stores
-from tests.rollups.checking import check, read
+from tests.rollups.checking import GRAINS, check, read
 from tests.rollups.killing import load
 from tests.rollups.reports import drawn
 
@@ -29,7 +29,7 @@ def main() -> None:
             return process.wait_until_listening()
 
         died = asyncio.run(load(drawn(chance, given.executions), start, given.kills, chance))
-        for grain in ("minute", "hour"):
+        for grain in GRAINS:
             check(stores.analytics, grain)
         ((count,),) = read(stores.analytics, "SELECT count(*) FROM usage")
         print(f"{given.kills} kills, {died} of them while reports were written; {count} invocations, rollups agree")

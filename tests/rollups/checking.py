@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
+from datetime import UTC
 from typing import Any
 
 import psycopg
 import pytest
 
+from lowtide.model.rollup import by_day, sketched_by_day
 from lowtide.model.sketch import ERROR, merged, quantile
 
-__all__ = ["check", "read"]
+__all__ = ["GRAINS", "check", "read"]
+
+GRAINS = {"minute": {"second": 0}, "hour": {"minute": 0, "second": 0}, "day": {"hour": 0, "minute": 0, "second": 0}}
+"""What there are rollups by, and what of a moment is left out for it."""
 
 
 def read(url: str, query: str) -> list[tuple[Any, ...]]:
@@ -42,8 +47,10 @@ def check(url: str, grain: str) -> None:
     counts: Counter[Any] = Counter()
     values: dict[Any, list[float]] = defaultdict(list)
     for measure, namespace, workflow, at, value in read(url, _HAPPENED):
-        minute = at.replace(second=0, microsecond=0)
-        key = (measure, namespace, workflow, minute.replace(minute=0) if grain == "hour" else minute)
+        if grain == "day" and not by_day(measure):
+            continue
+        begins = at.astimezone(UTC).replace(**GRAINS[grain], microsecond=0)
+        key = (measure, namespace, workflow, begins)
         counts[key] += 1
         if value is not None:
             values[key].append(value)
@@ -53,6 +60,10 @@ def check(url: str, grain: str) -> None:
         key = (measure, namespace, workflow, at)
         rolled[key] = _added(rolled.get(key), (*cell, {int(number): n for number, n in sketch.items()}))
     assert {key: cell[0] for key, cell in rolled.items() if key in counts} == counts
+    if grain == "day":
+        assert all(
+            by_day(measure) and bool(cell[4]) <= sketched_by_day(measure) for (measure, *_), cell in rolled.items()
+        )
     for key, given in values.items():
         _, total, smallest, largest, bins = rolled[key]
         assert total == pytest.approx(sum(given), rel=1e-9, abs=1e-6)

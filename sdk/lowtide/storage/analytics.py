@@ -39,6 +39,7 @@ __all__ = [
     "metadata",
     "metric_samples",
     "outlines",
+    "rollups_day",
     "rollups_hour",
     "rollups_minute",
     "task_facts",
@@ -356,6 +357,9 @@ rollups_minute = _rollups("rollups_minute", **_by_day("rollups_minute"))
 
 rollups_hour = _rollups("rollups_hour")
 """The same by hour: kept for longer, and few rows, so not partitioned."""
+
+rollups_day = _rollups("rollups_day")
+"""The same by day (UTC), of the measures that ``lowtide.model.rollup`` names."""
 
 outlines = Table(
     "outlines",

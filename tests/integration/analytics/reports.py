@@ -22,6 +22,7 @@ from sqlalchemy import Engine, Table, create_engine, func, insert, make_url
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 
 from analytics_api.app import create_app
+from lowtide.model.rollup import by_day
 from lowtide.model.sketch import bin_of
 from lowtide.settings import AnalyticsSettings
 from lowtide.storage import analytics
@@ -81,11 +82,14 @@ class Reports:
         self._write(analytics.outlines, {"outline": outline, "deployed_at": deployed, **given})
 
     def rollup(self, measure: str, at: datetime, values: list[float], **given: Any) -> None:
-        """Adds values to a minute and to its hour, as ingest does."""
+        """Adds values to a minute, its hour and its day, as ingest does."""
         for table, begins in (
             (analytics.rollups_minute, at.replace(second=0, microsecond=0)),
             (analytics.rollups_hour, at.replace(minute=0, second=0, microsecond=0)),
+            (analytics.rollups_day, at.replace(hour=0, minute=0, second=0, microsecond=0)),
         ):
+            if table is analytics.rollups_day and not by_day(measure):
+                continue
             row = {**_SUBJECT, "measure": measure, "at": begins, "task": "", **given}
             row |= {"count": len(values), "total": sum(values), "smallest": min(values), "largest": max(values)}
             row["sketch"] = {str(number): count for number, count in Counter(map(bin_of, values)).items()}

@@ -100,6 +100,37 @@ def test_what_was_reported_before_is_kept_found_and_counted(fresh_database: str)
         assert connection.execute(query).fetchall() == [(160.0,)]
 
 
+_HOURS = """
+INSERT INTO rollups_hour
+SELECT 'shop', measure, at::timestamptz, 'order', '1', '', count, total, smallest, largest, sketch::jsonb
+  FROM (VALUES
+    ('executions.completed', '2026-11-23T00:00:00Z', 3, 7.0, 1.0, 4.0, '{"-7": 1, "0": 1, "900": 1}'),
+    ('executions.completed', '2026-11-23T23:00:00Z', 2, 9.0, 0.5, 8.5, '{"900": 1, "1000": 1}'),
+    ('executions.completed', '2026-11-24T00:00:00Z', 1, 1.0, 1.0, 1.0, '{"1": 1}'),
+    ('executions.created', '2026-11-23T01:00:00Z', 5, 0.0, NULL, NULL, '{}'),
+    ('effects.http', '2026-11-23T01:00:00Z', 1, 2.0, 2.0, 2.0, '{"5": 1}'),
+    ('logs.info', '2026-11-23T01:00:00Z', 1, 0.0, NULL, NULL, '{}'),
+    ('invocations.memory_bytes', '2026-11-23T01:00:00Z', 1, 5.0, 5.0, 5.0, '{"5": 1}')
+  ) AS hours (measure, at, count, total, smallest, largest, sketch)
+"""
+
+
+def test_days_begin_with_the_hours_that_there_are(fresh_database: str) -> None:
+    migrate(fresh_database, "0012")
+    with psycopg.connect(fresh_database) as connection:
+        connection.execute(_HOURS.encode())
+    migrate(fresh_database)
+    with psycopg.connect(fresh_database) as connection:
+        query = """SELECT measure, to_char(at AT TIME ZONE 'UTC', 'DD HH24'), count, total, smallest, largest, sketch
+                     FROM rollups_day ORDER BY measure, at"""
+        assert connection.execute(query).fetchall() == [
+            ("effects.http", "23 00", 1, 2.0, 2.0, 2.0, {}),
+            ("executions.completed", "23 00", 5, 16.0, 0.5, 8.5, {"-7": 1, "0": 1, "900": 2, "1000": 1}),
+            ("executions.completed", "24 00", 1, 1.0, 1.0, 1.0, {"1": 1}),
+            ("executions.created", "23 00", 5, 0.0, None, None, {}),
+        ]
+
+
 @pytest.mark.parametrize("url", ["mysql://root@localhost/analytics", "no url at all"])
 def test_another_kind_of_url_is_refused_before_anything_is_done(url: str) -> None:
     with pytest.raises(Misconfigured, match="LOWTIDE_ANALYTICS_URL"):

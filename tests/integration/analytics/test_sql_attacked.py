@@ -56,7 +56,7 @@ def session(analysts_url: str) -> Iterator[psycopg.Connection[Any]]:
         yield connection
 
 
-_VIEWS = ("executions", "errors", "tasks", "invocations", "logs", "minutes", "hours")
+_VIEWS = ("executions", "errors", "tasks", "invocations", "logs", "minutes", "hours", "days")
 
 
 def test_a_tenant_sees_its_own_rows_in_each_view_and_no_others(ask: Callable[[str], httpx.Response]) -> None:

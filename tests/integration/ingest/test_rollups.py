@@ -1,4 +1,4 @@
-"""What is reported is counted once per minute and hour, whoever writes it, however often it comes."""
+"""What is reported is counted once per minute, hour and day, whoever writes it, however often it comes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lowtide.rpc.v1 import ingest_pb2 as pb
 from lowtide.runtime.chance import new_execution_id
 from lowtide.storage.database import Database
 from tests.ingests import RunIngest, Stores, make_stores
-from tests.rollups.checking import check, read
+from tests.rollups.checking import GRAINS, check, read
 from tests.rollups.killing import load
 from tests.rollups.reports import NOON, drawn
 
@@ -49,7 +49,7 @@ async def test_several_ingests_that_write_the_same_at_once_count_it_once(stores:
     again = chance.sample(batches, len(batches))
     await asyncio.gather(_write(stores, batches), _write(stores, again), _write(stores, batches[::-1]))
     await _write(stores, again[:100])
-    for grain in ("minute", "hour"):
+    for grain in GRAINS:
         check(stores.analytics, grain)
     assert read(stores.analytics, "SELECT count(*) FROM executions WHERE ended_at IS NOT NULL") == [(150,)]
     assert not read(stores.analytics, "SELECT * FROM dropped")
@@ -61,7 +61,7 @@ async def test_an_ingest_that_is_killed_while_it_writes_counts_nothing_twice(
     chance = random.Random(11)
     batches = drawn(chance, 40)
     await load(batches, lambda port: run_ingest(ingest_stores, port=port), 1, chance)
-    for grain in ("minute", "hour"):
+    for grain in GRAINS:
         check(ingest_stores.analytics, grain)
     assert read(ingest_stores.analytics, "SELECT count(*) FROM executions WHERE ended_at IS NOT NULL") == [(40,)]
 
