@@ -201,11 +201,12 @@ class Invocations:
             else:
                 self._in_background(sending)
 
+        history = masked(parts.history, dispatch.plan, parts.host.secrets)
         ports = Ports(
             journal=self._journal(dispatch),
-            effects=parts.effects,
+            effects=parts.effects if parts.steps is None else parts.steps.effects(parts.effects, history, work.subject),
             publisher=parts.publisher_for(dispatch.namespace, order.trace, echo=dispatch.echo),
-            history=masked(parts.history, dispatch.plan, parts.host.secrets),
+            history=history,
             clock=parts.clock,
             host=parts.host,
             register=register,

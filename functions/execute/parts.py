@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -24,11 +25,13 @@ from lowtide.wire.types import SNAPSHOT_FORMAT, Extension, SnapshotFormat
 if TYPE_CHECKING:
     from lowtide.telemetry.otlp import Traces
 
+    from .listening import StepLogs
+
 __all__ = ["Parts", "build_parts"]
 
 
 class Parts(msgspec.Struct, eq=False):
-    """What invocations share. ``stopping`` is set when the process was asked to end."""
+    """What invocations share. ``stopping`` is set when the process was asked to end; ``steps`` hears what those say."""
 
     key: bytes
     clock: Clock
@@ -43,11 +46,14 @@ class Parts(msgspec.Struct, eq=False):
     snapshot_format: SnapshotFormat = SNAPSHOT_FORMAT
     stopping: bool = False
     traces: Traces | None = None
+    steps: StepLogs | None = None
 
     def publisher_for(self, namespace: str, trace: str | None, *, echo: bool = False) -> Emitter:
         return Emitter(self.publisher, namespace, trace, echo=echo)
 
     async def close(self) -> None:
+        if self.steps is not None:
+            logging.getLogger().removeHandler(self.steps)
         await self.ingest.aclose()
         await self.effects.close()
         await self.publisher.close()
@@ -128,7 +134,16 @@ def build_parts(settings: ExecuteSettings) -> Parts:
         effect_timeout=settings.http_timeout,
         snapshot_format=settings.snapshot_format,
         traces=traces,
+        steps=_step_logs() if settings.steps else None,
     )
+
+
+def _step_logs() -> StepLogs:
+    from .listening import StepLogs
+
+    steps = StepLogs()
+    logging.getLogger().addHandler(steps)
+    return steps
 
 
 def _traces(settings: ExecuteSettings, ingest: IngestClient) -> Traces | None:
