@@ -15,7 +15,7 @@ One file per question, with its SQL and its addresses:
 ``comparing``   what differs between two executions (``difference``: found, purely)
 ``logs``        the log lines of one execution, and of all by what they say
 ``series``      counts and durations per workflow per minute, exact
-``measuring``   any measure by any step and grouping, from rollups
+``measuring``   any measure by any step and grouping, from rollups, for a tenant and for the operator
 ``streaming``   what happens, as it happens
 ``top``         workflows and tasks that are slowest, dearest or fail most, from rollups
 ``cost``        what was paid, and what was saved
@@ -31,6 +31,8 @@ What they share:
 ``finding``     executions by filter and order, as a statement
 ``happened``    what became of the tasks of one execution, added up
 ``measures``    which measures there are, and windows of whole steps
+``covering``    which cells of minutes, hours and days cover a window
+``spaces``      which namespaces there are
 ``spending``    what was spent, added up from rollups, and by which prices
 ``cursors``     keyset cursors <-> opaque text
 ``problems``    errors -> problem documents, for FastAPI

@@ -101,6 +101,7 @@ def create_app(settings: AnalyticsSettings, clock: Clock | None = None) -> FastA
     app.include_router(sql.routes(store, settings.analysts_url, settings.analysts_connections), prefix=tenant)
     app.include_router(ticks.routes(desk))
     app.include_router(reports.of_all(store, clock or SystemClock(), prices, settings.operator_token))
+    app.include_router(measuring.across(store, clock or SystemClock(), settings.operator_token))
     app.include_router(health.routes(store))
     return app
 

@@ -15,14 +15,15 @@ from pydantic import Field
 from sqlalchemy import text
 
 from lowtide.model.cost import PRESETS, Bill, Prices, Quantities, bill, price, price_of_tokens
+from lowtide.model.rollup import SPENT
 from lowtide.runtime.clock import Clock
 
 from .answers import Answer
+from .covering import rollup_window
 from .executions import require_known
-from .measures import rollup_window
 from .parameters import Filters, Moment, Name, Namespace, execution_id
 from .problems import RESPONSES
-from .spending import SPENT, SPENT_COLUMNS, prices_of, quantities
+from .spending import SPENT_COLUMNS, prices_of, quantities
 from .store import Store
 
 __all__ = ["PricesQuery", "quantities_of", "routes"]
@@ -30,9 +31,8 @@ __all__ = ["PricesQuery", "quantities_of", "routes"]
 _LONGEST: Final = timedelta(days=92)
 
 _SPENT: Final = """
-SELECT {by} AS what, {measures} FROM {rollups}
- WHERE namespace = :namespace AND at >= :first AND at < :last {of_workflow}
-   AND measure = ANY(:measures)
+SELECT {by} AS what, {measures} FROM {cells}
+ WHERE namespace = :namespace AND measure = ANY(:measures) {of_workflow}
  GROUP BY 1 ORDER BY 1 LIMIT :limit
 """
 
@@ -142,15 +142,14 @@ def routes(store: Store, clock: Clock, usual: Prices) -> APIRouter:
     async def cost(namespace: Namespace, query: Annotated[CostQuery, Query()]) -> Cost:
         prices = prices_of(query.prices, usual)
         now = datetime.fromtimestamp(clock.now() / 1000, UTC)
-        first, last, grain = rollup_window(query.from_, query.to, now, minutes=timedelta(days=2), longest=_LONGEST)
-        values: dict[str, Any] = {"namespace": namespace, "first": first, "last": last, "limit": _GROUPS}
-        values["measures"] = list(SPENT)
+        span = rollup_window(query.from_, query.to, now, minutes=timedelta(days=2), longest=_LONGEST)
+        first, last = span.first, span.last
+        values: dict[str, Any] = {"namespace": namespace, **span.values, "limit": _GROUPS, "measures": list(SPENT)}
+        values |= {"first": first, "last": last}
         of_workflow = ""
         if query.workflow is not None:
             values["workflow"], of_workflow = query.workflow, "AND workflow = :workflow"
-        spent = _SPENT.format(
-            by=_BY[query.by], measures=SPENT_COLUMNS, rollups=f"rollups_{grain}", of_workflow=of_workflow
-        )
+        spent = _SPENT.format(by=_BY[query.by], measures=SPENT_COLUMNS, cells=span.cells, of_workflow=of_workflow)
         rows = await store.ask(text(spent), values)
         share = query.share or prices.share
         (active,) = await store.ask(text(_ACTIVE.format(of_workflow=of_workflow)), values | {"share": share})

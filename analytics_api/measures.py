@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, Literal, TypeAlias, get_args
 
 from lowtide.errors import InvalidInput
+from lowtide.model.rollup import by_day
 
-__all__ = ["MEASURES", "Grouping", "Measure", "Name", "Window", "rollup_window", "window_of"]
+__all__ = ["MEASURES", "Grain", "Grouping", "Measure", "Name", "Window", "window_of"]
 
 Name: TypeAlias = Literal[
     "started",
@@ -25,6 +26,7 @@ Name: TypeAlias = Literal[
     "output-tokens",
 ]
 Grouping: TypeAlias = Literal["workflow", "version", "status", "task"]
+Grain: TypeAlias = Literal["minute", "hour", "day"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,10 @@ class Measure:
     sketched: bool = True
     statuses: bool = False
     tasks: bool = False
+
+    @property
+    def by_day(self) -> bool:
+        return all(map(by_day, self.rollups))
 
 
 _ENDS: Final = ("completed", "faulted", "cancelled")
@@ -56,8 +62,11 @@ MEASURES: Final[dict[Name, Measure]] = {
 }
 assert set(MEASURES) == set(get_args(Name))
 
-_HOUR: Final = timedelta(hours=1)
-_MINUTE: Final = timedelta(minutes=1)
+_LENGTHS: Final[dict[Grain, timedelta]] = {
+    "minute": timedelta(minutes=1),
+    "hour": timedelta(hours=1),
+    "day": timedelta(days=1),
+}
 _MOST_STEPS: Final = 10_000
 _ORIGIN: Final = datetime(2000, 1, 3, tzinfo=UTC)
 """A Monday, at midnight: weeks, days and hours begin where people expect them."""
@@ -71,15 +80,15 @@ class Window:
     last: datetime
     step: timedelta
 
-    @property
-    def hourly(self) -> bool:
-        """Whether hours are fine enough: there are sixty times fewer of them, and they are kept for longer."""
-        return self.step % _HOUR == timedelta()
+    def grain(self, measure: Measure) -> Grain:
+        """The coarsest that is fine enough: the coarser, the fewer rows there are, and the longer they are kept."""
+        if measure.by_day and self.step % _LENGTHS["day"] == timedelta():
+            return "day"
+        return "hour" if self.step % _LENGTHS["hour"] == timedelta() else "minute"
 
-    @property
-    def stored(self) -> bool:
+    def stored(self, grain: Grain) -> bool:
         """Whether each step is stored as it is."""
-        return self.step in (_HOUR, _MINUTE)
+        return self.step == _LENGTHS[grain]
 
     @property
     def origin(self) -> datetime:
@@ -98,25 +107,3 @@ def window_of(since: datetime | None, until: datetime | None, step: timedelta, n
     if (last - first) / step > _MOST_STEPS:
         raise InvalidInput(f"the window has more than {_MOST_STEPS} steps; take a longer `step`, or ask for less of it")
     return Window(first, last, step)
-
-
-def rollup_window(
-    since: datetime | None, until: datetime | None, now: datetime, *, minutes: timedelta, longest: timedelta
-) -> tuple[datetime, datetime, Literal["minute", "hour"]]:
-    """The whole minutes (of at most ``minutes``) or hours that cover what was asked for; by default the last day.
-
-    Raises :class:`lowtide.errors.InvalidInput` where the window is empty or longer than ``longest``.
-    """
-    end = until or now
-    begin = since or end - timedelta(days=1)
-    if begin >= end:
-        raise InvalidInput("`from` is not before `to`; swap them, or leave one out")
-    if end - begin > longest:
-        raise InvalidInput(f"the window is longer than {longest.days} days; ask for it in parts")
-    if end - begin <= minutes:
-        return _floor(begin, 1), _floor(end + timedelta(minutes=1, microseconds=-1), 1), "minute"
-    return _floor(begin, 60), _floor(end + timedelta(hours=1, microseconds=-1), 60), "hour"
-
-
-def _floor(moment: datetime, minutes: int) -> datetime:
-    return moment.replace(minute=moment.minute // minutes * minutes, second=0, microsecond=0)

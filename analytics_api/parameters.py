@@ -17,6 +17,7 @@ from .measures import Grouping
 __all__ = [
     "DEFAULT_WINDOW",
     "LONGEST_WINDOW",
+    "AcrossQuery",
     "ErrorsQuery",
     "ExecutionFilter",
     "ExecutionsQuery",
@@ -27,6 +28,7 @@ __all__ = [
     "LogSearchQuery",
     "LogStreamQuery",
     "LogsQuery",
+    "MeasureFilter",
     "MeasureQuery",
     "Moment",
     "Name",
@@ -164,12 +166,11 @@ class SeriesQuery(Paging):
     limit: int = Field(2000, ge=1, le=10_000)
 
 
-class MeasureQuery(Paging):
+class MeasureFilter(Paging):
     workflow: Name | None = Field(None, description="This workflow only.", examples=["fulfil-order"])
     version: Name | None = Field(None, description="This version only.", examples=["1.0.0"])
     task: Name | None = Field(None, description="This task only (`tasks`).", examples=["/do/0/pay"])
     status: list[Name] = Field([], description="Ends of this status only (`ended`, `tasks`).", examples=[["completed"]])
-    by: list[Grouping] = Field([], max_length=4, description="One point for each of these in each step.")
     from_: Moment | None = Field(None, alias="from", description="Default: sixty steps before `to`. Whole steps.")
     to: Moment | None = Field(None, description="Default: now. Whole steps.")
     step: str = Field(
@@ -180,6 +181,17 @@ class MeasureQuery(Paging):
     )
     percentiles: bool = Field(True, description="`false` where counts and sums are enough: they are read much faster.")
     limit: int = Field(1000, ge=1, le=10_000)
+
+
+class MeasureQuery(MeasureFilter):
+    by: list[Grouping] = Field([], max_length=4, description="One point for each of these in each step.")
+
+
+class AcrossQuery(MeasureFilter):
+    by: list[Grouping | Literal["namespace"]] = Field(
+        [], max_length=5, description="One point for each of these in each step.", examples=[["namespace"]]
+    )
+    namespace: Name | None = Field(None, description="This namespace only.", examples=["default"])
 
 
 def step_of(text: str) -> timedelta:

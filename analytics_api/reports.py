@@ -1,14 +1,16 @@
-"""Daily reports: what ran, what it used and what it cost, per day (UTC), namespace and workflow, from hour rollups.
+"""Daily reports: what ran, what it used and what it cost, per day (UTC), namespace and workflow, from rollups by day.
 
 Rollups do not know which invocations shared an instance, nor the peak within an hour. So the cost is the most that it
-can have been, always on is taken to need no more instances than the mean of the busiest hour does, and the saving is
-the least that was saved. What a window cost exactly is answered by ``cost``, which reads each invocation.
+can have been, always on is taken to need no more instances than the mean of the busiest hour does (of the day, where
+its hours are kept no longer), and the saving is the least that was saved. What a window cost exactly is answered by
+``cost``, which reads each invocation.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any, Final, Literal
 
@@ -21,6 +23,7 @@ from sqlalchemy.engine import RowMapping
 
 from lowtide.errors import InvalidInput
 from lowtide.model.cost import PRESETS, Prices, always_on, price
+from lowtide.model.rollup import SPENT
 from lowtide.runtime.clock import Clock
 
 from .answers import Answer
@@ -28,7 +31,8 @@ from .operator import operator
 from .parameters import Filters, Name, Namespace
 from .problems import RESPONSES
 from .sheets import as_csv, as_markdown
-from .spending import SPENT, SPENT_COLUMNS, prices_of, quantities
+from .spaces import each
+from .spending import SPENT_COLUMNS, prices_of, quantities
 from .store import Store
 
 __all__ = ["of_all", "of_one"]
@@ -37,16 +41,6 @@ _DEFAULT: Final = 7
 _LONGEST: Final = 92
 _MOST_ROWS: Final = 20_000
 _DAY: Final = timedelta(days=1)
-
-_ONE: Final = "SELECT CAST(:namespace AS text)"
-
-# From one namespace to the next, without a look at what is between them.
-_ALL: Final = """
-  SELECT min(namespace) FROM rollups_hour
-  UNION ALL
-  SELECT (SELECT min(namespace) FROM rollups_hour WHERE namespace > spaces.namespace)
-    FROM spaces WHERE spaces.namespace IS NOT NULL
-"""
 
 _COUNTED: Final = {
     "started": "executions.created",
@@ -60,21 +54,30 @@ _COUNTS: Final = ", ".join(
 _WHOLE: Final = ("invocations", "cold_starts", "input_tokens", "output_tokens")
 _SUMMED: Final = ("active_ms", "cold_start_ms", "cpu_ms", "gb_seconds")
 
-_DAYS: Final = f"""
-WITH RECURSIVE spaces (namespace) AS ({{spaces}}),
-hours AS (
-  SELECT {{namespace}} AS namespace, {{workflow}} AS workflow, at, {_COUNTS}, {SPENT_COLUMNS}
-    FROM spaces CROSS JOIN LATERAL (
-      SELECT workflow, measure, at, count, total FROM rollups_hour
-       WHERE namespace = spaces.namespace AND measure = ANY(:measures) AND at >= :first AND at < :last {{chosen}}
-    ) AS cells
-   GROUP BY 1, 2, at)
-SELECT date_trunc('day', at, 'UTC') AS day, namespace, workflow,
-       {", ".join(f"sum({name})::bigint AS {name}" for name in (*_COUNTED, *_WHOLE))},
-       {", ".join(f"sum({name}) AS {name}" for name in _SUMMED)},
-       max(active_ms) / 3600000 AS concurrency
-  FROM hours GROUP BY 1, 2, 3 ORDER BY 1, 2, 3 LIMIT :limit
+_CELLS: Final = """
+  FROM spaces CROSS JOIN LATERAL (
+    SELECT workflow, measure, at, count, total FROM {table}
+     WHERE namespace = spaces.namespace AND {measures} AND at >= :first AND at < :last {chosen}) AS cells
 """
+
+_DAYS: Final = f"""
+{{spaces}}
+SELECT at AS day, namespace, {{workflow}} AS workflow, {_COUNTS}, {SPENT_COLUMNS} {{cells}}
+ GROUP BY 1, 2, 3 ORDER BY 1, 2, 3 LIMIT :limit
+"""
+
+# Of each row of the report, and, without a namespace, of the total.
+_BUSIEST: Final = """
+{spaces},
+hours AS (
+  SELECT at, namespace, workflow, sum(total) AS active_ms
+    FROM (SELECT at, namespace, {workflow} AS workflow, total {cells}) AS cells
+   GROUP BY GROUPING SETS ((at, namespace, workflow), (at)))
+SELECT date_trunc('day', at, 'UTC') AS day, namespace, workflow, max(active_ms) AS active_ms FROM hours GROUP BY 1, 2, 3
+"""
+
+_Key = tuple[datetime, str | None, str | None]
+"""Of a row: its day, namespace and workflow; of the total of a day ``None`` for both."""
 
 By = Literal["workflow", "namespace"]
 Format = Literal["json", "csv", "markdown"]
@@ -173,27 +176,37 @@ async def _report(store: Store, query: ReportQuery, namespace: str | None, now: 
     since, until = _days(query, now)
     values: dict[str, Any] = {"first": _begins(since), "last": _begins(until) + _DAY, "limit": _MOST_ROWS + 1}
     values |= {"measures": [*_COUNTED.values(), *SPENT], "namespace": namespace, "workflow": query.workflow}
-    chosen = "" if query.workflow is None else "AND workflow = :workflow"
-    spaces = _ALL if namespace is None else _ONE
 
-    async def ask(of_namespace: str, of_workflow: str) -> Sequence[RowMapping]:
-        statement = _DAYS.format(spaces=spaces, namespace=of_namespace, workflow=of_workflow, chosen=chosen)
-        return await store.ask(text(statement), values)
+    async def ask(template: str, table: str, measures: str) -> Sequence[RowMapping]:
+        chosen = "" if query.workflow is None else "AND workflow = :workflow"
+        workflow = "workflow" if query.by == "workflow" else "CAST('' AS text)"
+        cells = _CELLS.format(table=table, measures=measures, chosen=chosen)
+        spaces = each(table, alone=namespace is not None)
+        return await store.ask(text(template.format(spaces=spaces, workflow=workflow, cells=cells)), values)
 
-    rows = await ask("spaces.namespace", "workflow" if query.by == "workflow" else "''")
+    rows = await ask(_DAYS, "rollups_day", "measure = ANY(:measures)")
     if len(rows) > _MOST_ROWS:
         raise InvalidInput(
             f"the report has more than {_MOST_ROWS} rows; ask for less days, one workflow or by=namespace"
         )
-    days = {row["day"]: row for row in await ask("''", "''")}
+    hours = await ask(_BUSIEST, "rollups_hour", "measure = 'invocations.active_ms'")
+    busiest = {(row["day"], row["namespace"], row["workflow"]): float(row["active_ms"]) for row in hours}
     return Report(
         since=since,
         until=until,
         by=query.by,
         prices=msgspec.to_builtins(prices),
-        items=[_day(row, now, prices) for row in rows],
-        total=_total(days, since, until, now, prices),
+        items=[_day(row, busiest, now, prices) for row in rows],
+        total=_total(_added(rows), busiest, since, until, now, prices),
     )
+
+
+def _added(rows: Sequence[RowMapping]) -> dict[datetime, Counter[str]]:
+    """Day -> what its rows are together."""
+    days: dict[datetime, Counter[str]] = {}
+    for row in rows:
+        days.setdefault(row["day"], Counter()).update({name: row[name] for name in (*_COUNTED, *_WHOLE, *_SUMMED)})
+    return days
 
 
 def _days(query: ReportQuery, now: datetime) -> tuple[date, date]:
@@ -212,9 +225,11 @@ def _begins(day: date) -> datetime:
     return datetime.combine(day, time(), UTC)
 
 
-def _used(row: RowMapping, seconds: float, prices: Prices) -> dict[str, Any]:
+def _used(row: RowMapping | Mapping[str, Any], busiest: float, seconds: float, prices: Prices) -> dict[str, Any]:
+    """``busiest``: how long invocations were active in the busiest hour, ms, as far as that is known."""
     paid = price(quantities(row), prices)
-    beside = always_on(math.ceil(row["concurrency"]), seconds, prices).price
+    peak = math.ceil(max(busiest, row["active_ms"] / 24) / 3_600_000)
+    beside = always_on(peak, seconds, prices).price
     return {
         **{name: row[name] for name in (*_COUNTED, *_WHOLE, "gb_seconds")},
         "active_seconds": row["active_ms"] / 1000,
@@ -225,22 +240,32 @@ def _used(row: RowMapping, seconds: float, prices: Prices) -> dict[str, Any]:
     }
 
 
-def _day(row: RowMapping, now: datetime, prices: Prices) -> Day:
+def _day(row: RowMapping, busiest: Mapping[_Key, float], now: datetime, prices: Prices) -> Day:
+    key = (row["day"], row["namespace"], row["workflow"])
     whom = {
         "day": row["day"].astimezone(UTC).date(),
         "namespace": row["namespace"],
         "workflow": row["workflow"] or None,
     }
-    return Day(**whom, **_used(row, _seconds(row["day"], now), prices))
+    return Day(**whom, **_used(row, busiest.get(key, 0.0), _seconds(row["day"], now), prices))
 
 
-def _total(days: dict[datetime, RowMapping], since: date, until: date, now: datetime, prices: Prices) -> Used:
+def _total(
+    days: Mapping[datetime, Mapping[str, Any]],
+    busiest: Mapping[_Key, float],
+    since: date,
+    until: date,
+    now: datetime,
+    prices: Prices,
+) -> Used:
     found: dict[str, Any] = dict.fromkeys(Used.model_fields, 0)
     for number in range((until - since).days + 1):
         day = _begins(since) + number * _DAY
         seconds = _seconds(day, now)
         idle = always_on(0, seconds, prices).price
-        used = _used(days[day], seconds, prices) if day in days else {"always_on": idle, "saving": idle}
+        used = {"always_on": idle, "saving": idle}
+        if day in days:
+            used = _used(days[day], busiest.get((day, None, None), 0.0), seconds, prices)
         found.update({name: found[name] + value for name, value in used.items()})
     return Used(**found)
 

@@ -5,19 +5,15 @@ What is added up knows nothing of instances that invocations shared: its price i
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from sqlalchemy.engine import RowMapping
 
 from lowtide.errors import InvalidInput
 from lowtide.model.cost import PRESETS, Prices, Quantities
 
-__all__ = ["SPENT", "SPENT_COLUMNS", "prices_of", "quantities"]
-
-_NAMES: Final = ("active_ms", "cold_start_ms", "cpu_ms", "gb_seconds", "input_tokens", "output_tokens")
-
-SPENT: Final = tuple(f"invocations.{name}" for name in _NAMES)
-"""The measures that :data:`SPENT_COLUMNS` add up."""
+__all__ = ["SPENT_COLUMNS", "prices_of", "quantities"]
 
 SPENT_COLUMNS: Final = """
        coalesce(sum(count) FILTER (WHERE measure = 'invocations.active_ms'), 0)::bigint AS invocations,
@@ -29,9 +25,10 @@ SPENT_COLUMNS: Final = """
        coalesce(sum(total) FILTER (WHERE measure = 'invocations.input_tokens'), 0)::bigint AS input_tokens,
        coalesce(sum(total) FILTER (WHERE measure = 'invocations.output_tokens'), 0)::bigint AS output_tokens
 """
+"""Of the measures ``lowtide.model.rollup.SPENT``."""
 
 
-def quantities(row: RowMapping) -> Quantities:
+def quantities(row: RowMapping | Mapping[str, Any]) -> Quantities:
     return Quantities(
         invocations=row["invocations"],
         cold_starts=row["cold_starts"],

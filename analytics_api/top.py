@@ -19,15 +19,16 @@ from sqlalchemy import text
 from sqlalchemy.engine import RowMapping
 
 from lowtide.model.cost import PRESETS, Prices, price
+from lowtide.model.rollup import SPENT
 from lowtide.runtime.clock import Clock
 
 from .answers import Answer, Moment
-from .measures import rollup_window
+from .covering import Span, rollup_window
 from .measuring import quantiles
 from .parameters import Filters, Name, Namespace
 from .parameters import Moment as Given
 from .problems import RESPONSES
-from .spending import SPENT, SPENT_COLUMNS, prices_of, quantities
+from .spending import SPENT_COLUMNS, prices_of, quantities
 from .store import Store
 
 __all__ = ["routes"]
@@ -36,8 +37,7 @@ _MINUTES: Final = timedelta(hours=6)
 _LONGEST: Final = timedelta(days=400)
 
 _CELLS: Final = """
-  FROM {rollups}
- WHERE namespace = :namespace AND measure = ANY(:measures) AND at >= :first AND at < :last {chosen}
+  FROM {cells} WHERE namespace = :namespace AND measure = ANY(:measures) {chosen}
 """
 
 _WORKFLOWS: Final = f"""
@@ -75,9 +75,9 @@ SELECT workflow, task, array_agg(sketch::text) AS sketches {_CELLS}
 # From one kind to the next, without a look at what is between them: there are a dozen, and many rows of each.
 _EFFECTS: Final = """
 WITH RECURSIVE kinds (measure) AS (
-  SELECT (SELECT min(measure) FROM rollups_hour WHERE namespace = :namespace AND measure > 'effects.')
+  SELECT (SELECT min(measure) FROM rollups_day WHERE namespace = :namespace AND measure > 'effects.')
   UNION ALL
-  SELECT (SELECT min(measure) FROM rollups_hour WHERE namespace = :namespace AND measure > kinds.measure)
+  SELECT (SELECT min(measure) FROM rollups_day WHERE namespace = :namespace AND measure > kinds.measure)
     FROM kinds WHERE measure LIKE 'effects.%')
 SELECT measure FROM kinds WHERE measure LIKE 'effects.%'
 """
@@ -133,19 +133,16 @@ class _Asked:
 
     namespace: str
     query: TopQuery
-    first: datetime
-    last: datetime
-    grain: str
+    span: Span
     prices: Prices
 
     def statement(self, template: str) -> str:
         chosen = "" if self.query.workflow is None else "AND workflow = :workflow"
-        return template.format(rollups=f"rollups_{self.grain}", chosen=chosen)
+        return template.format(cells=self.span.cells, chosen=chosen)
 
     def values(self, measures: Sequence[str], **more: Any) -> dict[str, Any]:
         of = {} if self.query.workflow is None else {"workflow": self.query.workflow}
-        window = {"namespace": self.namespace, "first": self.first, "last": self.last}
-        return {**window, **of, "measures": list(measures), **more}
+        return {"namespace": self.namespace, **self.span.values, **of, "measures": list(measures), **more}
 
 
 def routes(store: Store, clock: Clock, usual: Prices) -> APIRouter:
@@ -153,8 +150,8 @@ def routes(store: Store, clock: Clock, usual: Prices) -> APIRouter:
 
     def asked(namespace: str, query: TopQuery) -> _Asked:
         now = datetime.fromtimestamp(clock.now() / 1000, UTC)
-        first, last, grain = rollup_window(query.from_, query.to, now, minutes=_MINUTES, longest=_LONGEST)
-        return _Asked(namespace, query, first, last, grain, prices_of(query.prices, usual))
+        span = rollup_window(query.from_, query.to, now, minutes=_MINUTES, longest=_LONGEST)
+        return _Asked(namespace, query, span, prices_of(query.prices, usual))
 
     @router.get("/top/workflows", summary="The slowest, dearest or most failing workflows")
     async def workflows(namespace: Namespace, query: Annotated[TopQuery, Query()]) -> Top:
@@ -216,7 +213,7 @@ async def _answer(store: Store, of: _Asked, timed: Sequence[str], found: list[Ra
     shown = await _timed(store, of, timed, worst if by == "slowest" else worst[:limit])
     if by == "slowest":
         shown = sorted((one for one in shown if one.p95_ms is not None), key=lambda one: _order(one, by))[:limit]
-    return Top(since=of.first, until=of.last, by=by, prices=msgspec.to_builtins(of.prices), items=shown)
+    return Top(since=of.span.first, until=of.span.last, by=by, prices=msgspec.to_builtins(of.prices), items=shown)
 
 
 async def _timed(store: Store, of: _Asked, timed: Sequence[str], found: list[Ranked]) -> list[Ranked]:

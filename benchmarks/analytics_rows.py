@@ -119,7 +119,7 @@ def _fill_day(connection: psycopg.Connection[Any], day: datetime, first: int, co
 
 
 def _roll_up(connection: psycopg.Connection[Any]) -> None:
-    """Minutes of the last thirty days, hours of all."""
+    """Minutes of the last thirty days, hours and days of all."""
     ended = {"measure": "executions.", "suffix": "phase", "at": "ended_at", "value": "duration_ms"}
     cost = {"measure": "invocations.gb_seconds", "suffix": "''::text", "at": "created_at", "value": "gb_seconds"}
     active = {"measure": "invocations.active_ms", "suffix": "''::text", "at": "created_at", "value": "active_ms"}
@@ -127,7 +127,7 @@ def _roll_up(connection: psycopg.Connection[Any]) -> None:
     bins, none = "jsonb_object_agg(bin, n)", "'{}'::jsonb"
     rollups = [(ended, bins, ""), (cost, none, ""), (active, bins, "")]
     rollups += [(tasks, bins, f"/do/{k}/step") for k in range(5)]
-    for table, grain, days in (("rollups_minute", "minute", 30), ("rollups_hour", "hour", DAYS + 1)):
+    for grain, days in (("minute", 30), ("hour", DAYS + 1), ("day", DAYS + 1)):
         for rollup, sketch, task in rollups:
-            statement = _ROLLUPS.format(table=table, grain=grain, sketch=sketch, task=task, **rollup)
+            statement = _ROLLUPS.format(table=f"rollups_{grain}", grain=grain, sketch=sketch, task=task, **rollup)
             connection.execute(statement.encode(), {"since": _END - timedelta(days=days)})

@@ -26,18 +26,22 @@ _CHECKS: Final = CHECKS.get_by_names(
 )
 
 
-def conforms(server: str, document: str, known: Mapping[str, Sequence[str]]) -> list[str]:
+def conforms(
+    server: str, document: str, known: Mapping[str, Sequence[str]], headers: Mapping[str, str] | None = None
+) -> list[str]:
     """Ask every operation of the API at ``server``, and say which ones, as ``GET /path``; those that delete at last.
 
-    ``known`` has path parameters and values of theirs that exist, so that most questions are about something. Raises
-    with a curl command where an answer is not as documented.
+    ``known`` has path parameters and values of theirs that exist, so that most questions are about something;
+    ``headers`` are shown with each. Raises with a curl command where an answer is not as documented.
     """
     # A stream has no end to wait for.
     schema = schemathesis.openapi.from_url(f"{server}{document}").exclude(path_regex="/stream$")
     operations = sorted(map(_readable, schema.get_all_operations()), key=lambda one: one.method == "delete")
     with Session() as session:
         for operation in operations:
-            _answers(operation, known, lambda case: case.call(base_url=server, session=session, timeout=30))
+            _answers(
+                operation, known, lambda case: case.call(base_url=server, session=session, headers=headers, timeout=30)
+            )
     return [f"{operation.method.upper()} {operation.path}" for operation in operations]
 
 

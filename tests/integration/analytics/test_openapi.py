@@ -10,10 +10,12 @@ import pytest
 from tests.conforming import conforms
 from tests.integration.analytics.reports import Reports, serving
 
+_TOKEN = "an-operator's-token-of-a-test"
+
 
 @pytest.fixture(scope="module")
 def api(store_url: str, analysts_url: str) -> Iterator[httpx.Client]:
-    with serving(store_url, LOWTIDE_ANALYSTS_URL=analysts_url) as client:
+    with serving(store_url, LOWTIDE_ANALYSTS_URL=analysts_url, LOWTIDE_OPERATOR_TOKEN=_TOKEN) as client:
         yield client
 
 
@@ -23,5 +25,6 @@ def test_every_answer_is_one_that_the_openapi_document_tells_of(api: httpx.Clien
     reports.log(execution, "hello", fields={"order": 1})
     reports.usage(execution, 1)
     known = {"namespace": ["shop"], "execution": [str(execution)]}
-    asked = conforms(str(api.base_url), "/openapi.json", known)
+    asked = conforms(str(api.base_url), "/openapi.json", known, {"authorization": f"Bearer {_TOKEN}"})
     assert {"GET /v1/namespaces/{namespace}/executions", "POST /v1/namespaces/{namespace}/sql"} <= set(asked)
+    assert {"GET /v1/reports/daily", "GET /v1/series/{measure}"} <= set(asked)

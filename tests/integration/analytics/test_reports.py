@@ -1,4 +1,4 @@
-"""Daily reports: sums of hours, bills of days, and nobody but the operator about all namespaces."""
+"""Daily reports: sums of days and their bills; series and reports of all namespaces, for nobody but the operator."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
+from analytics_api.answers import MeasurePoint
 from lowtide.cli import main
 from lowtide.errors import Misconfigured
 from lowtide.model.cost import PRESETS, Quantities, always_on, price
@@ -109,6 +110,42 @@ def test_the_operator_sees_all_namespaces(api: httpx.Client) -> None:
     assert _report(api, "", workflow="order")["total"]["started"] == 4
 
 
+def _series(api: httpx.Client, measure: str, **query: Any) -> list[dict[str, Any]]:
+    """All pages of it."""
+    found: list[dict[str, Any]] = []
+    window = {"from": "2026-11-22T00:00:00Z", "to": "2026-11-24T00:00:00Z", "step": "1d"}
+    while True:
+        shown = {"authorization": f"Bearer {_TOKEN}"}
+        answer = api.get(f"/v1/series/{measure}", params={**window, **query}, headers=shown)
+        assert answer.status_code == 200, answer.text
+        found += [MeasurePoint.model_validate(point).model_dump() for point in answer.json()["items"]]
+        if answer.json()["next"] is None:
+            return found
+        query["cursor"] = answer.json()["next"]
+
+
+@pytest.mark.parametrize("step", ["1d", "12h", "720m"])
+def test_the_operator_asks_for_a_series_of_all_namespaces_together_or_of_each(api: httpx.Client, step: str) -> None:
+    def counted(**query: Any) -> list[tuple[str, dict[str, str], int]]:
+        return [(one["at"][8:10], one["group"], one["count"]) for one in _series(api, "started", step=step, **query)]
+
+    bank, shop = {"namespace": "bank"}, {"namespace": "shop"}
+    assert counted(by=["namespace"], limit=1) == [
+        ("22", shop, 2),
+        *([("23", bank, 1), ("23", shop, 2)] if step == "1d" else [("23", shop, 2), ("23", bank, 1)]),
+    ]
+    assert sum(count for _, _, count in counted()) == 5
+    assert counted(namespace="bank") == [("23", {}, 1)]
+    assert {group["workflow"] for _, group, _ in counted(by=["workflow", "namespace"])} == {"order", _FORMULA}
+    assert [count for _, _, count in counted(workflow="order")] == [2, 2]
+    assert counted(namespace="nobody") == []
+
+
+def test_percentiles_of_all_namespaces_are_merged(api: httpx.Client) -> None:
+    (_, monday) = _series(api, "ended", by=["status"], status="completed")
+    assert (monday["p95"], monday["group"]) == (pytest.approx(10, rel=0.01), {"status": "completed"})
+
+
 @pytest.mark.parametrize(
     "shown",
     [
@@ -118,7 +155,10 @@ def test_the_operator_sees_all_namespaces(api: httpx.Client) -> None:
 )
 def test_nobody_else_is_told_of_all_namespaces(api: httpx.Client, shown: str | None) -> None:
     headers = {} if shown is None else {b"authorization": shown.encode("latin-1")}
-    for path in ("/v1/reports/daily", "/v1/reports/daily?format=csv", "/v1/reports/daily?by=moon"):
+    for path in (
+        *("/v1/reports/daily", "/v1/reports/daily?format=csv", "/v1/reports/daily?by=moon"),
+        *("/v1/series/started?by=namespace", "/v1/series/started?namespace=bank", "/v1/series/moon"),
+    ):
         refused = api.get(path, headers=headers)
         assert (refused.status_code, refused.json()["code"]) == (401, "auth.required")
         assert refused.headers["www-authenticate"] == "Bearer"
