@@ -14,6 +14,8 @@ import struct
 import subprocess
 import sys
 import threading
+import weakref
+from collections.abc import Callable
 from typing import BinaryIO, Final
 
 import msgspec
@@ -33,13 +35,15 @@ _GRACE: Final = 5.0
 
 
 class Worker:
-    """A handle on one worker process, started when it is first needed. Safe to use from several threads."""
+    """A handle on one worker process, started when it is first needed. Safe to use from several threads. A handle that
+    nobody closes takes its process along, at the latest when this one ends."""
 
     def __init__(self, seconds: float, memory_bytes: int, answer_bytes: int) -> None:
         self._seconds = seconds
         self._memory = memory_bytes
         self._answer = answer_bytes
         self._process: subprocess.Popen[bytes] | None = None
+        self._ending: Callable[[], object] | None = None
         self._checks_schemas = False
         self._lock = threading.Lock()
 
@@ -108,22 +112,26 @@ class Worker:
                 env={"PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)},
                 start_new_session=True,
             )
+            self._ending = weakref.finalize(self, _end, self._process)
             self._checks_schemas = False
             ready = receive(self._process.stdout, _START)
             assert ready == "ready"
         return self._process
 
     def _kill(self) -> None:
-        process, self._process = self._process, None
-        if process is None:
-            return
-        process.kill()
-        process.wait()
-        for stream in (process.stdin, process.stdout):
-            if stream is not None:
-                # What was buffered for a dead worker is of no use to anyone.
-                with contextlib.suppress(BrokenPipeError):
-                    stream.close()
+        ending, self._process, self._ending = self._ending, None, None
+        if ending is not None:
+            ending()
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.wait()
+    for stream in (process.stdin, process.stdout):
+        if stream is not None:
+            # What was buffered for a dead worker is of no use to anyone.
+            with contextlib.suppress(BrokenPipeError):
+                stream.close()
 
 
 def send(stream: BinaryIO | object, body: bytes) -> None:

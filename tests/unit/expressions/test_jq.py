@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 import time
@@ -204,6 +205,17 @@ def test_a_worker_that_died_at_rest_is_replaced(host: JqHost) -> None:
     process.kill()
     process.wait(10)
     assert evaluate(host, "[range(2)]") == [0, 1]
+
+
+def test_a_worker_ends_with_a_host_that_nobody_closed() -> None:
+    forgotten = JqHost()
+    assert evaluate(forgotten, "[range(3)]") == [0, 1, 2]
+    process = forgotten._worker._process
+    assert process is not None
+    assert process.poll() is None
+    del forgotten
+    gc.collect()
+    assert process.poll() is not None
 
 
 def test_a_worker_whose_parent_is_gone_ends_by_itself() -> None:
