@@ -47,6 +47,9 @@ _MANY: Final = 50
 _ENOUGH: Final = 5_000
 """Reports that came in the first moment and are many; that are enough, so that nothing is waited for."""
 
+_MOST_LOST: Final = 1_000_000_000
+"""Reports that a client may have dropped since its last batch: what says more is wrong, and would spoil every sum."""
+
 _FEW: Final = 100
 """Reports that a store which takes no more in time is too slow for, or locked: more of them are tried in parts."""
 
@@ -94,9 +97,10 @@ class Projector:
 
     def offer(self, batch: pb.Batch) -> _Answer | None:
         """Take what ``batch`` reports; with changes in it, a future of the refusals (those to send again)."""
-        for name, count in batch.dropped.items():
-            self._lost[batch.owner, name] += count
-            self.dropped.add("client", name if name in _NAMES else "other", by=count)
+        for name, told in batch.dropped.items():
+            what, count = name if name in _NAMES else "other", min(max(told, 0), _MOST_LOST)
+            self._lost[batch.owner, what] += count
+            self.dropped.add("client", what, by=count)
         gathered = self._next
         size = batch.ByteSize()
         held = gathered.size + (self._writing.size if self._writing else 0)

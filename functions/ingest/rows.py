@@ -33,10 +33,9 @@ __all__ = [
 
 _MOST: Final = 1e15
 
-_SHORT: Final = 500
-_LONGEST_TYPE: Final = 500
+_LONGEST_TYPE: Final = 253
 _LONGEST_TEXT: Final = 64 * 1024
-"""Of an error, in bytes and characters: PostgreSQL's indexes take 2,700 bytes of a type, and of all words one MiB."""
+"""Characters of an error's texts. A type can be asked for by so many; of all words together an index takes one MiB."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -99,7 +98,7 @@ def _document(body: bytes) -> str | None:
 
 def _error(body: bytes) -> str | None:
     """As :func:`_document`, of an error: a document may make its texts longer than an index takes."""
-    if len(body) <= _SHORT:
+    if len(body) <= _LONGEST_TYPE:
         return _document(body)
     found = json.parse(body)
     if not isinstance(found, dict):

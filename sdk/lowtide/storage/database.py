@@ -24,9 +24,11 @@ T = TypeVar("T")
 Connection: TypeAlias = psycopg.AsyncConnection[tuple[Any, ...]]
 
 _NOT_MIGRATED = (errors.UndefinedTable, errors.UndefinedColumn, errors.InvalidSchemaName)
-UNFIT: Final = (psycopg.DataError, psycopg.IntegrityError, errors.ProgramLimitExceeded)
-"""A value that does not fit, also where PostgreSQL's limits are in its way: a text too long for an index. Who sends it
-again meets with the same."""
+_LIMITS = (errors.ProgramLimitExceeded, errors.StatementTooComplex)
+
+UNFIT: Final = (psycopg.DataError, psycopg.IntegrityError, *_LIMITS)
+"""A value that does not fit, also where PostgreSQL's limits are in its way: a text too long for an index, a document
+that is too deep. Who sends it again meets with the same."""
 
 _AGAIN = (errors.DeadlockDetected, errors.SerializationFailure)
 
@@ -87,7 +89,7 @@ class Database:
             try:
                 try:
                     return await self._attempt(work, fresh=False)
-                except errors.ProgramLimitExceeded:
+                except _LIMITS:
                     raise
                 except (*_AGAIN, psycopg.OperationalError, psycopg.InterfaceError):
                     # The connection may have died while it was idle, or two transactions crossed: once more.
