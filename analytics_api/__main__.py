@@ -6,6 +6,7 @@ argument is wrong.
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 from types import FrameType
@@ -57,6 +58,9 @@ def _serve() -> int:
             app.state.streams.end()
             super().handle_exit(sig, frame)
 
+    # What the application is made of stays: to look through it for garbage takes longer than most answers.
+    gc.collect()
+    gc.freeze()
     _Server(config).run()
     return 0
 

@@ -125,9 +125,7 @@ async def _page(store: Store, query: _Query, namespace: str | None, measure: Nam
 
 def quantiles(sketches: Sequence[str] | None) -> dict[str, float | None]:
     """``p50``, ``p95`` and ``p99`` of all sketches together."""
-    bins: dict[int, int] = {}
-    for one in sketches or ():
-        bins = sketch.merged(bins, _SKETCH.decode(one)) if bins else _SKETCH.decode(one)
+    bins = sketch.merged(*map(_SKETCH.decode, sketches or ()))
     return dict(zip(_SHARES, sketch.quantiles(bins, (*_SHARES.values(),)), strict=True)) if bins else _UNKNOWN
 
 

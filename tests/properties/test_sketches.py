@@ -44,6 +44,7 @@ def test_sketches_of_parts_merge_to_the_sketch_of_all_in_any_order(
     whole = dict(_bins(a + b + c))
     assert merged(merged(_bins(a), _bins(b)), _bins(c)) == whole
     assert merged(_bins(c), merged(_bins(b), _bins(a))) == whole
+    assert merged(_bins(b), _bins(a), _bins(c)) == whole
 
 
 @given(st.lists(_USUAL, min_size=1, max_size=200), st.sampled_from([0.0, 0.5, 0.9, 0.95, 0.99, 1.0]))

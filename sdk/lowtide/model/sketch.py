@@ -51,8 +51,13 @@ def value_of(number: int) -> float:
     return middle if number > 0 else -middle
 
 
-def merged(one: Bins, other: Bins) -> dict[int, int]:
-    return {number: one.get(number, 0) + other.get(number, 0) for number in one.keys() | other.keys()}
+def merged(*sketches: Bins) -> dict[int, int]:
+    """One sketch of all values. Takes as long as the sketches have bins in all, however many they are."""
+    bins: dict[int, int] = {}
+    for sketch in sketches:
+        for number, count in sketch.items():
+            bins[number] = bins.get(number, 0) + count
+    return bins
 
 
 def quantile(bins: Bins, share: float) -> float | None:
