@@ -101,7 +101,8 @@ async def change(tx: Tx, execution: str, values: dict[str, Any], epoch: int, not
 
 
 async def begin(tx: Tx, ids: Sequence[str]) -> list[Execution]:
-    """Pending executions whose dispatch is being sent are running; those that somebody holds now are left alone."""
+    """Pending executions whose dispatch is being sent are running, oldest first; those that somebody holds now are left
+    alone."""
     free = (
         select(executions.c.id)
         .where(executions.c.id.in_(ids), executions.c.phase == "pending")
@@ -109,7 +110,7 @@ async def begin(tx: Tx, ids: Sequence[str]) -> list[Execution]:
     )
     values = {"phase": "running", "started_at": func.clock_timestamp(), "change": executions.c.change + 1}
     statement = update(executions).where(executions.c.id.in_(free)).values(**values).returning(*_ALL)
-    return [_execution(row) for row in await tx.execute(statement)]
+    return [_execution(row) for row in sorted(await tx.execute(statement), key=lambda row: row.id)]
 
 
 async def page(tx: Tx, namespace: str, wanted: Filter, before: str | None, limit: int) -> Sequence[Row[Any]]:

@@ -22,7 +22,7 @@ __all__ = ["Timer", "Woken", "insert_wakes", "take_timers", "wake", "wakes_of"]
 _TAKE_TIMERS = """
 DELETE FROM timers USING unnest(%b::uuid[], %b::text[]) AS held (execution, key)
  WHERE timers.execution = held.execution AND timers.key = held.key AND timers.due <= clock_timestamp()
-RETURNING timers.execution, timers.key, timers.command
+RETURNING timers.execution, timers.key, timers.command, timers.due
 """
 _TIMES_LEFT = """
 SELECT timers.execution, timers.key, extract(epoch FROM timers.due - clock_timestamp())::float8
@@ -34,13 +34,14 @@ Timer = tuple[ExecutionId, str]
 
 
 async def take_timers(tx: Tx, held: Sequence[Timer]) -> tuple[list[tuple[ExecutionId, str]], dict[Timer, float]]:
-    """Remove those that are due: executions and their commands; and the seconds until the others are."""
+    """Remove those that are due: executions and their commands, what was due first comes first; and the seconds until
+    the others are."""
     columns = columns_of([(UUID(execution), key) for execution, key in held], 2)
-    rows = [(ExecutionId(str(row[0])), *row[1:]) for row in await rows_of(tx, _TAKE_TIMERS, columns)]
+    rows = sorted(await rows_of(tx, _TAKE_TIMERS, columns), key=lambda row: (row[3], row[0], row[1]))
     early: dict[Timer, float] = {}
     if len(rows) < len(held):
         early = {(ExecutionId(str(row[0])), row[1]): row[2] for row in await rows_of(tx, _TIMES_LEFT, columns)}
-    return [(execution, command) for execution, _, command in rows], early
+    return [(ExecutionId(str(execution)), command) for execution, _, command, _ in rows], early
 
 
 _INSERT_WAKES = """

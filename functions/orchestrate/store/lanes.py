@@ -83,11 +83,11 @@ async def lock(tx: Tx) -> datetime:
 # Namespaces take turns: the first lane of each, then the second of each.
 _DUE = """
 SELECT lane FROM (
-    SELECT lane, row_number() OVER (PARTITION BY split_part(lane, '/', 1) ORDER BY first) AS turn, first
+    SELECT lane, row_number() OVER (PARTITION BY split_part(lane, '/', 1) ORDER BY first, lane) AS turn, first
       FROM (SELECT lane, min(look_at) AS first FROM (
                 SELECT lane, look_at FROM dispatches WHERE look_at <= %b ORDER BY look_at LIMIT %b) AS scanned
              GROUP BY lane) AS lanes) AS turns
- ORDER BY turn, first LIMIT %b
+ ORDER BY turn, first, lane LIMIT %b
 """
 
 
@@ -222,18 +222,18 @@ async def hold(tx: Tx, held: Sequence[Held]) -> None:
 _ADMIT = """
 WITH admitted AS (
     UPDATE dispatches SET queued_at = NULL, look_at = NULL
-      FROM unnest(%b::uuid[], %b::bigint[]) AS given (execution, epoch)
+      FROM unnest(%b::uuid[], %b::bigint[]) WITH ORDINALITY AS given (execution, epoch, place)
      WHERE dispatches.execution = given.execution AND dispatches.epoch = given.epoch
        AND dispatches.queued_at IS NOT NULL
-    RETURNING dispatches.execution, dispatches.epoch, dispatches.lane
+    RETURNING dispatches.execution, dispatches.epoch, dispatches.lane, given.place
 )
 INSERT INTO outbox (kind, execution, epoch, namespace)
-SELECT 'dispatch', execution, epoch, split_part(lane, '/', 1) FROM admitted
+SELECT 'dispatch', execution, epoch, split_part(lane, '/', 1) FROM admitted ORDER BY place
 """
 
 
 async def admit(tx: Tx, admitted: Iterable[Waiting]) -> None:
-    """They have their slots, and go into the outbox, unless they were removed meanwhile."""
+    """They have their slots, and go into the outbox in this order, unless they were removed meanwhile."""
     rows = [(UUID(one.execution), one.epoch) for one in admitted]
     if rows:
         await perform(tx, _ADMIT, columns_of(rows, 2))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -173,18 +173,23 @@ async def what_is_due(tx: Tx, horizon: float) -> Due:
 
 
 async def claim_timers(tx: Tx, horizon: float, grace: float, limit: int) -> list[Held]:
-    """Timers due within ``horizon`` seconds that nobody holds, now held until ``grace`` seconds after they are due.
+    """Timers due within ``horizon`` seconds that nobody holds, now held until ``grace`` seconds after they are due;
+    what is due first comes first.
 
     Those that are overdue are not among them; see :func:`claim_overdue`.
     """
     values = {"horizon": horizon, "overdue": OVERDUE, "grace": grace, "limit": limit}
-    return [(ExecutionId(row[0]), row[1], row[2]) for row in await tx.execute(_CLAIM, values)]
+    return _held(await tx.execute(_CLAIM, values))
 
 
 async def claim_overdue(tx: Tx, grace: float, limit: int) -> list[Held]:
     """As :func:`claim_timers`, those that are overdue, and those whose holder has died."""
-    rows = await tx.execute(_CLAIM_OVERDUE, {"overdue": OVERDUE, "grace": grace, "limit": limit})
-    return [(ExecutionId(row[0]), row[1], row[2]) for row in rows]
+    return _held(await tx.execute(_CLAIM_OVERDUE, {"overdue": OVERDUE, "grace": grace, "limit": limit}))
+
+
+def _held(rows: Iterable[Any]) -> list[Held]:
+    found = [(ExecutionId(row[0]), row[1], row[2]) for row in rows]
+    return sorted(found, key=lambda one: (one[2], one[0], one[1]))
 
 
 _GIVE_BACK = """

@@ -94,3 +94,16 @@ async def test_those_that_wait_begin_by_priority(control_store: str) -> None:
             with attempt:
                 assert (await state_of(there)) == {"completed": 5}
         assert [given["p"] for given in busy.began] == [0, 500, 7, 0, -5]
+
+
+async def test_those_that_are_admitted_together_are_sent_by_priority(control_store: str) -> None:
+    async with world(control_store) as there:
+        there.broker.down = True
+        await there.deploy(limited({"concurrency": {"limit": 10}, "priority": "${ .p }"}))
+        await order(there, "workflows/sample/pause")
+        given = {(await there.start({"p": priority}))["id"]: priority for priority in (-5, 0, 500, 7)}
+        await order(there, "workflows/sample/resume")
+        sent = "SELECT execution::text FROM outbox WHERE kind = 'dispatch' ORDER BY id"
+        async for attempt in eventually():
+            with attempt:
+                assert [given[execution] for (execution,) in await rows(there, sent)] == [500, 7, 0, -5]
