@@ -84,10 +84,10 @@ class _Lifecycle:
         self._broker = broker
         self._wanted: frozenset[str] = frozenset()
 
-    async def claim(self, work: Work, lease: float, limit: int) -> list[ToSend]:
-        found = await outbox.claim(work.tx, "lifecycle", lease, limit)
+    async def claim(self, desk: Desk, lease: float, limit: int) -> list[ToSend]:
+        found = await _claimed(desk, "lifecycle", lease, limit)
         if found:
-            self._wanted = await events.named_types(work.tx, LIFECYCLE)
+            self._wanted = await desk.database.run(lambda tx: events.named_types(tx, LIFECYCLE))
         return found
 
     async def send(self, rows: Sequence[ToSend]) -> None:
@@ -103,7 +103,10 @@ class _Dispatches:
     def __init__(self) -> None:
         self._after = ""
 
-    async def claim(self, work: Work, lease: float, limit: int) -> list[ToSend]:
+    async def claim(self, desk: Desk, lease: float, limit: int) -> list[ToSend]:
+        return await desk.do(lambda work: self._claim(work, lease, limit))
+
+    async def _claim(self, work: Work, lease: float, limit: int) -> list[ToSend]:
         """A pending execution whose dispatch is about to be sent is running."""
         terms = work.terms
         found = await outbox.claim_dispatches(
@@ -132,11 +135,12 @@ async def _outline(desk: Desk, number: int) -> Outline:
     )
 
 
-def _claiming(kind: Kind) -> Claim:
-    async def claim(work: Work, lease: float, limit: int) -> list[ToSend]:
-        return await outbox.claim(work.tx, kind, lease, limit)
+async def _claimed(desk: Desk, kind: Kind, lease: float, limit: int) -> list[ToSend]:
+    return await desk.database.alone(lambda driver: outbox.claim(driver, kind, lease, limit))
 
-    return claim
+
+def _claiming(kind: Kind) -> Claim:
+    return lambda desk, lease, limit: _claimed(desk, kind, lease, limit)
 
 
 async def _suspend(work: Work, row: ToSend, failure: LowtideError) -> None:

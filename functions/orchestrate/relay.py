@@ -22,7 +22,7 @@ __all__ = ["Channel", "Claim", "Refuse", "Send"]
 
 log = logging.getLogger("lowtide.orchestrate")
 
-Claim = Callable[[Work, float, int], Awaitable[list[ToSend]]]
+Claim = Callable[[Desk, float, int], Awaitable[list[ToSend]]]
 Send = Callable[[Sequence[ToSend]], Awaitable[None]]
 Refuse = Callable[[Work, ToSend, LowtideError], Awaitable[None]]
 
@@ -138,7 +138,7 @@ class Channel:
         if not self._done and not self._late:
             return
         try:
-            await self._look(0)
+            await self._settle()
         except LowtideError as error:
             log.warning("what was sent could not be noted, it may be sent again: %s", error)
 
@@ -169,24 +169,31 @@ class Channel:
 
     async def _look(self, room: int) -> tuple[list[ToSend], float | None]:
         """What is due now, claimed; and in how many seconds the next row is, where nothing is on its way."""
+        settled, due = await self._settle()
+        if settled and (due is None or due > 0):
+            return [], due
+        found = await self._claim(self._desk, _LEASE, room) if room else []
+        if found or self._flying:
+            return found, None
+        return [], await self._desk.database.alone(lambda driver: outbox.next_due(driver, self._kind))
+
+    async def _settle(self) -> tuple[bool, float | None]:
+        """Whether there was something to note of rows that were claimed, and in how many seconds the next is due then.
+
+        A statement of its own: where what follows fails, this is done.
+        """
         done, late = self._done[:], self._late[:]
         flying: list[tuple[int, float]] = []
         if self._flying and self._clock.monotonic() - self._renewed > _LEASE / 4:
             self._renewed = self._clock.monotonic()
             flying = [(row, _LEASE) for row in self._flying]
-
-        async def look(work: Work) -> tuple[list[ToSend], float | None]:
-            if done or late or flying:
-                due = await outbox.settle(work.tx, self._kind, done, [*late, *flying])
-                if due is None or due > 0:
-                    return [], due
-            found = await self._claim(work, _LEASE, room) if room else []
-            return found, None if found or self._flying else await outbox.next_due(work.tx, self._kind)
-
-        answer = await self._desk.do(look)
+        if not done and not late and not flying:
+            return False, None
+        moments = [*late, *flying]
+        due = await self._desk.database.alone(lambda driver: outbox.settle(driver, self._kind, done, moments))
         del self._done[: len(done)]
         del self._late[: len(late)]
-        return answer
+        return True, due
 
     async def _carry(self, rows: Sequence[ToSend]) -> None:
         try:

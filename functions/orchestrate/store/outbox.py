@@ -12,7 +12,8 @@ from sqlalchemy import delete, func, insert, select, text, update
 from lowtide.model.base import ExecutionId
 
 from ..nouns import Execution, Order
-from .database import Tx
+from .database import Driver, Tx
+from .rows import rows_of
 from .tables import dispatches, outbox
 
 __all__ = [
@@ -83,19 +84,18 @@ def change_rows(execution: str, epoch: int, note: bytes, told: bytes | None) -> 
     return rows
 
 
-_CLAIM = text("""
-    UPDATE outbox SET not_before = clock_timestamp() + make_interval(secs => :lease), attempts = attempts + 1
+_CLAIM: Final = """
+    UPDATE outbox SET not_before = clock_timestamp() + make_interval(secs => %b), attempts = attempts + 1
     WHERE id IN (
-        SELECT id FROM outbox WHERE kind = :kind AND not_before <= (SELECT clock_timestamp())
-        ORDER BY not_before LIMIT :limit FOR UPDATE SKIP LOCKED)
+        SELECT id FROM outbox WHERE kind = %b AND not_before <= (SELECT clock_timestamp())
+        ORDER BY not_before LIMIT %b FOR UPDATE SKIP LOCKED)
     RETURNING id, execution::text, attempts, coalesce(body, '')
-""")
+"""
 
 
-async def claim(tx: Tx, kind: Kind, lease: float, limit: int) -> list[ToSend]:
-    """Rows that are due, ours for ``lease`` seconds."""
-    rows = await tx.execute(_CLAIM, {"kind": kind, "lease": lease, "limit": limit})
-    return [ToSend(*row) for row in sorted(rows, key=lambda row: row.id)]
+async def claim(driver: Driver, kind: Kind, lease: float, limit: int) -> list[ToSend]:
+    """Rows that are due, ours for ``lease`` seconds, oldest first."""
+    return [ToSend(*row) for row in sorted(await rows_of(driver, _CLAIM, [lease, kind, limit]))]
 
 
 # A dispatch that was sent before may always be sent again; a new one only while fewer than :most are outstanding, and
@@ -126,7 +126,7 @@ _CLAIM_DISPATCHES = text("""
         SELECT id FROM (
             SELECT id, fresh, row_number() OVER (
                 PARTITION BY fresh ORDER BY turn, namespace <= :after, namespace) AS place FROM (
-                SELECT *, row_number() OVER (PARTITION BY namespace, fresh ORDER BY not_before) AS turn FROM due
+                SELECT *, row_number() OVER (PARTITION BY namespace, fresh ORDER BY not_before, id) AS turn FROM due
             ) AS turns
         ) AS numbered
         WHERE NOT fresh OR place <= (SELECT free FROM room)
@@ -160,30 +160,33 @@ async def claim_dispatches(tx: Tx, lease: float, limit: int, most: int, lost_aft
 
 
 # The statement sees the rows as they were: those that it moves are counted by their new moments.
-_SETTLE = text("""
+_SETTLE: Final = """
     WITH gone AS (
-        DELETE FROM outbox WHERE id = ANY(:done)
+        DELETE FROM outbox WHERE id = ANY(%(done)b::bigint[])
     ), moved AS (
         UPDATE outbox SET not_before = clock_timestamp() + make_interval(secs => later.seconds)
-        FROM unnest(CAST(:ids AS bigint[]), CAST(:seconds AS float8[])) AS later (id, seconds)
+        FROM unnest(%(ids)b::bigint[], %(seconds)b::float8[]) AS later (id, seconds)
         WHERE outbox.id = later.id RETURNING outbox.not_before
     )
     SELECT extract(epoch FROM least(
         (SELECT min(not_before) FROM moved),
-        (SELECT min(not_before) FROM outbox WHERE kind = :kind AND id <> ALL(:done) AND id <> ALL(:ids))
-    ) - clock_timestamp())
-""")
+        (SELECT min(not_before) FROM outbox
+          WHERE kind = %(kind)b AND id <> ALL(%(done)b::bigint[]) AND id <> ALL(%(ids)b::bigint[]))
+    ) - clock_timestamp())::float8
+"""
 
 
-async def settle(tx: Tx, kind: Kind, done: Collection[int], moments: Collection[tuple[int, float]]) -> float | None:
+async def settle(
+    driver: Driver, kind: Kind, done: Collection[int], moments: Collection[tuple[int, float]]
+) -> float | None:
     """Remove rows (by id) that were sent, and let others come again after so many seconds.
 
     In how many seconds the next row of this kind is due then; ``None`` where there is none.
     """
     ids, seconds = [row for row, _ in moments], [pause for _, pause in moments]
     values = {"kind": kind, "done": list(done), "ids": ids, "seconds": seconds}
-    due: Any = (await tx.execute(_SETTLE, values)).scalar_one()
-    return None if due is None else float(due)
+    rows: list[tuple[float | None]] = await rows_of(driver, _SETTLE, values)
+    return rows[0][0]
 
 
 async def hurry(tx: Tx, execution: str, epoch: int) -> None:
@@ -212,10 +215,12 @@ async def take_back_dispatch(tx: Tx, execution: str, epoch: int) -> bool:
     return (await tx.execute(statement.returning(outbox.c.id))).first() is not None
 
 
-_NEXT_DUE = text("SELECT extract(epoch FROM min(not_before) - clock_timestamp()) FROM outbox WHERE kind = :kind")
+_NEXT_DUE: Final = """
+    SELECT extract(epoch FROM min(not_before) - clock_timestamp())::float8 FROM outbox WHERE kind = %b
+"""
 
 
-async def next_due(tx: Tx, kind: Kind) -> float | None:
+async def next_due(driver: Driver, kind: Kind) -> float | None:
     """Seconds until the next row of this kind is due; ``None`` where there is none."""
-    seconds: Any = (await tx.execute(_NEXT_DUE, {"kind": kind})).scalar_one()
-    return None if seconds is None else float(seconds)
+    rows: list[tuple[float | None]] = await rows_of(driver, _NEXT_DUE, [kind])
+    return rows[0][0]
