@@ -61,6 +61,8 @@ SELECT format('%I.%I', n.nspname, c.relname), c.relkind::text,
  WHERE c.relkind IN ('r', 'S') AND c.relname <> 'alembic_version'
    AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast') ORDER BY 1
 """
+_LARGE: Final = 256 * 1024
+"""Bytes of a table that are worth a vacuum."""
 _PREPARED: Final = 2_000
 """Statements that a session keeps prepared: more than the deployables have."""
 
@@ -147,8 +149,12 @@ class Station:
         self._numbers = {name: number for name, kind, number in self._relations() if kind == "S"}
 
     def empty(self, *, everything: bool = False) -> None:
-        """Every table as it was when it was made, or when what it holds was spared: no rows, no dead ones either,
-        numbers from where they were."""
+        """Every table as it was when it was made, or when what it holds was spared: no rows, numbers from where they
+        were.
+
+        Dead rows stay until there are many: after a vacuum every session plans its statements anew, which would be a
+        quarter of what a world costs. So nothing may depend on where rows lie.
+        """
         if everything:
             self._spared, self._numbers = {}, {}
         relations = self._relations()
@@ -163,7 +169,9 @@ class Station:
             if kind == "S" and number != before:
                 wiping.append(f"SELECT setval('{name}', {before or 1}, {before is not None})")
         self._keeper.execute("; ".join([*wiping, "RESET session_replication_role"]))
-        self._keeper.execute("VACUUM " + ", ".join(wiped))
+        large = [name for name, _, size in relations if name in wiped and (everything or (size or 0) > _LARGE)]
+        if large:
+            self._keeper.execute("VACUUM " + ", ".join(large))
 
     def _relations(self) -> list[tuple[str, str, int | None]]:
         """Tables with their sizes, and sequences with the numbers that they gave last."""
@@ -189,7 +197,7 @@ class Store:
         self.statements = 0
         self.faults = faults
         self.station = station
-        self.listening: set[asyncio.Event] = set()
+        self.listening: dict[asyncio.Event, None] = {}
         self.connections: dict[Connection, None] = {}
         self._url = url
         self._waiting: dict[Connection, asyncio.Future[None]] = {}
@@ -283,14 +291,20 @@ class Connection(psycopg.AsyncConnection[Any]):
             self.let_go()  # the server went away, and every connection with it
             raise
         self._store.tell_time()
-        before = self.pgconn.transaction_status
+        within = self._in_transaction()
         try:
-            return await self._drive(gen)
+            answer = await self._drive(gen)
         finally:
-            ended = before != pq.TransactionStatus.IDLE and self.pgconn.transaction_status == pq.TransactionStatus.IDLE
-            if ended and not self._over:
-                self._store.look_again()
+            if not self._in_transaction() and not self._over:
+                if within:
+                    self._store.look_again()
                 self._tell()
+        if self.autocommit and not within and not self._in_transaction():
+            await self._threaten(self._store.faults.odds.crash_after_commit)
+        return answer
+
+    def _in_transaction(self) -> bool:
+        return self.pgconn.transaction_status != pq.TransactionStatus.IDLE
 
     async def _drive(self, gen: Any) -> Any:
         try:
@@ -332,7 +346,7 @@ class Connection(psycopg.AsyncConnection[Any]):
 
     async def rollback(self) -> None:
         """Where nothing was begun, the server is not asked: pools roll back whatever is given back to them."""
-        if self.pgconn.transaction_status != pq.TransactionStatus.IDLE:
+        if self._in_transaction():
             await super().rollback()
 
     @asynccontextmanager
@@ -368,7 +382,7 @@ class Connection(psycopg.AsyncConnection[Any]):
         arrived: list[psycopg.Notify] = []
         told = asyncio.Event()
         self.add_notify_handler(arrived.append)
-        self._store.listening.add(told)
+        self._store.listening[told] = None
         try:
             while True:
                 await told.wait()
@@ -377,4 +391,4 @@ class Connection(psycopg.AsyncConnection[Any]):
                 while arrived:
                     yield arrived.pop(0)
         finally:
-            self._store.listening.discard(told)
+            del self._store.listening[told]
