@@ -50,6 +50,9 @@ __all__ = ["create_app"]
 _WRITING: Final = 2
 """Connections for alerts, of those that there may be."""
 
+_LONGEST: Final = 45.0
+"""Seconds that anything which is asked of alerts takes, or one look at a rule."""
+
 _LARGEST: Final = 256 * 1024
 """Bytes of a request's body: questions have none, rules a few hundred."""
 
@@ -127,7 +130,7 @@ def _questions(store: Store, clock: Clock, prices: Prices, streams: streaming.St
 
 def _desk(settings: AnalyticsSettings, store: Store, clock: Clock, connections: int) -> Desk:
     return Desk(
-        Database("analytics", settings.analytics_url, connections, application="lowtide-alerts"),
+        Database("analytics", settings.analytics_url, connections, longest=_LONGEST, application="lowtide-alerts"),
         store,
         clock,
         broker=Broker(settings.broker_url) if settings.broker_url else None,

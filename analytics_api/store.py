@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -16,6 +15,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from lowtide.errors import LowtideError, Unavailable
 from lowtide.storage.addresses import conninfo_of, url_of
 from lowtide.storage.database import kept_alive
+from lowtide.storage.waiting import Cutoff
 from lowtide.telemetry.measures import Count, Measure, Reading
 
 __all__ = ["PLANNING", "Store", "reason"]
@@ -48,8 +48,7 @@ class Store:
     def __init__(self, url: str, *, connections: int, statement_timeout: float, margin: float = _MARGIN) -> None:
         self.failed = Count("lowtide_questions_failed_total", "Questions that the store did not answer")
         self._statement_timeout = statement_timeout
-        self._longest = statement_timeout + margin
-        self._silent: set[asyncio.Future[Any]] = set()
+        self._cutoff = Cutoff(statement_timeout + margin)
         self.engine = create_async_engine(
             url_of(url, _VARIABLE),
             pool_size=connections,
@@ -84,30 +83,18 @@ class Store:
 
     async def rows(self, statement: Executable, values: Mapping[str, Any] | None = None) -> Sequence[Row[Any]]:
         """As :meth:`ask`, the values by their places: where there are thousands, names cost more than they say."""
-        asking = asyncio.ensure_future(self._asked(statement, values))
         try:
-            async with asyncio.timeout(self._longest):
-                return await asyncio.shield(asking)
+            return await self._cutoff(self._asked(statement, values))
         except (TimeoutError, PoolTimeout) as error:
             self.failed.add()
             raise Unavailable("the analytics store is busy or does not answer; try again") from error
         except DBAPIError as error:
             self.failed.add()
             raise self._translated(error) from error
-        finally:
-            if not asking.done():  # a server that hangs is asked to stop, which it may not hear: nobody waits for that
-                asking.cancel()
-                self._silent.add(asking)
-                asking.add_done_callback(self._ended)
 
     async def _asked(self, statement: Executable, values: Mapping[str, Any] | None) -> Sequence[Row[Any]]:
         async with self.engine.connect() as connection:
             return (await connection.execute(statement, values)).all()
-
-    def _ended(self, asking: asyncio.Future[Any]) -> None:
-        self._silent.discard(asking)
-        if not asking.cancelled():
-            asking.exception()  # nobody asks for it any more
 
     @property
     def measures(self) -> Sequence[Measure]:
@@ -130,8 +117,7 @@ class Store:
         )
 
     async def close(self) -> None:
-        if self._silent:
-            await asyncio.wait(self._silent, timeout=_MARGIN)
+        await self._cutoff.ended()
         await self.engine.dispose()
 
     def _translated(self, error: DBAPIError) -> LowtideError:

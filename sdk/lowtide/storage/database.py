@@ -17,6 +17,7 @@ from psycopg import errors
 from psycopg.conninfo import conninfo_to_dict
 
 from lowtide.errors import Unavailable
+from lowtide.storage.waiting import Cutoff
 
 __all__ = ["UNFIT", "Connection", "Database", "kept_alive"]
 
@@ -44,7 +45,8 @@ def kept_alive(url: str) -> dict[str, Any]:
 
 class Database:
     """At most ``size`` connections to ``url``, ``in_use`` of them at work. ``name`` is how the store is called in
-    messages."""
+    messages. ``longest``: seconds that work is waited for, where somebody waits for an answer; else as long as it
+    takes."""
 
     def __init__(
         self,
@@ -54,6 +56,7 @@ class Database:
         *,
         connect_timeout: float = 5.0,
         statement_timeout: float = 10.0,
+        longest: float | None = None,
         application: str = "lowtide-ingest",
     ) -> None:
         self.name = name
@@ -63,6 +66,7 @@ class Database:
         self._connect_timeout = connect_timeout
         self._statement_timeout = statement_timeout
         self._application = application
+        self._cutoff = None if longest is None else Cutoff(longest)
         self._free = asyncio.Semaphore(size)
         self._idle: list[Connection] = []
 
@@ -84,6 +88,14 @@ class Database:
         Raises :class:`lowtide.errors.Unavailable` where the database cannot be reached, has no room or no tables yet;
         :data:`UNFIT` passes through.
         """
+        if self._cutoff is None:
+            return await self._run(work)
+        try:
+            return await self._cutoff(self._run(work))
+        except TimeoutError as error:
+            raise Unavailable(f"the {self.name} store does not answer; try again") from error
+
+    async def _run(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         async with self._free:
             self.in_use += 1
             try:
@@ -134,6 +146,8 @@ class Database:
         return connection
 
     async def close(self) -> None:
+        if self._cutoff is not None:
+            await self._cutoff.ended()
         await self._discard()
 
     async def _discard(self) -> None:
