@@ -18,7 +18,7 @@ import msgspec
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import Response
 from pydantic import Field
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.engine import RowMapping
 
 from lowtide.errors import InvalidInput
@@ -41,6 +41,7 @@ _DEFAULT: Final = 7
 _LONGEST: Final = 92
 _MOST_ROWS: Final = 20_000
 _DAY: Final = timedelta(days=1)
+_HOUR_MS: Final = 3_600_000
 
 _COUNTED: Final = {
     "started": "executions.created",
@@ -54,30 +55,34 @@ _COUNTS: Final = ", ".join(
 _WHOLE: Final = ("invocations", "cold_starts", "input_tokens", "output_tokens")
 _SUMMED: Final = ("active_ms", "cold_start_ms", "cpu_ms", "gb_seconds")
 
-_CELLS: Final = """
-  FROM spaces CROSS JOIN LATERAL (
-    SELECT workflow, measure, at, count, total FROM {table}
-     WHERE namespace = spaces.namespace AND {measures} AND at >= :first AND at < :last {chosen}) AS cells
-"""
-
 _DAYS: Final = f"""
 {{spaces}}
-SELECT at AS day, namespace, {{workflow}} AS workflow, {_COUNTS}, {SPENT_COLUMNS} {{cells}}
+SELECT at AS day, namespace, {{workflow}} AS workflow, {_COUNTS}, {SPENT_COLUMNS}
+  FROM spaces CROSS JOIN LATERAL (
+    SELECT workflow, measure, at, count, total FROM rollups_day
+     WHERE namespace = spaces.namespace AND measure = ANY(:measures)
+       AND at >= :first AND at < :last {{chosen}}) AS cells
  GROUP BY 1, 2, 3 ORDER BY 1, 2, 3 LIMIT :limit
 """
 
-# Of each row of the report, and, without a namespace, of the total.
+# Of each row of the report, and, without a namespace, of all of the day.
 _BUSIEST: Final = """
 {spaces},
 hours AS (
-  SELECT at, namespace, workflow, sum(total) AS active_ms
-    FROM (SELECT at, namespace, {workflow} AS workflow, total {cells}) AS cells
-   GROUP BY GROUPING SETS ((at, namespace, workflow), (at)))
-SELECT date_trunc('day', at, 'UTC') AS day, namespace, workflow, max(active_ms) AS active_ms FROM hours GROUP BY 1, 2, 3
+  SELECT day, at, namespace, {workflow} AS workflow, sum(total) AS active_ms
+    FROM spaces CROSS JOIN unnest(CAST(:days AS timestamptz[])) AS days (day) CROSS JOIN LATERAL (
+      SELECT workflow, at, total FROM rollups_hour
+       WHERE namespace = spaces.namespace AND measure = 'invocations.active_ms'
+         AND at >= day AND at < day + interval '24 hours' {chosen}) AS cells
+   GROUP BY 1, 2, 3, 4)
+SELECT day, namespace, workflow, max(active_ms) AS active_ms FROM hours GROUP BY 1, 2, 3
+ UNION ALL
+SELECT day, NULL, NULL, max(active_ms)
+  FROM (SELECT day, sum(active_ms) AS active_ms FROM hours GROUP BY day, at) AS sums GROUP BY day
 """
 
 _Key = tuple[datetime, str | None, str | None]
-"""Of a row: its day, namespace and workflow; of the total of a day ``None`` for both."""
+"""Of a row: its day, namespace and workflow; of all of a day ``None`` for both."""
 
 By = Literal["workflow", "namespace"]
 Format = Literal["json", "csv", "markdown"]
@@ -174,30 +179,39 @@ def _now(clock: Clock) -> datetime:
 async def _report(store: Store, query: ReportQuery, namespace: str | None, now: datetime, prices: Prices) -> Report:
     """``namespace`` ``None``: of all."""
     since, until = _days(query, now)
+    of = {"namespace": namespace, "workflow": query.workflow}
     values: dict[str, Any] = {"first": _begins(since), "last": _begins(until) + _DAY, "limit": _MOST_ROWS + 1}
-    values |= {"measures": [*_COUNTED.values(), *SPENT], "namespace": namespace, "workflow": query.workflow}
-
-    async def ask(template: str, table: str, measures: str) -> Sequence[RowMapping]:
-        chosen = "" if query.workflow is None else "AND workflow = :workflow"
-        workflow = "workflow" if query.by == "workflow" else "CAST('' AS text)"
-        cells = _CELLS.format(table=table, measures=measures, chosen=chosen)
-        spaces = each(table, alone=namespace is not None)
-        return await store.ask(text(template.format(spaces=spaces, workflow=workflow, cells=cells)), values)
-
-    rows = await ask(_DAYS, "rollups_day", "measure = ANY(:measures)")
+    rows = await store.ask(
+        _statement(_DAYS, "rollups_day", query, namespace), {**of, **values, "measures": [*_COUNTED.values(), *SPENT]}
+    )
     if len(rows) > _MOST_ROWS:
         raise InvalidInput(
             f"the report has more than {_MOST_ROWS} rows; ask for less days, one workflow or by=namespace"
         )
-    hours = await ask(_BUSIEST, "rollups_hour", "measure = 'invocations.active_ms'")
-    busiest = {(row["day"], row["namespace"], row["workflow"]): float(row["active_ms"]) for row in hours}
+    days = _added(rows)
+    # In no hour of the other days was there more than one instance serves, not even if all of it was in one.
+    busy = [day for day, used in days.items() if used["active_ms"] > prices.concurrency * _HOUR_MS]
+    busiest: dict[_Key, float] = {}
+    if busy:
+        hours = await store.ask(_statement(_BUSIEST, "rollups_hour", query, namespace), {**of, "days": busy})
+        busiest = {(row["day"], row["namespace"], row["workflow"]): row["active_ms"] for row in hours}
     return Report(
         since=since,
         until=until,
         by=query.by,
         prices=msgspec.to_builtins(prices),
         items=[_day(row, busiest, now, prices) for row in rows],
-        total=_total(_added(rows), busiest, since, until, now, prices),
+        total=_total(days, busiest, since, until, now, prices),
+    )
+
+
+def _statement(template: str, table: str, query: ReportQuery, namespace: str | None) -> TextClause:
+    return text(
+        template.format(
+            spaces=each(table, alone=namespace is not None),
+            workflow="workflow" if query.by == "workflow" else "CAST('' AS text)",
+            chosen="" if query.workflow is None else "AND workflow = :workflow",
+        )
     )
 
 
@@ -228,7 +242,7 @@ def _begins(day: date) -> datetime:
 def _used(row: RowMapping | Mapping[str, Any], busiest: float, seconds: float, prices: Prices) -> dict[str, Any]:
     """``busiest``: how long invocations were active in the busiest hour, ms, as far as that is known."""
     paid = price(quantities(row), prices)
-    peak = math.ceil(max(busiest, row["active_ms"] / 24) / 3_600_000)
+    peak = math.ceil(max(busiest, row["active_ms"] / 24) / _HOUR_MS)
     beside = always_on(peak, seconds, prices).price
     return {
         **{name: row[name] for name in (*_COUNTED, *_WHOLE, "gb_seconds")},
