@@ -148,7 +148,7 @@ def of_one(store: Store, clock: Clock, usual: Prices) -> APIRouter:
         response_model=Report,
         responses=_ANSWER,
     )
-    async def daily(namespace: Namespace, query: Annotated[ReportQuery, Query()]) -> Any:
+    async def daily(namespace: Namespace, query: Annotated[ReportQuery, Query()]) -> Response:
         return _written(
             await _report(store, query, namespace, _now(clock), prices_of(query.prices, usual)), query.format
         )
@@ -166,7 +166,7 @@ def of_all(store: Store, clock: Clock, usual: Prices, token: bytes) -> APIRouter
         response_model=Report,
         responses=_ANSWER,
     )
-    async def daily(query: Annotated[ReportQuery, Query()]) -> Any:
+    async def daily(query: Annotated[ReportQuery, Query()]) -> Response:
         return _written(await _report(store, query, None, _now(clock), prices_of(query.prices, usual)), query.format)
 
     return router
@@ -289,9 +289,9 @@ def _seconds(day: datetime, now: datetime) -> float:
     return max((min(day + _DAY, now) - day).total_seconds(), 0.0)
 
 
-def _written(report: Report, form: Format) -> Report | Response:
-    if form == "json":
-        return report
+def _written(report: Report, form: Format) -> Response:
+    if form == "json":  # at once: a report may have thousands of rows, and each is known to be one
+        return Response(report.model_dump_json(by_alias=True), media_type="application/json")
     rows = [[one.day.isoformat(), one.namespace, one.workflow, *_amounts(one)] for one in report.items]
     if form == "csv":
         return Response(as_csv(_HEADINGS, rows), media_type=_TYPES[form])
