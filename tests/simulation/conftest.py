@@ -1,4 +1,4 @@
-"""A simulator per file: its server is the dearest part of it."""
+"""A simulator for all files of a process: its server is the dearest part of it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from tests.simulation.running import Simulator, simulator
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def simulation() -> Iterator[Simulator]:
     with simulator() as made:
         yield made

@@ -1,6 +1,6 @@
 """The seeds of a test run, cut into shares: a file each, so that several are run at once.
 
-``LOWTIDE_SEEDS`` says how many seeds (60, and 1,000 in ``.ci/run``), ``LOWTIDE_FIRST_SEED`` which is the first (0).
+``LOWTIDE_SEEDS`` says how many seeds (1,000), ``LOWTIDE_FIRST_SEED`` which is the first (0).
 One seed again, in words: ``python -m tests.simulation SEED``.
 """
 
@@ -14,7 +14,7 @@ from tests.simulation.running import Simulator
 
 __all__ = ["broken", "chunks"]
 
-_COUNT: Final = int(os.environ.get("LOWTIDE_SEEDS", "60"))
+_COUNT: Final = int(os.environ.get("LOWTIDE_SEEDS", "1000"))
 _FIRST: Final = int(os.environ.get("LOWTIDE_FIRST_SEED", "0"))
 _SHARES: Final = 5
 _CHUNK: Final = 20

@@ -8,6 +8,7 @@ from tests.simulation.running import Simulator
 from tests.simulation.sharing import broken, chunks
 
 
+@pytest.mark.seeds
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("seeds", chunks(0), ids=lambda seeds: f"{seeds.start}-{seeds[-1]}")
 def test_no_world_breaks_a_promise(simulation: Simulator, seeds: range) -> None:
