@@ -13,10 +13,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated, Final
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Annotated, Any, Final
 
 import typer
+from typer.main import get_command
 
 from lowtide.cli import exits
 from lowtide.cli.alerts import alerts
@@ -186,7 +188,7 @@ def _options(
 def main(arguments: Sequence[str] | None = None) -> None:
     """The console script. Raises ``SystemExit`` with one of the codes of :mod:`lowtide.cli.exits`."""
     try:
-        app(args=None if arguments is None else list(arguments), prog_name="lowtide")
+        _command()(args=None if arguments is None else list(arguments), prog_name="lowtide")
     except InvalidDocument as error:
         for problem in error.problems:
             exits.say(problem)
@@ -194,3 +196,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except LowtideError as error:
         exits.say(f"lowtide: {error}")
         raise SystemExit(exits.of_error(error)) from error
+
+
+@cache
+def _command() -> Callable[..., Any]:
+    """Built once, for those who call :func:`main` more than once: typer looks at the signatures of all commands."""
+    return get_command(app)
