@@ -12,7 +12,14 @@ settings.load_profile("unhurried")
 # A shell that starts the tests in the background has them, and the programs that they start, ignore Ctrl-C.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-pytest_plugins = ["tests.memory", "tests.databases", "tests.ingests", "tests.spreading", "tests.trust"]
+pytest_plugins = [
+    "tests.collecting",
+    "tests.memory",
+    "tests.databases",
+    "tests.ingests",
+    "tests.spreading",
+    "tests.trust",
+]
 
 
 @pytest.fixture(scope="session")
