@@ -12,7 +12,7 @@ from analytics_api.analysts.role import provide
 from analytics_api.migrate import migrate
 from lowtide.local.databases import as_role
 from tests.databases import database
-from tests.integration.analytics.reports import Reports, serving
+from tests.integration.analytics.reports import Reports, answering
 
 
 @pytest.fixture(scope="session")
@@ -29,6 +29,13 @@ def store_url(postgres: str, migrated_analytics: str) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture
+def own_store(postgres: str, migrated_analytics: str) -> Iterator[str]:
+    """The URL of an empty analytics store for a test that is not gentle with it."""
+    with database(postgres, like=migrated_analytics) as url:
+        yield url
+
+
 @pytest.fixture(scope="module")
 def reports(store_url: str) -> Iterator[Reports]:
     reports = Reports(store_url)
@@ -38,7 +45,7 @@ def reports(store_url: str) -> Iterator[Reports]:
 
 @pytest.fixture(scope="module")
 def api(store_url: str) -> Iterator[httpx.Client]:
-    with serving(store_url) as client:
+    with answering(store_url) as client:
         yield client
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import signal
 import subprocess
@@ -28,7 +29,7 @@ from lowtide.settings import AnalyticsSettings
 from lowtide.storage import analytics
 from tests.ports import free_port
 
-__all__ = ["NOON", "Reports", "mounted", "serving"]
+__all__ = ["NOON", "Reports", "answering", "mounted", "serving"]
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
@@ -129,19 +130,60 @@ def serving(url: str, **settings: str) -> Iterator[httpx.Client]:
 
 
 @contextlib.contextmanager
+def answering(url: str, **settings: str) -> Iterator[httpx.Client]:
+    """As :func:`serving`, but in this process, for those who only ask: the start of a process costs more than they do.
+
+    Nothing may be logged with a traceback here either.
+    """
+    told = {"LOWTIDE_HOST": "127.0.0.1", "LOWTIDE_ANALYTICS_URL": url, **settings}
+    app, failures = create_app(AnalyticsSettings.from_environment(told)), _Failures()
+    logging.getLogger().addHandler(failures)
+    try:
+        with _running(app) as server, httpx.Client(base_url=server, timeout=30) as client:
+            try:
+                yield client
+            finally:
+                app.state.streams.end()
+    finally:
+        logging.getLogger().removeHandler(failures)
+    assert not failures.told, failures.told
+
+
+@contextlib.contextmanager
 def mounted(settings: AnalyticsSettings) -> Iterator[str]:
     """A server in this process that has the API below ``/analytics``, as the gateway has it: its URL, for commands."""
-    gateway, port = FastAPI(), free_port()
+    gateway = FastAPI()
     gateway.mount("/analytics", create_app(settings))
-    running = uvicorn.Server(uvicorn.Config(gateway, port=port, log_config=None))
+    with _running(gateway) as url:
+        yield url
+
+
+@contextlib.contextmanager
+def _running(app: FastAPI) -> Iterator[str]:
+    port = free_port()
+    running = uvicorn.Server(uvicorn.Config(app, port=port, log_config=None, access_log=False, server_header=False))
     thread = threading.Thread(target=running.run)
     thread.start()
     ends = time.monotonic() + 20
     while not running.started and time.monotonic() < ends:
         time.sleep(0.01)
-    yield f"http://127.0.0.1:{port}"
-    running.should_exit = True
-    thread.join()
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        running.should_exit = True
+        thread.join()
+
+
+class _Failures(logging.Handler):
+    """``told`` are the messages that came with an exception."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.exc_info:
+            self.told.append(self.format(record))
 
 
 def _await_start(client: httpx.Client, process: subprocess.Popen[str]) -> None:

@@ -15,7 +15,7 @@ import psycopg
 import pytest
 
 from analytics_api.alerts.webhooks import signature
-from tests.integration.analytics.reports import Reports, serving
+from tests.integration.analytics.reports import Reports, answering
 from tests.peers import Peer, Request, peer
 
 SECRET = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
@@ -119,7 +119,7 @@ def pager_url(pager: Pager) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def alerting(store_url: str, broker: Peer) -> Iterator[httpx.Client]:
     told = {"LOWTIDE_BROKER_URL": broker.url, "LOWTIDE_ALLOW_LOOPBACK": "true", "LOWTIDE_ALERT_DELAY": "0"}
-    with serving(store_url, **told) as client:
+    with answering(store_url, **told) as client:
         yield client
 
 

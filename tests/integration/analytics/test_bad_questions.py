@@ -20,7 +20,7 @@ from lowtide.errors import Unavailable
 from lowtide.storage.database import Database, kept_alive
 from tests.databases import hang, outage
 from tests.eventually import eventually
-from tests.integration.analytics.reports import NOON, Reports, serving
+from tests.integration.analytics.reports import NOON, Reports, answering, serving
 
 _MAX = uuid4()
 
@@ -103,12 +103,11 @@ def test_the_openapi_shows_errors_as_problem_documents_with_examples(api: httpx.
     assert described["components"]["schemas"]["Execution"]["properties"]["workflow"]["examples"] == ["fulfil-order"]
 
 
-def test_without_its_database_it_says_so_and_recovers_by_itself(postgres: str, fresh_database: str) -> None:
-    migrate(fresh_database)
+def test_without_its_database_it_says_so_and_recovers_by_itself(postgres: str, own_store: str) -> None:
     question = "/v1/namespaces/shop/executions"
-    with serving(fresh_database) as api:
+    with answering(own_store) as api:
         assert api.get(question).status_code == 200
-        with outage(postgres, fresh_database):
+        with outage(postgres, own_store):
             refused = api.get(question)
             assert _code(refused) == (503, "unavailable")
             assert refused.headers["retry-after"] == "2"
@@ -120,7 +119,7 @@ def test_without_its_database_it_says_so_and_recovers_by_itself(postgres: str, f
 
 def test_a_store_without_tables_is_not_ready_until_it_was_migrated(databases: Callable[[], str]) -> None:
     url = databases()
-    with serving(url) as api:
+    with answering(url) as api:
         refused = api.get("/readyz")
         assert _code(refused) == (503, "unavailable")
         assert "run its migrations" in refused.json()["detail"]
@@ -128,10 +127,9 @@ def test_a_store_without_tables_is_not_ready_until_it_was_migrated(databases: Ca
         assert api.get("/readyz").status_code == 200
 
 
-def test_a_question_that_takes_too_long_is_given_up(fresh_database: str) -> None:
-    migrate(fresh_database)
-    with serving(fresh_database, LOWTIDE_STATEMENT_TIMEOUT="0.3") as api:
-        with psycopg.connect(fresh_database) as blocker:
+def test_a_question_that_takes_too_long_is_given_up(own_store: str) -> None:
+    with answering(own_store, LOWTIDE_STATEMENT_TIMEOUT="0.3") as api:
+        with psycopg.connect(own_store) as blocker:
             blocker.execute("LOCK TABLE executions IN ACCESS EXCLUSIVE MODE")
             refused = api.get("/v1/namespaces/shop/executions")
             assert _code(refused) == (503, "unavailable")
@@ -181,14 +179,13 @@ async def test_connections_notice_by_themselves_that_the_machine_of_the_database
     assert {name: str(value) for name, value in kept_alive("").items()}.items() <= said.items()
 
 
-def test_sigterm_lets_a_question_finish(fresh_database: str) -> None:
-    migrate(fresh_database)
+def test_sigterm_lets_a_question_finish(own_store: str) -> None:
     answers: list[int] = []
-    with psycopg.connect(fresh_database) as blocker, serving(fresh_database) as api:
+    with psycopg.connect(own_store) as blocker, serving(own_store) as api:
         blocker.execute("LOCK TABLE executions IN ACCESS EXCLUSIVE MODE")
         asked = threading.Thread(target=lambda: answers.append(api.get("/v1/namespaces/shop/executions").status_code))
         asked.start()
-        _await_blocked(fresh_database)
+        _await_blocked(own_store)
         threading.Timer(0.5, blocker.commit).start()  # after the SIGTERM that the end of this block sends
     asked.join()
     assert answers == [200]

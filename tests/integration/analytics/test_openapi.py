@@ -8,14 +8,14 @@ import httpx
 import pytest
 
 from tests.conforming import conforms
-from tests.integration.analytics.reports import Reports, serving
+from tests.integration.analytics.reports import Reports, answering
 
 _TOKEN = "an-operator's-token-of-a-test"
 
 
 @pytest.fixture(scope="module")
 def api(store_url: str, analysts_url: str) -> Iterator[httpx.Client]:
-    with serving(store_url, LOWTIDE_ANALYSTS_URL=analysts_url, LOWTIDE_OPERATOR_TOKEN=_TOKEN) as client:
+    with answering(store_url, LOWTIDE_ANALYSTS_URL=analysts_url, LOWTIDE_OPERATOR_TOKEN=_TOKEN) as client:
         yield client
 
 
