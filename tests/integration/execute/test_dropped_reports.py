@@ -57,10 +57,10 @@ async def test_what_ingest_could_not_be_told_is_bounded_and_counted_and_no_journ
             assert told(metrics, "lowtide_reports_buffered") == {"": float(_ROOM)}
 
             again = IngestProcess(ingest.stores, away).wait_until_listening()
-            async for attempt in eventually():
+            async for attempt in eventually(pause=0.2):
                 with attempt:
                     assert process.deliver(durable).status_code == 200
-        async for attempt in eventually():
+        async for attempt in eventually(pause=0.2):
             with attempt:
                 assert told(metrics, "lowtide_reports_buffered") == {"": 0.0}
                 assert counted(ingest, relaxed.execution) == (_ROOM, dropped["facts"], dropped["usages"])

@@ -35,7 +35,7 @@ async def test_what_steps_say_are_log_lines_of_their_execution_and_task(
         thread.start()
     for thread in together:
         thread.join()
-    async for attempt in eventually():
+    async for attempt in eventually(pause=0.2):
         with attempt:
             found = {what.execution: lines(ingest, what) for what in (first, second)}
             assert [len(said) for said in found.values()] == [3, 3]

@@ -149,10 +149,12 @@ async def test_a_report_that_no_table_takes_is_dropped_alone_and_counted(
 
 
 async def test_texts_too_long_for_an_index_are_cut_or_refused_alone_and_hold_nothing_up(
-    ingest_stores: Stores, run_ingest: RunIngest
+    client: IngestClient, ingest: IngestProcess
 ) -> None:
     """What PostgreSQL calls a limit of its own is no outage: it would be one for ever."""
-    process, one, two = run_ingest(ingest_stores), execution(), execution()
+    one, two = execution(), execution()
+    invalid = "SELECT coalesce(sum(count), 0)::int FROM dropped WHERE source = 'ingest' AND kind = 'invalid'"
+    ((before,),) = rows(ingest.stores, invalid)
     noise = random.Random(7).randbytes(900_000).hex()
     whom = pb.Subject(namespace="shop", workflow="order", version="1", execution=one)
     lost = [pb.LogLine(subject=whom, at=_NOW, id=noise[:8000]), pb.MetricSample(subject=whom, at=_NOW, name=noise)]
@@ -160,7 +162,7 @@ async def test_texts_too_long_for_an_index_are_cut_or_refused_alone_and_hold_not
     lost.append(pb.LogLine(subject=whom, at=_NOW, id="words", message=words))
     lost.append(pb.LogLine(subject=whom, at=_NOW, id="deep", fields=b"[" * 50_000 + b"]" * 50_000))
     failure = Error(type=f"https://example.com/{noise[:5000]}", status=500, title="No", detail=words)
-    async with talking_to(process.target) as stub, client_of(process.target) as client:
+    async with talking_to(ingest.target) as stub:
         logs, metrics = [lost[0], *lost[2:]], [lost[1]]
         owner = Owner(stub)
         for _ in range(2):  # what it says of its own losses may be nonsense as well
@@ -169,14 +171,17 @@ async def test_texts_too_long_for_an_index_are_cut_or_refused_alone_and_hold_not
         client.facts(subject(one), (fact(1, status="faulted", error=failure),))
         await client.change(change(two, 1, "faulted", ended_at=Millis(_NOW + 9), error=failure))
         query = "SELECT phase, length(error_type), length(error->>'detail') FROM executions WHERE execution = %s"
-        assert rows(ingest_stores, query, two) == [("faulted", 253, 65536)]
+        assert rows(ingest.stores, query, two) == [("faulted", 253, 65536)]
         async for attempt in eventually():
             with attempt:
-                assert rows(ingest_stores, "SELECT id FROM logs") == [("good",)]
-                assert rows(ingest_stores, "SELECT length(error->>'type') FROM task_facts") == [(253,)]
-                counts = dict(rows(ingest_stores, "SELECT kind, sum(count)::bigint FROM dropped GROUP BY 1"))
-                assert counts == {"invalid": 4, "other": 6, "logs": 2 * 10**9, "facts": 0}
-    assert not process.noise
+                assert rows(ingest.stores, "SELECT id FROM logs WHERE execution = %s", one) == [("good",)]
+                assert rows(
+                    ingest.stores, "SELECT length(error->>'type') FROM task_facts WHERE execution = %s", one
+                ) == [(253,)]
+                assert rows(ingest.stores, invalid) == [(before + 4,)]
+                query = "SELECT kind, sum(count)::bigint FROM dropped WHERE source = %s GROUP BY 1"
+                assert dict(rows(ingest.stores, query, owner.name)) == {"other": 6, "logs": 2 * 10**9, "facts": 0}
+    assert not ingest.noise
 
 
 async def test_reports_that_a_slow_store_takes_too_long_for_are_written_in_parts(ingest_stores: Stores) -> None:
