@@ -52,6 +52,7 @@ _OPTIONS: Final = [
     # A client that vanished without a word is noticed by pings, and one that pings itself is welcome.
     ("grpc.keepalive_time_ms", 10_000),
     ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.http2.ping_timeout_ms", 5_000),
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 1_000),
     ("grpc.so_reuseport", 0),
 ]

@@ -69,7 +69,7 @@ class IngestClient:
         patience = patience or Patience()
         self.owner = owner
         self._target = target
-        self._idle = patience.idle
+        self._idle, self._silent = patience.idle, patience.silent
         self._clock = clock
         self._call = Caller(clock, chance, deadline)
         self.breaker = Breaker(clock.monotonic, chance)
@@ -283,6 +283,11 @@ class IngestClient:
                 ("grpc.enable_http_proxy", 0),
                 # An unused connection would keep the laptop's ingest from ending.
                 ("grpc.client_idle_timeout_ms", max(1000, int(self._idle * 1000))),
+                # A machine that is gone says nothing, and TCP waits for it for a quarter of an hour.
+                ("grpc.keepalive_time_ms", int(self._silent * 1000)),
+                ("grpc.keepalive_timeout_ms", int(self._silent * 500)),
+                ("grpc.http2.ping_timeout_ms", int(self._silent * 500)),
+                ("grpc.http2.max_pings_without_data", 0),
                 ("grpc.initial_reconnect_backoff_ms", 100),
                 ("grpc.min_reconnect_backoff_ms", 100),
                 ("grpc.max_reconnect_backoff_ms", 2000),

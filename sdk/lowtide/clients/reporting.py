@@ -43,12 +43,14 @@ _HOPELESS: Final = (
 
 class Patience(Value, frozen=True):
     """Seconds: until a batch must be acknowledged, until failing is given up, that history may wait, that a stream
-    without work stays."""
+    without work stays, that a connection at work may say nothing until it is asked whether it lives; to say so, it has
+    half as long."""
 
     answer: float = 10.0
     failing: float = 20.0
     history: float = 0.2
     idle: float = 3.0
+    silent: float = 4.0
 
 
 class _StreamLost(Exception):
