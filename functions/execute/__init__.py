@@ -6,6 +6,7 @@
 ``invocation``  decoding a dispatch, running the driver, what each ending means for the Broker
 ``parts``       builds the adapters from settings
 ``tracing``     the spans of an invocation
+``listening``   what steps say, as log lines of their execution
 ``measuring``   what is counted for whoever watches
 ``birth``       how long the process needed to be ready
 

@@ -4,6 +4,7 @@
 ``analytics``  executions (projection), task facts, logs, metric samples, usage, drops: ingest writes, the analytics
                API reads and owns the migrations
 ``database``   a few connections for statements that every execution needs (extra: psycopg)
+``waiting``    how long an answer is waited for
 ``addresses``  what a store's URL must be
 ``migrating``  how each store is brought to its newest version (extra: alembic)
 
