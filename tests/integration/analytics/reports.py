@@ -84,25 +84,28 @@ class Reports:
 
     def rollup(self, measure: str, at: datetime, values: list[float], **given: Any) -> None:
         """Adds values to a minute, its hour and its day, as ingest does."""
-        for table, begins in (
-            (analytics.rollups_minute, at.replace(second=0, microsecond=0)),
-            (analytics.rollups_hour, at.replace(minute=0, second=0, microsecond=0)),
-            (analytics.rollups_day, at.replace(hour=0, minute=0, second=0, microsecond=0)),
-        ):
-            if table is analytics.rollups_day and not by_day(measure):
-                continue
-            row = {**_SUBJECT, "measure": measure, "at": begins, "task": "", **given}
-            row |= {"count": len(values), "total": sum(values), "smallest": min(values), "largest": max(values)}
-            row["sketch"] = {str(number): count for number, count in Counter(map(bin_of, values)).items()}
-            new = pg_insert(table).values(row)
-            summed = {
-                "count": table.c.count + new.excluded.count,
-                "total": table.c.total + new.excluded.total,
-                "smallest": func.least(table.c.smallest, new.excluded.smallest),
-                "largest": func.greatest(table.c.largest, new.excluded.largest),
-                "sketch": func.merged_sketch(table.c.sketch, new.excluded.sketch),
-            }
-            with self._engine.begin() as connection:
+        tables = {
+            analytics.rollups_minute: at.replace(second=0, microsecond=0),
+            analytics.rollups_hour: at.replace(minute=0, second=0, microsecond=0),
+            **(
+                {analytics.rollups_day: at.replace(hour=0, minute=0, second=0, microsecond=0)}
+                if by_day(measure)
+                else {}
+            ),
+        }
+        row = {**_SUBJECT, "measure": measure, "task": "", **given}
+        row |= {"count": len(values), "total": sum(values), "smallest": min(values), "largest": max(values)}
+        row["sketch"] = {str(number): count for number, count in Counter(map(bin_of, values)).items()}
+        with self._engine.begin() as connection:
+            for table, begins in tables.items():
+                new = pg_insert(table).values({**row, "at": begins})
+                summed = {
+                    "count": table.c.count + new.excluded.count,
+                    "total": table.c.total + new.excluded.total,
+                    "smallest": func.least(table.c.smallest, new.excluded.smallest),
+                    "largest": func.greatest(table.c.largest, new.excluded.largest),
+                    "sketch": func.merged_sketch(table.c.sketch, new.excluded.sketch),
+                }
                 connection.execute(new.on_conflict_do_update(index_elements=table.primary_key.columns, set_=summed))
 
     def _write(self, table: Table, row: dict[str, Any]) -> None:
