@@ -24,10 +24,10 @@ class Board:
         self.executions: dict[str, dict[str, Any]] = {}
 
     async def look(self) -> None:
-        """One list, and one look at each execution that has not ended."""
+        """One list, and one look at each execution that has gone on since the last one."""
         async for listed in self._api.all_executions(NAMESPACE, workflow="order"):
             known = self.executions.get(self._orders.get(listed["id"], ""))
-            if known is None or known["phase"] not in ENDED:
+            if known is None or (known["phase"], known["epoch"]) != (listed["phase"], listed["epoch"]):
                 found = await self._api.execution(NAMESPACE, listed["id"])
                 given = found["input"]
                 order = (given[0] if isinstance(given, list) else given)["id"]

@@ -16,7 +16,7 @@ from lowtide.clients.http import HttpClient
 __all__ = ["VICTIMS", "kill_in_turn"]
 
 VICTIMS: Final = ("execute", "ingest", "orchestrate", "broker")
-_LOOK: Final = 0.03
+_LOOK: Final = 0.1
 _PAUSE: Final = 1.0
 """Seconds between a kill and the hunt for the next victim."""
 
