@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.conforming import conforms
 from tests.integration.analytics.reports import Reports, answering
 
 _TOKEN = "an-operator's-token-of-a-test"
@@ -20,6 +19,8 @@ def api(store_url: str, analysts_url: str) -> Iterator[httpx.Client]:
 
 
 def test_every_answer_is_one_that_the_openapi_document_tells_of(api: httpx.Client, reports: Reports) -> None:
+    from tests.conforming import conforms  # here, so that other tests need not pay for these imports
+
     execution = reports.execution(lasted=2.0, phase="faulted", error={"type": "about:blank", "status": 500})
     reports.fact(execution, "pay", "faulted", error={"status": "odd"})
     reports.log(execution, "hello", fields={"order": 1})

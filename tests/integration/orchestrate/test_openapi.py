@@ -6,7 +6,6 @@ import asyncio
 
 import pytest
 
-from tests.conforming import conforms
 from tests.integration.orchestrate.test_human_tasks import asking, waiting
 from tests.integration.orchestrate.world import document, world
 
@@ -14,6 +13,8 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_every_answer_is_one_that_the_openapi_document_tells_of(control_store: str) -> None:
+    from tests.conforming import conforms  # here, so that other tests need not pay for these imports
+
     async with world(control_store) as there:
         await there.deploy(asking("assignee: {user: ann}", name="approve"))
         await there.deploy(document("- refuse: {raise: {error: {type: 'https://example.com/no', status: 409}}}\n"))
