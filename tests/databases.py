@@ -14,7 +14,7 @@ import uuid
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import psutil
 import psycopg
@@ -22,7 +22,24 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
-__all__ = ["control_store", "database", "databases", "fresh_database", "hang", "outage", "postgres", "server"]
+from lowtide.testing.emptying import Emptying
+
+__all__ = [
+    "control_store",
+    "database",
+    "databases",
+    "fresh_database",
+    "hang",
+    "outage",
+    "own_control_store",
+    "postgres",
+    "server",
+]
+
+_ALONE: Final = """
+SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
+ WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
 
 
 @pytest.fixture(scope="session")
@@ -52,9 +69,29 @@ def migrated_store(postgres: str) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def shared_store(postgres: str, migrated_store: str) -> Iterator[tuple[str, Emptying]]:
+    emptying = Emptying()
+    with database(postgres, like=migrated_store) as url:
+        with psycopg.connect(url, autocommit=True) as connection:
+            emptying.keep(connection)
+        yield url, emptying
+
+
 @pytest.fixture
-def control_store(postgres: str, migrated_store: str) -> Iterator[str]:
-    """The URL of an empty control store, which is dropped after the test; a copy costs less than its migrations."""
+def control_store(shared_store: tuple[str, Emptying]) -> Iterator[str]:
+    """The URL of a control store as its migrations leave it. It is emptied after the test, which must not have changed
+    its tables: to make another costs ten times as much."""
+    url, emptying = shared_store
+    yield url
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(_ALONE)
+        emptying.empty(connection)
+
+
+@pytest.fixture
+def own_control_store(postgres: str, migrated_store: str) -> Iterator[str]:
+    """As :func:`control_store`, for a test that does with its tables what it likes."""
     with database(postgres, like=migrated_store) as url:
         yield url
 

@@ -254,8 +254,8 @@ async def test_a_process_that_is_ending_is_not_ready_and_says_so(control_store: 
         assert (await there.api.get("/livez")).status_code == 200
 
 
-async def test_a_store_without_tables_says_so(control_store: str) -> None:
-    async with world(control_store) as there:
+async def test_a_store_without_tables_says_so(own_control_store: str) -> None:
+    async with world(own_control_store) as there:
         from sqlalchemy import text
 
         await there.service.desk.database.run(lambda tx: tx.execute(text("DROP TABLE executions CASCADE")))

@@ -113,11 +113,11 @@ async def test_the_time_that_was_heard_never_goes_back_and_is_forgotten_after_a_
     assert lately.now() == noon
 
 
-async def test_an_end_that_the_store_forgot_is_brought_once_more(control_store: str) -> None:
+async def test_an_end_that_the_store_forgot_is_brought_once_more(own_control_store: str) -> None:
     """What a server leaves behind that fails before the end is on the disk: the execution as it ran, its dispatch,
     and the outbox that has it sent."""
     kept = ("executions", "dispatches", "outbox")
-    async with world(control_store) as there:
+    async with world(own_control_store) as there:
         await seen(there)
         database = there.service.desk.database
 

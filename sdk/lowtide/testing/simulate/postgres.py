@@ -26,6 +26,7 @@ from psycopg._preparing import PrepareManager
 from psycopg.conninfo import make_conninfo
 from psycopg.pq.abc import PGconn
 
+from lowtide.testing.emptying import Emptying
 from lowtide.testing.simulate.faults import Faults
 from lowtide.testing.simulate.process import Process, current
 
@@ -54,15 +55,6 @@ _SERVER: Final = {
     **{"bgwriter_delay": "'10s'", "wal_writer_delay": "'10s'", "checkpoint_timeout": "'1d'"},
 }
 """Nobody pulls the plug of this server, and nothing in it happens but what a world asks for."""
-_RELATIONS: Final = """
-SELECT format('%I.%I', n.nspname, c.relname), c.relkind::text,
-       CASE c.relkind WHEN 'S' THEN pg_sequence_last_value(c.oid) ELSE pg_relation_size(c.oid) END
-  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
- WHERE c.relkind IN ('r', 'S') AND c.relname <> 'alembic_version'
-   AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast') ORDER BY 1
-"""
-_LARGE: Final = 256 * 1024
-"""Bytes of a table that are worth a vacuum."""
 _PREPARED: Final = 2_000
 """Statements that a session keeps prepared: more than the deployables have."""
 
@@ -99,8 +91,6 @@ class Station:
     def __init__(self, server: str, clock: Path) -> None:
         self._server = server
         self._idle: dict[str, list[Session]] = {}
-        self._spared: dict[str, str | None] = {}
-        self._numbers: dict[str, int | None] = {}
         self._file = os.open(clock, os.O_RDWR | os.O_CREAT, 0o644)
         self.set_clock(START)
         self._keeper = psycopg.connect(server, autocommit=True)
@@ -108,6 +98,7 @@ class Station:
             self._keeper.execute(f"ALTER SYSTEM SET {name} = {value}")
         self._keeper.execute("SELECT pg_reload_conf()")
         self._keeper.execute(_CLOCK.format(clock=clock))
+        self._tables = Emptying()
 
     def url(self, schema: str) -> str:
         """Where a store finds its tables: they live in a schema of their own."""
@@ -143,39 +134,12 @@ class Station:
         return self._keeper.execute(query).fetchall()
 
     def spare(self, tables: Mapping[str, str | None]) -> None:
-        """What these tables hold now stays when they are emptied, but for rows that meet a condition; and numbers are
-        counted from where they are."""
-        self._spared = dict(tables)
-        self._numbers = {name: number for name, kind, number in self._relations() if kind == "S"}
+        """As :meth:`lowtide.testing.emptying.Emptying.spare`."""
+        self._tables.spare(self._keeper, tables)
 
     def empty(self, *, everything: bool = False) -> None:
-        """Every table as it was when it was made, or when what it holds was spared: no rows, numbers from where they
-        were.
-
-        Dead rows stay until there are many: after a vacuum every session plans its statements anew, which would be a
-        quarter of what a world costs. So nothing may depend on where rows lie.
-        """
-        if everything:
-            self._spared, self._numbers = {}, {}
-        relations = self._relations()
-        used = {name: self._spared.get(name, "true") for name, kind, size in relations if kind == "r" and size}
-        wiped = {name: condition for name, condition in used.items() if condition is not None}
-        if not wiped:
-            return
-        wiping = ["SET session_replication_role = replica"]
-        wiping += [f"DELETE FROM {name} WHERE {condition}" for name, condition in wiped.items()]
-        for name, kind, number in relations:
-            before = self._numbers.get(name)
-            if kind == "S" and number != before:
-                wiping.append(f"SELECT setval('{name}', {before or 1}, {before is not None})")
-        self._keeper.execute("; ".join([*wiping, "RESET session_replication_role"]))
-        large = [name for name, _, size in relations if name in wiped and (everything or (size or 0) > _LARGE)]
-        if large:
-            self._keeper.execute("VACUUM " + ", ".join(large))
-
-    def _relations(self) -> list[tuple[str, str, int | None]]:
-        """Tables with their sizes, and sequences with the numbers that they gave last."""
-        return self.ask(_RELATIONS)
+        """Of what a world has left."""
+        self._tables.empty(self._keeper, everything=everything)
 
     def close(self) -> None:
         for sessions in self._idle.values():
