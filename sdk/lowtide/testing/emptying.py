@@ -41,7 +41,9 @@ class Emptying:
         """What there is now, a few rows, is there again after each emptying."""
         for name, kind, size in self._counted(connection):
             if kind == "r" and size:
-                ((rows,),) = connection.execute(f"SELECT jsonb_agg(to_jsonb(kept.*)) FROM {name} AS kept".encode()).fetchall()
+                ((rows,),) = connection.execute(
+                    f"SELECT jsonb_agg(to_jsonb(kept.*)) FROM {name} AS kept".encode()
+                ).fetchall()
                 if rows is not None:
                     self._kept[name] = rows
 
