@@ -28,8 +28,8 @@ demo: $(VENV)/.ready  ## Twenty orders through the whole platform, from zero and
 up: $(VENV)/.ready  ## The platform on this machine, until Ctrl-C
 	@$(BIN)/lowtide up
 
-test: $(VENV)/.ready  ## All tests; much of their time is spent waiting, so four files are run at once
-	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder  # each reads what one compiled
+test: $(VENV)/.ready  ## All tests; much of their time is spent waiting, so five files are run at once
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n 5 --dist loadfile --no-loadscope-reorder  # each reads what one compiled
 
 test-aws: $(VENV)/.ready  ## What needs S3, on moto and on LocalStack, each in an environment of its own
 	@$(BIN)/python -m tests.aws

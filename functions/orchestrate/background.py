@@ -23,6 +23,7 @@ class Background:
         task = asyncio.create_task(self._guard(work, what), name=what)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda _: work.close())  # had it not begun yet, it would complain of never being awaited
         return task
 
     async def close(self, grace: float) -> None:

@@ -40,6 +40,8 @@ class Simulator:
         self._engines = Engines(self._control)
         self._families = Families(station, self._control, self._engines)
         self.statements = 0
+        gc.collect()
+        gc.freeze()
 
     def run(self, seed: int, odds: Odds | None = None) -> History:
         """Equal seeds give equal histories. ``odds`` replaces what the seed would draw."""
@@ -94,14 +96,12 @@ def _listening(history: History) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _collecting_later() -> Iterator[None]:
-    """What a world leaves is collected when it is over; what was there before is not looked at."""
-    gc.freeze()
+    """What a world leaves is collected when it is over; what was there before the first is never looked at."""
     gc.disable()
     try:
         yield
     finally:
         gc.enable()
-        gc.unfreeze()
 
 
 @contextlib.contextmanager
