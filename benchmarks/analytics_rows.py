@@ -11,10 +11,11 @@ import psycopg
 __all__ = ["DAYS", "LONG", "fill"]
 
 DAYS: Final = 90
-LONG: Final = UUID("0198c5a2-7b1e-7c3d-9f00-5a1b2c3d4e5f")
-"""The execution with a timeline of two hundred tasks."""
-
 _END: Final = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+_LONG_AT: Final = _END - timedelta(days=DAYS // 2)
+LONG: Final = UUID(f"{int(_LONG_AT.timestamp() * 1000):012x}7000bfffffffffffffff")
+"""The execution with a timeline of two hundred tasks, among those of a day."""
+
 _BY_ID: Final = ("executions", "task_facts", "logs", "usage")
 
 # An id as RFC 9562 has it: the moment in milliseconds, and then what tells executions of one moment apart.
@@ -97,7 +98,7 @@ def fill(url: str, executions: int) -> datetime:
         connection.execute(_MADE)
         for day in range(DAYS):
             _fill_day(connection, _END - timedelta(days=DAYS - day), day * count, count)
-        connection.execute(_LONG_ONE, {"long": LONG, "at": _END - timedelta(days=DAYS)})
+        connection.execute(_LONG_ONE, {"long": LONG, "at": _LONG_AT})
         _roll_up(connection)
         connection.execute("VACUUM ANALYZE")
     return _END
